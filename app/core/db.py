@@ -1,0 +1,49 @@
+"""The database handle, column types and naming conventions shared by every table.
+
+Tables say how they are spread when one PostgreSQL is no longer enough (see `distribution`); a metadata test keeps
+every table honest about it long before that day.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class _Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {
+        int: BigInteger,
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+
+db = SQLAlchemy(model_class=_Base, session_options={"expire_on_commit": False, "autoflush": True})
+Base = db.Model
+session = db.session
+
+
+def distribution(key: str) -> dict[str, Any]:
+    """Table option naming how a table is spread by the distributed engine.
+
+    `member_id`, `person_id` or another column of the primary key; `reference` for small tables copied everywhere;
+    `local` for tables of the coordinator (inbox, outbox, audit).
+    """
+    return {"info": {"distribution": key}}

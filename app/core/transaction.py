@@ -1,0 +1,82 @@
+"""The one place that commits.
+
+`with transaction():` is opened by a route, a job or a command-line command and nowhere else. It does not nest. The
+database's own refusals are translated here: a lock that is not had in three seconds is `Busy`, a lost connection is
+`Unavailable`. Work that may be repeated as a whole uses `run`, which tries again after a deadlock or a
+serialization failure.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from .db import session
+from .errors import Busy, ProgrammingError, Unavailable
+
+T = TypeVar("T")
+
+_open: ContextVar[bool] = ContextVar("transaction_open", default=False)
+
+LOCK_TIMEOUT_MS = 3000
+_LOCK_NOT_AVAILABLE = "55P03"
+_RETRYABLE = {"40P01", "40001"}  # deadlock detected, serialization failure
+
+
+def is_open() -> bool:
+    """Whether the present thread of work is inside a transaction; the network refuses to be used while it is."""
+    return _open.get()
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Run a block as one database transaction: commit at its end, roll back on any exception."""
+    if _open.get():
+        raise ProgrammingError("transaction() does not nest")
+    token = _open.set(True)
+    try:
+        session.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+        yield
+        session.commit()
+    except DBAPIError as error:
+        session.rollback()
+        raise _translated(error) from error
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        _open.reset(token)
+
+
+def run(work: Callable[[], T], *, tries: int = 3) -> T:
+    """Run `work` in a transaction, again from its start after a deadlock or serialization failure."""
+    for attempt in range(1, tries + 1):
+        try:
+            with transaction():
+                return work()
+        except Busy as error:
+            if attempt == tries or sqlstate(error.__cause__) not in _RETRYABLE:
+                raise
+            time.sleep(random.uniform(0, 0.05 * attempt))
+    raise AssertionError("unreachable")
+
+
+def sqlstate(error: BaseException | None) -> str | None:
+    """The five-character SQLSTATE behind a SQLAlchemy or psycopg error."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None)
+
+
+def _translated(error: DBAPIError) -> Exception:
+    state = sqlstate(error)
+    if state == _LOCK_NOT_AVAILABLE or state in _RETRYABLE:
+        return Busy(retry_after=1)
+    if error.connection_invalidated or state is None or state.startswith(("08", "57P")):
+        return Unavailable("The database does not answer.", retry_after=2)
+    return error
