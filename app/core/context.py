@@ -26,6 +26,17 @@ def correlation_id() -> str:
     return current
 
 
+def current() -> str | None:
+    """The correlation id of the present work, or None outside any."""
+    return _correlation.get()
+
+
+def begin(correlation: str) -> None:
+    """Start a piece of work that nothing encloses (a request in its own context)."""
+    _correlation.set(correlation)
+    _cause.set(None)
+
+
 def cause_id() -> int | None:
     """The outbox event whose delivery is being handled, if any."""
     return _cause.get()

@@ -1,0 +1,39 @@
+"""Siyu: the open backend of a retail brand's private domain on WeCom and WeChat."""
+
+from __future__ import annotations
+
+from apiflask import APIFlask
+
+from . import cli, settings as settings_module
+from .audiences import register
+from .core import crypto, hot, http, log, redis
+from .core.db import db
+from .flows import subscriptions
+from .settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> APIFlask:
+    """The one composition root: settings, plumbing, wiring table, audiences, command line."""
+    settings = settings or settings_module.load()
+    log.configure(settings.log_level)
+    crypto.configure(settings.keyring)
+    redis.configure(settings.redis_url)
+    hot.configure(settings.database_url, settings.hot_pool_size)
+
+    app = APIFlask(__name__, title="Siyu", version="1.0.0", spec_path="/openapi.json", docs_path="/docs", static_folder="static")
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "pool_recycle": 1800},
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.production,
+        OPENAPI_VERSION="3.1.0",
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.extensions["siyu"] = settings
+    db.init_app(app)
+    http.init_app(app)
+    subscriptions.wire()
+    register(app)
+    cli.register(app)
+    return app

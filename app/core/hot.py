@@ -1,0 +1,80 @@
+"""The hot path to PostgreSQL: one well-made statement on a pooled psycopg connection.
+
+Measured against the ORM on the same statements, psycopg alone serves two to four times the rate, so claim, redeem and
+callback intake speak to the database here. Every statement autocommits: what must be atomic is one statement (a CTE),
+and there is no window in which a worker can die between two halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from .errors import Busy, ProgrammingError, Unavailable
+
+_pool: ConnectionPool | None = None
+_conninfo = ""
+_size = 4
+_BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
+
+
+def configure(conninfo: str, size: int) -> None:
+    """Point the pool at a database. The pool opens at first use, so that a forked server opens one per process."""
+    global _conninfo, _size
+    close()
+    _conninfo, _size = conninfo, size
+
+
+def close() -> None:
+    """Close the pool, if it is open."""
+    global _pool
+    if _pool is not None:
+        _pool.close()
+        _pool = None
+
+
+def _connect() -> ConnectionPool:
+    global _pool
+    if _pool is None:
+        if not _conninfo:
+            raise ProgrammingError("the hot pool is not configured")
+        _pool = ConnectionPool(
+            _conninfo,
+            min_size=1,
+            max_size=_size,
+            timeout=3,
+            kwargs={"autocommit": True, "prepare_threshold": 1, "options": "-c lock_timeout=3000"},
+            open=True,
+        )
+    return _pool
+
+
+def fetch_one(statement: str, parameters: Mapping[str, Any]) -> TupleRow | None:
+    """Run one statement and return its first row, or None.
+
+    Raises Busy when a lock is not had within three seconds, Unavailable when the database or the pool does not answer.
+    Integrity errors come through as psycopg's, for the caller to name.
+    """
+    try:
+        with _connect().connection() as connection:
+            return connection.execute(statement, parameters).fetchone()
+    except _BUSY as error:
+        raise Busy(retry_after=1) from error
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        raise Unavailable("The database does not answer.", retry_after=2) from error
+
+
+def fetch_all(statement: str, parameters: Mapping[str, Any]) -> list[TupleRow]:
+    """Like `fetch_one`, for every row."""
+    try:
+        with _connect().connection() as connection:
+            return connection.execute(statement, parameters).fetchall()
+    except _BUSY as error:
+        raise Busy(retry_after=1) from error
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        raise Unavailable("The database does not answer.", retry_after=2) from error

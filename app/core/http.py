@@ -1,0 +1,134 @@
+"""What every HTTP answer has in common: request ids, size and depth limits, one shape for errors.
+
+Errors are `{code, message, data, request_id}`. This is the only place that knows how an exception becomes an answer.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from apiflask import APIFlask
+from apiflask.exceptions import HTTPError
+from flask import Flask, Response, g, jsonify, request
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
+
+from . import context, ids, log
+from .errors import Invalid, Retryable, SiyuError, TooLarge, Unavailable
+from .metrics import REQUESTS
+
+MAX_BODY = 1 << 20
+MAX_DEPTH = 32
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]')
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+_log = log.get("http")
+
+
+class TooDeep(Invalid):
+    code, status, message = "json_too_deep", 400, f"JSON may be nested {MAX_DEPTH} levels deep."
+
+
+class Malformed(Invalid):
+    code, status, message = "malformed_json", 400, "The body is not valid JSON."
+
+
+def init_app(app: APIFlask) -> None:
+    """Install the hooks and error handlers on the application."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(SiyuError, _siyu_error)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _unexpected)
+    app.error_processor(_apiflask_error)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else ids.encode("req", ids.new_id())
+    g.started = time.perf_counter()
+    context.begin(context.new_correlation_id())
+    if request.content_length and request.content_length > MAX_BODY:
+        raise TooLarge()
+    if request.mimetype.endswith("json") and request.content_length:
+        _check_depth(request.get_data(cache=True))
+
+
+def _check_depth(body: bytes) -> None:
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in _BRACKETS.finditer(body):
+        bracket = match.group()
+        if bracket in (b"{", b"["):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise TooDeep()
+        elif bracket in (b"}", b"]"):
+            depth -= 1
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers["X-Correlation-Id"] = context.correlation_id()
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    endpoint = request.endpoint or "none"
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    REQUESTS.labels(endpoint, response.status_code // 100).observe(seconds)
+    _log.debug("request", endpoint=endpoint, status=response.status_code, ms=round(seconds * 1000, 1))
+    return response
+
+
+def _answer(status: int, code: str, message: str, data: Any = None) -> Response:
+    body = {"code": code, "message": message, "data": data or {}, "request_id": g.get("request_id", "")}
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def _siyu_error(error: SiyuError) -> Response:
+    response = _answer(error.status, error.code, error.message, error.data)
+    if isinstance(error, Retryable):
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return response
+
+
+def _http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    names = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "media_type"}
+    response = _answer(status, names.get(status, "http_error"), error.description or error.name)
+    if status == 405 and (allowed := getattr(error, "valid_methods", None)):
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _apiflask_error(error: HTTPError) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Validation errors of request bodies and queries, in the common shape."""
+    detail = error.detail if isinstance(error.detail, dict) else {}
+    malformed = error.status_code == 400
+    code = Malformed.code if malformed else "invalid" if error.status_code == 422 else "http_error"
+    message = Malformed.message if malformed else error.message
+    body = {"code": code, "message": message, "data": {"fields": detail}, "request_id": g.get("request_id", "")}
+    return body, error.status_code, dict(error.headers or {})
+
+
+def _unexpected(error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return _siyu_error(Unavailable("The database does not answer.", retry_after=2))
+    _log.error("unexpected error", exc_info=error, endpoint=request.endpoint)
+    return _answer(500, "internal", "Something went wrong on our side.")
+
+
+def security_headers(app: Flask, policy: str) -> None:
+    """Add a Content-Security-Policy to every HTML answer."""
+
+    def add(response: Response) -> Response:
+        if response.mimetype == "text/html":
+            response.headers.setdefault("Content-Security-Policy", policy)
+        return response
+
+    app.after_request(add)

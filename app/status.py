@@ -1,0 +1,27 @@
+"""/healthz for whoever keeps the process alive, /metrics for whoever watches it."""
+
+from __future__ import annotations
+
+from apiflask import APIBlueprint
+from flask import Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from .core import hot
+
+bp = APIBlueprint("status", __name__, enable_openapi=False)
+
+
+def blueprints() -> tuple[APIBlueprint, ...]:
+    return (bp,)
+
+
+@bp.get("/healthz")
+def healthz() -> dict[str, str]:
+    """Answers when the database does."""
+    hot.fetch_one("SELECT 1", {})
+    return {"status": "ok"}
+
+
+@bp.get("/metrics")
+def metrics() -> Response:
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

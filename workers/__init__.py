@@ -1,0 +1,1 @@
+"""Processes beside the web: the relay, the queue workers, the schedule."""

@@ -1,0 +1,1 @@
+"""Jobs: thin functions a queue calls by name."""
