@@ -42,7 +42,7 @@ class BootstrapError(RuntimeError):
 
 def bootstrap() -> None:
     """Bring .venv and the browser files up to date."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older one may well be what `python3` is
         raise BootstrapError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     (CHECKOUT / "var").mkdir(exist_ok=True)
     with (CHECKOUT / "var" / "bootstrap.lock").open("w") as lock:
@@ -142,8 +142,8 @@ def _install_with_uv() -> bool:
     uv = _find_uv()
     if uv is None:
         return False
-    command = [uv, "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "--compile-bytecode"]
-    if _run([*command, "-r", LOCK], env=_uv_environment()):
+    command: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", PYTHON]
+    if _run([*command, "--require-hashes", "--compile-bytecode", "-r", LOCK], env=_uv_environment()):
         return True
     print("uv did not manage it, trying pip", file=sys.stderr)
     return False
@@ -194,10 +194,9 @@ def _npm() -> list[str | Path]:
         print("no Node on this machine, fetching one ...", flush=True)
         shutil.rmtree(NODE, ignore_errors=True)
         command: list[str | Path] = ["--require-hashes", "--target", NODE, "-r", ASSETS / "node.lock"]
-        uv = _find_uv()
-        if not (uv and _run([uv, "pip", "install", "-q", "--python", PYTHON, *command], env=_uv_environment())) and not (
-            _pip() and _run([*_pip(), "install", "-q", "--no-input", *command])
-        ):
+        uv, pip = _find_uv(), _pip()
+        by_uv = uv and _run([uv, "pip", "install", "-q", "--python", PYTHON, *command], env=_uv_environment())
+        if not by_uv and not (pip and _run([*pip, "install", "-q", "--no-input", *command])):
             raise BootstrapError("there is neither npm on the PATH nor a Node from the Python registry, see above")
     return [program / "bin" / "node", program / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
 
