@@ -128,7 +128,6 @@ class _XmlReader:
         self.parser.CharacterDataHandler = self._text
         self.parser.StartDoctypeDeclHandler = self._refuse
         self.parser.EntityDeclHandler = self._refuse
-        self.parser.ExternalEntityRefHandler = self._refuse
         self.parser.ProcessingInstructionHandler = self._refuse
 
     def _refuse(self, *_: Any) -> None:
