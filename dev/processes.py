@@ -165,12 +165,18 @@ def wait_until(ready: Callable[[], bool], seconds: float, pause: float = 0.02) -
 
 @contextlib.contextmanager
 def terminated_as_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block the way Ctrl-C does, so that its clean-up runs."""
+    """SIGTERM and SIGHUP end the block the way Ctrl-C does, so that its clean-up runs.
+
+    Ctrl-C itself is set too: a shell starts background jobs with it ignored. An ignored SIGHUP (nohup) stays so.
+    """
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

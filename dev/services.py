@@ -115,7 +115,7 @@ class Services:
             self._started.pop().stop()
         self.pids.clear()
         if self._throwaway:
-            _remove(self.folder)
+            remove(self.folder)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -226,7 +226,7 @@ def _package(name: str) -> Path | None:
     return None
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a services folder, and its data where that stands elsewhere."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         home = Path(json.loads((folder / "services.json").read_text())["home"])
@@ -246,7 +246,7 @@ def _sweep_throwaways() -> None:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(folder)
+            remove(folder)
         except BlockingIOError:
             pass
         finally:
