@@ -1,0 +1,1 @@
+"""Content: material with variables, and what a store says differently."""
