@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from apiflask import APIFlask
 
-from . import cli, settings as settings_module
+from . import cli
+from . import settings as settings_module
 from .audiences import register
-from .core import crypto, hot, http, log, redis
+from .core import crypto, hot, http, log, redis, tokens
 from .core.db import db
 from .flows import subscriptions
 from .settings import Settings
@@ -17,10 +18,13 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     settings = settings or settings_module.load()
     log.configure(settings.log_level)
     crypto.configure(settings.keyring)
+    tokens.configure(settings.secret_key)
     redis.configure(settings.redis_url)
     hot.configure(settings.database_url, settings.hot_pool_size)
 
-    app = APIFlask(__name__, title="Siyu", version="1.0.0", spec_path="/openapi.json", docs_path="/docs", static_folder="static")
+    app = APIFlask(
+        __name__, title="Siyu", version="1.0.0", spec_path="/openapi.json", docs_path="/docs", static_folder="static"
+    )
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,

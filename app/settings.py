@@ -122,5 +122,7 @@ def _unsafe(settings: Settings) -> list[str]:
         "WECHAT_OPEN_BASE": (settings.oauth_base, TENCENT_OPEN),
         "WECOM_JSSDK_URL": (settings.jssdk_url, ""),
     }
-    problems += [f"{name}: only Tencent's own server in production" for name, (is_, must) in tencent.items() if is_ != must]
+    problems += [
+        f"{name}: only Tencent's own server in production" for name, (is_, must) in tencent.items() if is_ != must
+    ]
     return problems

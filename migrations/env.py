@@ -6,7 +6,6 @@ from flask import current_app
 from app.core.db import db
 
 
-
 def run() -> None:
     connection = context.config.attributes.get("connection")
     if connection is not None:

@@ -34,7 +34,7 @@ _GENESIS = b"\x00" * 32
 
 
 def record(*, actor: str, action: str, subject: str, **data: Any) -> None:
-    """Append a row in the open transaction. `actor` and `subject` are public ids or names of machines, no personal data.
+    """Append a row in the open transaction. `actor` and `subject` are public ids or names of machines.
 
     The chain has one end, so writers queue on a named lock: for people's acts, not for hot paths.
     """

@@ -12,7 +12,7 @@ from typing import Any
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, registry
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -24,15 +24,16 @@ NAMING = {
 
 
 class _Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {
-        int: BigInteger,
-        str: Text,
-        datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
-    }
-
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={
+            int: BigInteger,
+            str: Text,
+            datetime: DateTime(timezone=True),
+            dict[str, Any]: JSONB,
+            list[Any]: JSONB,
+        },
+    )
 
 
 db = SQLAlchemy(model_class=_Base, session_options={"expire_on_commit": False, "autoflush": True})

@@ -72,9 +72,7 @@ def once(*, scope: str, key: str, digest: bytes, work: Callable[[], dict[str, An
         return replay(scope=scope, key=key, digest=digest)
     answer = work()
     session.execute(
-        update(IdempotencyKey)
-        .where(IdempotencyKey.scope == scope, IdempotencyKey.key == key)
-        .values(answer=answer),
+        update(IdempotencyKey).where(IdempotencyKey.scope == scope, IdempotencyKey.key == key).values(answer=answer),
         execution_options={"synchronize_session": False},
     )
     return answer

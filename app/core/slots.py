@@ -63,7 +63,5 @@ def open_due(task: str, queue: str, following: Callable[[datetime], datetime], c
     ]
     if not rows:
         return 0
-    added = session.scalars(
-        insert(Slot).on_conflict_do_nothing(index_elements=["task", "at"]).returning(Slot.id), rows
-    )
+    added = session.scalars(insert(Slot).on_conflict_do_nothing(index_elements=["task", "at"]).returning(Slot.id), rows)
     return len(added.all())
