@@ -57,6 +57,11 @@ def bench(arguments: list[str]) -> int:
     return _python("-m", "bench", *arguments)
 
 
+def live(_arguments: list[str]) -> int:
+    """Story, faults and a short bench, one after the other on one instance: what .ci/run does."""
+    return instance.around([sys.executable, "-m", "dev.live"])
+
+
 def lint(arguments: list[str]) -> int:
     """Check style."""
     return _call(BIN / "ruff", "check", *(arguments or ["."]))
@@ -102,7 +107,7 @@ def clean(_arguments: list[str]) -> int:
 
 _TASKS: dict[str, Callable[[list[str]], int]] = {
     task.__name__.replace("_", "-"): task
-    for task in (run, stop, restart_workers, test, story, faults, bench, lint, types, contracts, migrations_check,
+    for task in (run, stop, restart_workers, test, story, faults, bench, live, lint, types, contracts, migrations_check,
                  lock, clean)
 }  # fmt: skip
 _WITHOUT_SETUP = {"run", "stop", "restart-workers", "clean"}

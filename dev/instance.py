@@ -27,6 +27,7 @@ from dev.services import Services, ServicesError
 from dev.supervisor import Program, Supervisor, read_procfile
 
 READY_SECONDS = 120
+_HEALTH = {"web": "/healthz", "simulator": "/_control/status"}
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -90,7 +91,7 @@ class Instance:
             "pid": os.getpid(),
             "web_url": web,
             "simulator_url": simulator,
-            "control_url": f"{simulator}/control",
+            "control_url": f"{simulator}/_control",
             "database_url": self.services.database_url,
             "redis_url": self.services.redis_url,
             **self.credentials,
@@ -108,7 +109,7 @@ class Instance:
         return done.stdout if capture else ""
 
     def _wait_for(self, name: str) -> None:
-        url = f"http://{processes.HOST}:{self.ports[name]}/healthz"
+        url = f"http://{processes.HOST}:{self.ports[name]}{_HEALTH[name]}"
         deadline = time.monotonic() + READY_SECONDS
         while not _answers(url):
             self.supervisor.watch()
