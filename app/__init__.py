@@ -9,7 +9,7 @@ from . import settings as settings_module
 from .audiences import register
 from .core import crypto, hot, http, log, redis, tokens
 from .core.db import db
-from .flows import subscriptions
+from .flows import accounts, subscriptions
 from .settings import Settings
 
 
@@ -20,6 +20,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     crypto.configure(settings.keyring)
     tokens.configure(settings.secret_key)
     redis.configure(settings.redis_url)
+    accounts.configure(settings, redis.connection())
     hot.configure(settings.database_url, settings.hot_pool_size)
 
     app = APIFlask(

@@ -61,12 +61,15 @@ class Effect:
     `read(subject)` runs in a transaction and returns what to ask for, or None when there is nothing to do; it also
     reserves the effect so that a crash afterwards is seen. `call(request)` runs with no transaction open.
     `record(request, answer)` runs in a transaction with the row's completion; `answer` is what `call` returned, or the
-    SiyuError it raised when that error is final.
+    SiyuError it raised when that error is final. `release(request)` runs in a transaction when `call` raised a
+    Retryable, which promises that nothing happened outside: it gives the reservation back, so that the next try is
+    not taken for the repetition of a call whose outcome nobody knows.
     """
 
     read: Callable[[Any], Any]
     call: Callable[[Any], Any]
     record: Callable[[Any, Any], None]
+    release: Callable[[Any], None] | None = None
 
 
 Handler = Callable[[Any], None] | Effect

@@ -68,6 +68,9 @@ def _run_effect(table: Table, effect: work.Effect, row: Any) -> None:
     try:
         answer = effect.call(request)
     except Retryable:
+        if effect.release is not None:
+            with transaction():
+                effect.release(request)
         raise
     except SiyuError as error:
         answer = error
