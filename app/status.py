@@ -7,6 +7,7 @@ from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .core import hot
+from .flows import doctor
 
 bp = APIBlueprint("status", __name__, enable_openapi=False)
 
@@ -24,4 +25,6 @@ def healthz() -> dict[str, str]:
 
 @bp.get("/metrics")
 def metrics() -> Response:
+    """Counters of this process, and gauges of waiting work and of the last examination of the invariants."""
+    doctor.export_gauges()
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from app.core import slots
+
+from . import doctor
+
 
 def wire() -> None:
     """Fill the registries of core; called once by the composition root."""
@@ -14,5 +18,5 @@ def wire() -> None:
     # segments, content, sop
 
     # dashboards, core
-
-
+    slots.handle("core.invariants", doctor.nightly)
+    slots.handle("core.forget", doctor.forget)

@@ -1,4 +1,4 @@
-"""The command line: `flask --app wsgi GROUP COMMAND`."""
+"""`flask db`: the schema."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 from alembic import command
 from alembic.config import Config
-from flask import Flask
 from flask.cli import AppGroup
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
-database = AppGroup("db", help="The database schema.")
+group = AppGroup("db", help="The database schema.")
 
 
 def alembic_config() -> Config:
@@ -22,25 +21,20 @@ def alembic_config() -> Config:
     return config
 
 
-@database.command("upgrade")
+@group.command("upgrade")
 def upgrade() -> None:
     """Bring the schema to the newest version."""
     command.upgrade(alembic_config(), "head")
 
 
-@database.command("check")
+@group.command("check")
 def check() -> None:
     """Fail when the models and the migrations disagree."""
     command.check(alembic_config())
 
 
-@database.command("revision")
+@group.command("revision")
 @click.argument("message")
 def revision(message: str) -> None:
     """Draft a migration from the difference between models and schema."""
     command.revision(alembic_config(), message, autogenerate=True)
-
-
-def register(app: Flask) -> None:
-    """Put every command group on the application."""
-    app.cli.add_command(database)

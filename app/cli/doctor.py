@@ -1,0 +1,66 @@
+"""`flask doctor`: is everything that must be true still true?"""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from app.core import audit
+from app.core.transaction import transaction
+from app.flows import doctor
+
+group = AppGroup("doctor", help="Look for what must never be.")
+
+
+@group.command("invariants")
+@click.option("--only", default="", help="Run only rules whose name begins with this, for example coupons.")
+def invariants(only: str) -> None:
+    """Run every invariant; ends with 1 when a row breaks one."""
+    with transaction():
+        findings = doctor.examine(only)
+    if not only:
+        doctor.publish(findings)
+    for finding in findings:
+        click.echo(f"{finding.name:<56}{finding.count:>8}")
+        for row in finding.rows:
+            click.echo(f"    {row}")
+    broken = sum(finding.count > 0 for finding in findings)
+    click.echo(f"{len(findings)} invariants, {broken} broken")
+    if broken:
+        raise SystemExit(1)
+
+
+@group.command("audit")
+def audit_chain() -> None:
+    """Recompute the audit log's chain of hashes; ends with 1 when a link is broken."""
+    with transaction():
+        broken = audit.broken_links()
+    for row_id in broken:
+        click.echo(f"audit_log {row_id}: the hash does not follow from the row and the one before")
+    click.echo(f"audit log: {len(broken)} broken links")
+    if broken:
+        raise SystemExit(1)
+
+
+@group.command("work")
+@click.option("--revive", multiple=True, metavar="TABLE:ID", help="Make a dead row due again; may be repeated.")
+def work(revive: tuple[str, ...]) -> None:
+    """Show work that waits and work that was laid aside; ends with 1 when a row is dead."""
+    for spelled in revive:
+        table, _, row_id = spelled.partition(":")
+        if not row_id.isdigit():
+            raise click.BadParameter(f"{spelled} is not TABLE:ID", param_hint="--revive")
+        with transaction():
+            revived = doctor.revive_dead(table, [int(row_id)])
+        click.echo(f"{spelled}: {'due again' if revived else 'not a dead row'}")
+    with transaction():
+        lines, dead = doctor.waiting(), doctor.dead()
+    for line in lines:
+        since = f"  since {line.oldest.isoformat(timespec='seconds')}" if line.oldest else ""
+        click.echo(f"{line.table:<10}{line.status:<10}{line.count:>8}{since}")
+    for row in dead:
+        click.echo(
+            f"dead {row.table}:{row.id} {row.label} after {row.attempts} tries: {row.error} {row.correlation_id}"
+        )
+    if dead:
+        raise SystemExit(1)
