@@ -1,4 +1,4 @@
-"""The limits of subscribe-message fields, told by the key's prefix (developers.weixin.qq.com, subscribeMessage.send)."""
+"""The limits of subscribe-message fields by their key (developers.weixin.qq.com, subscribeMessage.send)."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class TestRefusals:
             receive(plaintext)
 
     def test_a_well_signed_ciphertext_of_nonsense(self):
-        for encrypted in ("AAAA", "not base64!", "", "=" * 8, "A" * 64, "é"):
+        for encrypted in ("AAAA", "not-base64!", "", "=" * 8, "A" * 64, "é"):
             signed = cipher.signature(KEYS.token, "1", "n", encrypted)
             with pytest.raises(CallbackMalformed):
                 verify_url(KEYS, msg_signature=signed, timestamp="1", nonce="n", echostr=encrypted)
