@@ -1,0 +1,1 @@
+"""WeCom channels: codes that lead to guides, who follows whom, and what we sent out."""

@@ -1,0 +1,3 @@
+"""Names the ciphertexts of channels are bound to (see core.crypto)."""
+
+CONTACT_CONTEXT = "channels.follow.contact"

@@ -1,0 +1,251 @@
+"""Writes of identity: tell that ids belong together, hold a person still, block a value.
+
+How `link` stays right when several requests tell overlapping things at once (READ COMMITTED): the persons involved are
+locked in ascending order; who finds that one of them was merged meanwhile, or that a free id was taken meanwhile, rolls
+back to its savepoint (which gives the locks back) and looks again. So A-B and B-C told at the same time end as one
+person, whoever comes first, and nobody waits for a lock out of order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import or_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core import clock, context, crypto
+from app.core import ids as id_maker
+from app.core.db import session
+from app.core.errors import Busy
+from app.core.locks import lock_rows
+from app.core.outbox import emit
+
+from . import queries
+from .errors import IdentityBlocked, PersonUnknown
+from .events import Merged, ReviewOpened
+from .models import BlockedValue, IdentityReview, IdentityRow, Person, PersonMerge
+from .rules import SEAL_CONTEXT, STRONG, Clash, Identity, clash
+
+TRIES = 10
+
+Key = tuple[str, str, str]
+# What else keeps two persons (winner, loser) apart: asked with both locked, answers a reason or None.
+Objection = Callable[[int, int], str | None]
+
+
+@dataclass(frozen=True)
+class Linked:
+    """`person_id`: whose the first of the ids is now. `merged`: persons that ended in this call. `conflict`: a review
+    was opened (or is open) because some id contradicts, `reason` says which; everything else was linked.
+    `refused`: ids that identify nobody and were left out.
+    """
+
+    person_id: int
+    merged: tuple[int, ...] = ()
+    conflict: int | None = None
+    reason: str | None = None
+    refused: tuple[Identity, ...] = ()
+
+
+class _Stale(Exception):
+    """Somebody changed what this attempt stands on: roll back to the savepoint and look again."""
+
+
+def link(
+    *,
+    ids: Sequence[Identity],
+    source: str,
+    evidence: Mapping[str, Any] | None = None,
+    brand_id: int | None = None,
+    objection: Objection | None = None,
+) -> Linked:
+    """Tell that these ids belong to one human, as `source` says; order them by weight, the anchor first.
+
+    Ids that WeChat vouches for anchor the call; a mobile or card joins them unless some id of the two persons
+    contradicts (or `objection` does): then both stay as they are, and a review opens. The older person wins a merge.
+    Telling the same again changes nothing. Raises IdentityBlocked when no id is left to go by.
+    """
+    refused = queries.refused(ids)
+    told = [one for one in dict.fromkeys(ids) if one not in refused]
+    if not told:
+        raise IdentityBlocked()
+    anchors = [one for one in told if one.kind in STRONG] or told[:1]
+    for _ in range(TRIES):
+        owners = queries.owners([one.key for one in told])
+        if len(owners) == len(told) and len(set(owners.values())) == 1:
+            return Linked(person_id=owners[told[0].key], refused=tuple(refused))
+        attempt = _Attempt(told, anchors, owners, source, dict(evidence or {}), brand_id, objection)
+        try:
+            with session.begin_nested():
+                person_id = attempt.run()
+        except _Stale:
+            continue
+        return Linked(person_id, tuple(attempt.merged), attempt.conflict, attempt.reason, tuple(refused))
+    raise Busy(retry_after=1)
+
+
+def hold(person_id: int) -> int:
+    """Lock the living person behind an id until the transaction ends, and return its id: nobody merges it meanwhile."""
+    for _ in range(TRIES):
+        root = queries.resolve(person_id)
+        try:
+            with session.begin_nested():
+                _lock([root])
+        except _Stale:
+            continue
+        return root
+    raise Busy(retry_after=1)
+
+
+def block(identity: Identity) -> None:
+    """Let a value identify nobody from now on (a store's landline, a shared phone). Links that stand are not undone."""
+    kind, _, value = identity.key
+    session.execute(
+        insert(BlockedValue).values(kind=kind, value=value, created_at=clock.now()).on_conflict_do_nothing()
+    )
+
+
+def _lock(person_ids: Sequence[int]) -> None:
+    rows = lock_rows(Person, person_ids)
+    if len(rows) != len(set(person_ids)):
+        raise PersonUnknown()
+    if any(row.merged_into is not None for row in rows.values()):
+        raise _Stale
+
+
+@dataclass
+class _Attempt:
+    told: Sequence[Identity]
+    anchors: Sequence[Identity]
+    owners: dict[Key, int]
+    source: str
+    evidence: dict[str, Any]
+    brand_id: int | None
+    objection: Objection | None
+    merged: list[int] = field(default_factory=list)
+    conflict: int | None = None
+    reason: str | None = None
+
+    def run(self) -> int:
+        """Link everything that does not contradict; the person the anchor belongs to."""
+        roots = sorted(set(self.owners.values()))
+        _lock(roots)
+        self.keys = queries.keys_of(roots)
+        self.joining: list[Identity] = []  # free ids that will be written to the anchor's person
+        self.apart: list[tuple[Identity, Clash]] = []  # free ids that contradict the anchor's person
+        self.root: int | None = None
+        for one in self.anchors:
+            self._take(one, by_phone=False)
+        for one in self.told:
+            if one not in self.anchors:
+                self._take(one, by_phone=True)
+        person_id = self.root if self.root is not None else _new_person()
+        self._write([(one, person_id) for one in self.joining])
+        for one, why in self.apart:
+            other = _new_person()
+            self._write([(one, other)])
+            self._review(person_id, other, why)
+        return person_id
+
+    def _take(self, one: Identity, *, by_phone: bool) -> None:
+        owner = self.owners.get(one.key)
+        owner = self._living(owner) if owner is not None else None
+        mine = self._mine()
+        if owner is None:
+            if why := clash(mine, {one.key}, by_phone=by_phone):
+                self.apart.append((one, why))
+            else:
+                self.joining.append(one)
+        elif self.root is None:
+            # Only free ids so far: they join the first person found, unless one of them contradicts.
+            if why := clash(mine, self.keys[owner], by_phone=by_phone):
+                self.root = _new_person()
+                self.keys[self.root] = set()
+                self._review(self.root, owner, why)
+            else:
+                self.root = owner
+        elif owner != self.root:
+            self._merge(self.root, owner, one, clash(mine, self.keys[owner], by_phone=by_phone))
+
+    def _mine(self) -> set[Key]:
+        stored = self.keys[self.root] if self.root is not None else set()
+        return stored | {one.key for one in self.joining}
+
+    def _living(self, person_id: int) -> int:
+        return self.root if self.root is not None and person_id in self.merged else person_id
+
+    def _merge(self, one: int, other: int, by: Identity, why: Clash | None) -> None:
+        winner, loser = sorted((one, other))
+        if why is None and self.objection is not None and (reason := self.objection(winner, loser)):
+            why = Clash(reason)
+        if why is not None:
+            self._review(one, other, why)
+            return
+        folded = queries.all_ids_of(loser)[1:]
+        session.execute(
+            update(Person)
+            .where(or_(Person.person_id == loser, Person.merged_into == loser))
+            .values(merged_into=winner),
+            execution_options={"synchronize_session": False},
+        )
+        session.add(
+            PersonMerge(
+                winner_id=winner,
+                loser_id=loser,
+                reason=f"{self.source}: {by.kind}",
+                evidence=self.evidence | {"by": [by.kind, by.namespace], "folded": folded},
+            )
+        )
+        session.flush()
+        emit(Merged(brand_id=self.brand_id or 0, person_id=winner, winner_id=winner, loser_id=loser))
+        self.keys[winner] = self.keys[winner] | self.keys.pop(loser)
+        self.root = winner
+        self.merged.append(loser)
+
+    def _review(self, one: int, other: int, why: Clash) -> None:
+        low, high = sorted((one, other))
+        review_id = queries.open_review(low, high)
+        if review_id is None:
+            review_id = id_maker.new_id()
+            session.add(
+                IdentityReview(
+                    id=review_id,
+                    brand_id=self.brand_id,
+                    person_a=low,
+                    person_b=high,
+                    reason=why.reason,
+                    evidence=self.evidence | {"source": self.source, "namespace": why.namespace},
+                )
+            )
+            session.flush()
+            emit(ReviewOpened(brand_id=self.brand_id or 0, person_id=one, review_id=review_id, reason=why.reason))
+        if self.conflict is None:
+            self.conflict, self.reason = review_id, why.reason
+
+    def _write(self, rows: Sequence[tuple[Identity, int]]) -> None:
+        if not rows:
+            return
+        moment, correlation = clock.now(), context.correlation_id()
+        values = [
+            {
+                **dict(zip(("kind", "namespace", "value"), one.key, strict=True)),
+                "sealed_value": crypto.encrypt(one.value, context=SEAL_CONTEXT) if one.kind == "mobile" else None,
+                "person_id": person_id,
+                "source": self.source,
+                "evidence": self.evidence,
+                "correlation_id": correlation,
+                "linked_at": moment,
+            }
+            for one, person_id in sorted(rows, key=lambda row: row[0].key)  # one order, so that nobody waits in a ring
+        ]
+        statement = insert(IdentityRow).values(values).on_conflict_do_nothing().returning(IdentityRow.value)
+        if len(session.scalars(statement).all()) != len(values):
+            raise _Stale
+
+
+def _new_person() -> int:
+    person_id = id_maker.new_id()
+    session.execute(insert(Person).values(person_id=person_id, created_at=clock.now()))
+    return person_id

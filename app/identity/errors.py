@@ -1,0 +1,21 @@
+"""Errors of identity; the codes are part of the public API."""
+
+from __future__ import annotations
+
+from app.core.errors import Conflict, Invalid, NotFound
+
+
+class PhoneInvalid(Invalid):
+    code, message = "phone_invalid", "This is not a phone number."
+
+
+class IdentityBlocked(Invalid):
+    code, message = "identity_blocked", "This value belongs to nobody in particular and identifies no one."
+
+
+class IdentityConflict(Conflict):
+    code, message = "identity_conflict", "The ids belong to different people; the case was put up for review."
+
+
+class PersonUnknown(NotFound):
+    code, message = "not_found", "There is no such person."

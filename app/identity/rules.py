@@ -1,0 +1,120 @@
+"""What an id is, which ids identify nobody, and what keeps two persons apart. No database, no clock."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.core import crypto
+
+from .errors import IdentityBlocked, PhoneInvalid
+
+Kind = Literal["unionid", "openid", "external_userid", "mobile", "card", "import"]
+
+SEAL_CONTEXT = "identity.mobile"
+MAX_VALUE = 128
+
+# Ids that WeChat itself vouches for. What one answer of Tencent says together belongs to one human.
+STRONG: frozenset[str] = frozenset({"unionid", "openid", "external_userid"})
+# A human has one of these in a namespace. A unionid that differs proves two humans; the others only weigh against a
+# shared phone number or card, because phones are passed on and typed wrong at tills.
+PROOF: frozenset[str] = frozenset({"unionid"})
+EXCLUSIVE: frozenset[str] = frozenset({"unionid", "openid", "external_userid", "card"})
+# More than this and the "person" is a shared phone or a shop's own account.
+LIMITS: Mapping[str, int] = {"mobile": 3, "card": 5, "import": 20}
+
+_MOBILE_CN = re.compile(r"1[3-9][0-9]{9}")
+_ABROAD = re.compile(r"\+[1-9][0-9]{6,14}")
+_SAME_EIGHT = re.compile(r"([0-9])\1{7}$")
+_TEST_NUMBERS = frozenset({"13800138000", "13912345678", "13812345678", "18888888888"})
+
+
+@dataclass(frozen=True, order=True)
+class Identity:
+    """One id: `kind`, whose it is (`namespace`: open-platform account, appid, corp id, till system; none for a mobile)
+    and its `value`, for a mobile the plain number in any usual spelling. Raises PhoneInvalid for what is no phone.
+    """
+
+    kind: Kind
+    namespace: str
+    value: str
+
+    def __post_init__(self) -> None:
+        if self.kind == "mobile":
+            object.__setattr__(self, "namespace", "")
+            object.__setattr__(self, "value", normal_phone(self.value))
+        if not 0 < len(self.value) <= MAX_VALUE:
+            raise IdentityBlocked("An id has 1 to 128 characters.", kind=self.kind)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The primary key this id is stored under."""
+        value = crypto.blind_index("mobile", self.value).hex() if self.kind == "mobile" else self.value
+        return (self.kind, self.namespace, value)
+
+    def __repr__(self) -> str:
+        return f"Identity({self.kind}@{self.namespace})"  # the value is personal data and stays out of logs
+
+
+def mobile(number: str) -> Identity:
+    """The identity of a phone number."""
+    return Identity("mobile", "", number)
+
+
+def normal_phone(text: str) -> str:
+    """A mainland mobile as its 11 digits, any other number as + and digits. Raises PhoneInvalid; guesses nothing."""
+    number = re.sub(r"[\s().·-]", "", unicodedata.normalize("NFKC", text))
+    bare = re.sub(r"^(\+86|0086|86(?=1[3-9][0-9]{9}$))", "", number)
+    if _MOBILE_CN.fullmatch(bare):
+        return bare
+    if number.startswith("00"):
+        number = "+" + number[2:]
+    if _ABROAD.fullmatch(number) and not number.startswith("+86"):
+        return number
+    raise PhoneInvalid()
+
+
+def is_blocked(identity: Identity) -> bool:
+    """Whether the value itself shows that it identifies nobody: 13800000000, all zeros, an empty word of a till."""
+    if identity.kind == "mobile":
+        return identity.value in _TEST_NUMBERS or _SAME_EIGHT.search(identity.value) is not None
+    return set(identity.value) <= set("0 -") or identity.value.casefold() in {"null", "none", "unknown"}
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Why two persons must not become one: the kind (and namespace) of id that contradicts, or another reason."""
+
+    reason: str
+    namespace: str = ""
+
+
+def clash(
+    ids: Iterable[tuple[str, str, str]], other: Iterable[tuple[str, str, str]], *, by_phone: bool
+) -> Clash | None:
+    """What keeps the owners of two sets of stored keys apart; `by_phone`: they were brought together by a weak id."""
+    mine, theirs = _by_namespace(ids), _by_namespace(other)
+    for kind, namespace in sorted(mine.keys() & theirs.keys()):
+        judging = EXCLUSIVE if by_phone else PROOF
+        if kind in judging and mine[kind, namespace] != theirs[kind, namespace]:
+            return Clash(f"differing_{kind}", namespace)
+    return over_limit({**dict.fromkeys(ids), **dict.fromkeys(other)})
+
+
+def over_limit(ids: Iterable[tuple[str, str, str]]) -> Clash | None:
+    """Whether one person would have more ids of a kind than a human has."""
+    keys = set(ids)
+    for kind, limit in LIMITS.items():
+        if sum(key[0] == kind for key in keys) > limit:
+            return Clash(f"too_many_{kind}")
+    return None
+
+
+def _by_namespace(ids: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], set[str]]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for kind, namespace, value in ids:
+        found.setdefault((kind, namespace), set()).add(value)
+    return found

@@ -1,0 +1,178 @@
+"""Writes of members: join, bind, assign a guide, follow a merge of persons."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core import clock, context, crypto, ids
+from app.core.db import session
+from app.core.outbox import emit
+from app.identity import commands as identity
+
+from . import queries
+from .errors import MemberUnknown, TwoMembers
+from .events import Bound, GuideAssigned, Joined
+from .models import GuideHistory, Member, MemberNumber, Membership
+from .rules import NAME_CONTEXT, number_from
+
+
+def join(
+    *,
+    brand_id: int,
+    person_id: int,
+    source: str,
+    store_id: int | None = None,
+    card_no: str | None = None,
+    name: str | None = None,
+    phone_tail: str | None = None,
+    birthday: date | None = None,
+    gender: int = 0,
+    joined_at: datetime | None = None,
+) -> int:
+    """Make a person a member of a brand and return the member id; a member already is filled in where blank.
+
+    Holds the person until the transaction ends, so a merge of persons cannot slip in between.
+    """
+    root = identity.hold(person_id)
+    facts = {
+        "card_no": card_no,
+        "name": None if name is None else crypto.encrypt(name, context=NAME_CONTEXT),
+        "phone_tail": phone_tail,
+        "birthday": birthday,
+        "home_store_id": store_id,
+    }
+    existing = queries.member_of(brand_id, root)
+    if existing is not None:
+        _fill(existing, {**facts, "gender": gender})
+        return existing.member_id
+    member_id = ids.new_id()
+    session.execute(insert(Membership).values(brand_id=brand_id, person_id=root, member_id=member_id))
+    session.add(
+        Member(
+            brand_id=brand_id,
+            member_id=member_id,
+            person_id=root,
+            number=_take_number(brand_id, member_id),
+            source=source,
+            gender=gender,
+            joined_at=joined_at or clock.now(),
+            **facts,
+        )
+    )
+    session.flush()
+    emit(Joined(brand_id=brand_id, member_id=member_id, person_id=root, source=source, store_id=store_id))
+    return member_id
+
+
+def bind(*, brand_id: int, member_id: int, phone_tail: str) -> bool:
+    """Note that the member proved a phone number; True (and members.bound) the first time."""
+    row = session.execute(
+        update(Member)
+        .where(Member.brand_id == brand_id, Member.member_id == member_id, Member.bound_at.is_(None))
+        .values(bound_at=clock.now(), phone_tail=phone_tail)
+        .returning(Member.person_id, Member.guide_id, Member.home_store_id),
+        execution_options={"synchronize_session": "fetch"},
+    ).one_or_none()
+    if row is None:
+        if queries.member(brand_id, member_id) is None:
+            raise MemberUnknown()
+        return False
+    emit(
+        Bound(
+            brand_id=brand_id,
+            member_id=member_id,
+            person_id=row.person_id,
+            guide_id=row.guide_id,
+            store_id=row.home_store_id,
+        )
+    )
+    return True
+
+
+def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int, reason: str) -> bool:
+    """Give a member its owning guide; False when that guide owns it already. A member without a home store gets one."""
+    changed = session.execute(
+        update(Member)
+        .where(
+            Member.brand_id == brand_id,
+            Member.member_id == member_id,
+            Member.guide_id.is_distinct_from(guide_id),
+        )
+        .values(guide_id=guide_id, home_store_id=func.coalesce(Member.home_store_id, store_id))
+        .returning(Member.person_id),
+        execution_options={"synchronize_session": "fetch"},
+    ).one_or_none()
+    if changed is None:
+        if queries.member(brand_id, member_id) is None:
+            raise MemberUnknown()
+        return False
+    session.execute(
+        insert(GuideHistory).values(
+            brand_id=brand_id,
+            member_id=member_id,
+            from_at=clock.now(),
+            guide_id=guide_id,
+            store_id=store_id,
+            reason=reason,
+            correlation_id=context.correlation_id(),
+        )
+    )
+    emit(
+        GuideAssigned(
+            brand_id=brand_id,
+            member_id=member_id,
+            person_id=changed.person_id,
+            guide_id=guide_id,
+            store_id=store_id,
+            reason=reason,
+        )
+    )
+    return True
+
+
+def follow_merge(*, winner_id: int, loser_id: int) -> None:
+    """Let the loser's memberships be the winner's. Idempotent; raises TwoMembers when both belong to one brand."""
+    if brands := queries.brands_shared([winner_id, loser_id]):
+        raise TwoMembers(brands=[ids.encode("brd", brand_id) for brand_id in brands])
+    # The person is what a membership is spread by, so a row moves by leaving and arriving.
+    moved = session.execute(
+        delete(Membership).where(Membership.person_id == loser_id).returning(Membership.brand_id, Membership.member_id),
+        execution_options={"synchronize_session": False},
+    ).all()
+    for brand_id, member_id in moved:
+        session.execute(insert(Membership).values(brand_id=brand_id, person_id=winner_id, member_id=member_id))
+        session.execute(
+            update(Member)
+            .where(Member.brand_id == brand_id, Member.member_id == member_id)
+            .values(person_id=winner_id),
+            execution_options={"synchronize_session": "fetch"},
+        )
+
+
+def _fill(row: Member, facts: dict[str, Any]) -> None:
+    """Write what was blank; what is known stays."""
+    blank = {column: value for column, value in facts.items() if value and not getattr(row, column)}
+    if not blank:
+        return
+    session.execute(
+        update(Member).where(Member.brand_id == row.brand_id, Member.member_id == row.member_id).values(**blank),
+        execution_options={"synchronize_session": "fetch"},
+    )
+
+
+def _take_number(brand_id: int, member_id: int) -> str:
+    while True:
+        number = number_from(secrets.randbelow(900_000_000) + 100_000_000)
+        taken = session.scalar(
+            insert(MemberNumber)
+            .values(brand_id=brand_id, number=number, member_id=member_id)
+            .on_conflict_do_nothing()
+            .returning(MemberNumber.number)
+        )
+        if taken is not None:
+            return number
