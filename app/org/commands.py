@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Sequence
 
 from argon2 import PasswordHasher
-from sqlalchemy import select
+from argon2.exceptions import VerificationError
+from sqlalchemy import case, or_, select, update
 
-from app.core import crypto
+from app.core import clock, crypto
 from app.core.db import session
 
 from .models import AdminUser, ApiClient, PlatformAccount
-from .rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT
+from .rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT, LOGIN_LOCK, LOGIN_TRIES
 
 _hasher = PasswordHasher()
 
@@ -90,3 +92,45 @@ def create_admin(
     session.add(row)
     session.flush()
     return row
+
+
+def begin_login(*, login: str) -> AdminUser | None:
+    """Count an attempt before its password is looked at, so that parallel guesses cannot outrun the count.
+
+    None when there is no such active user or the account is locked. The attempt that reaches the limit locks the
+    account for a while; a later good password (`end_login`) forgets the count.
+    """
+    moment = clock.now()
+    tries = case((AdminUser.locked_until <= moment, 1), else_=AdminUser.failed_attempts + 1)
+    return session.scalar(
+        update(AdminUser)
+        .where(
+            AdminUser.login == login,
+            AdminUser.status == "active",
+            or_(AdminUser.locked_until.is_(None), AdminUser.locked_until <= moment),
+        )
+        .values(failed_attempts=tries, locked_until=case((tries >= LOGIN_TRIES, moment + LOGIN_LOCK), else_=None))
+        .returning(AdminUser)
+        .execution_options(populate_existing=True)
+    )
+
+
+def password_matches(admin: AdminUser | None, password: str) -> bool:
+    """Whether the password is the user's. As slow for a user that is not there; call it outside a transaction."""
+    try:
+        return _hasher.verify(admin.password_hash if admin else _nobody(), password) and admin is not None
+    except VerificationError:
+        return False
+
+
+def end_login(*, admin_id: int) -> None:
+    """Forget failed attempts after a good password."""
+    session.execute(
+        update(AdminUser).where(AdminUser.id == admin_id).values(failed_attempts=0, locked_until=None),
+        execution_options={"synchronize_session": False},
+    )
+
+
+@functools.cache
+def _nobody() -> str:
+    return _hasher.hash(secrets.token_urlsafe(16))

@@ -73,3 +73,11 @@ def api_client(key_id: str) -> ApiClient | None:
 
 def admin_user(login: str) -> AdminUser | None:
     return session.scalar(select(AdminUser).where(AdminUser.login == login))
+
+
+def admin_user_by_id(admin_id: int) -> AdminUser | None:
+    return session.get(AdminUser, admin_id)
+
+
+def brand_by_code(code: str) -> Brand | None:
+    return session.scalar(select(Brand).where(Brand.code == code))

@@ -1,4 +1,9 @@
-"""Names the organisation's ciphertexts are bound to (see core.crypto)."""
+"""Names the organisation's ciphertexts are bound to (see core.crypto), and the limits of guessing a password."""
+
+from datetime import timedelta
 
 ACCOUNT_CONTEXT = "org.platform_account"
 API_SECRET_CONTEXT = "org.api_client"
+
+LOGIN_TRIES = 10
+LOGIN_LOCK = timedelta(minutes=15)
