@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError
@@ -55,7 +56,7 @@ def load() -> Settings:
     """Read the settings; SettingsError lists every name that is missing, malformed or unsafe in production."""
     env = Env(eager=False)
     keys, index_key = env.str("ENCRYPTION_KEYS"), env.str("BLIND_INDEX_KEY")
-    values = {
+    values: dict[str, Any] = {
         "environment": env.str("SIYU_ENV", "production", validate=OneOf(("production", "demo", "test"))),
         "database_url": env.str("DATABASE_URL"),
         "redis_url": env.str("REDIS_URL"),
@@ -72,7 +73,7 @@ def load() -> Settings:
     try:
         env.seal()
     except EnvValidationError as error:
-        problems = [f"{name}: {' '.join(messages)}" for name, messages in error.error_messages.items()]
+        problems = [f"{name}: {' '.join(messages)}" for name, messages in dict(error.error_messages).items()]
     keyring, key_problems = _keyring(keys or "", index_key or "")
     problems += key_problems
     if not problems:

@@ -18,7 +18,6 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
-from rq.timeouts import TimerDeathPenalty
 
 from app.core import log, queue, redis
 from app.core.db import db
@@ -34,14 +33,16 @@ class InContext:
 
     def perform_job(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> bool:
         with app.app_context():
-            return super().perform_job(job, queue, *args, **kwargs)  # type: ignore[misc,no-any-return]
+            return super().perform_job(job, queue, *args, **kwargs)  # type: ignore[misc]
 
 
 class ShortJobs(InContext, SimpleWorker):
-    death_penalty_class = TimerDeathPenalty
+    """Runs jobs in its own process."""
 
 
 class ForkedJobs(InContext, Worker):
+    """Runs each job in a fork."""
+
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         # Connections of the parent must not be used by the child.
         with app.app_context():

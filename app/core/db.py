@@ -7,7 +7,7 @@ every table honest about it long before that day.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, MetaData, Text
@@ -37,7 +37,15 @@ class _Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=_Base, session_options={"expire_on_commit": False, "autoflush": True})
-Base = db.Model
+if TYPE_CHECKING:
+
+    class Base(_Base):
+        """What every table derives from; Flask-SQLAlchemy makes it at run time."""
+
+        __abstract__ = True
+        __tablename__: str
+else:
+    Base = db.Model
 session = db.session
 
 

@@ -13,6 +13,7 @@ from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
 from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import DBAPIError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from . import context, ids, log
@@ -113,7 +114,7 @@ def _apiflask_error(error: HTTPError) -> tuple[dict[str, Any], int, dict[str, st
     code = Malformed.code if malformed else "invalid" if error.status_code == 422 else "http_error"
     message = Malformed.message if malformed else error.message
     body = {"code": code, "message": message, "data": {"fields": detail}, "request_id": g.get("request_id", "")}
-    return body, error.status_code, dict(error.headers or {})
+    return body, error.status_code, dict(Headers(error.headers or {}))
 
 
 def _unexpected(error: Exception) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 from . import context
 
@@ -27,7 +28,7 @@ def _no_personal_data(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mutab
 
 def configure(level: str) -> None:
     """Set up structlog and send the standard library's loggers through the same line format."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _ids,
         structlog.processors.add_log_level,

@@ -55,6 +55,17 @@ def transaction() -> Iterator[None]:
         _open.reset(token)
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """Read outside a transaction and keep no connection afterwards, so that a network call may follow.
+
+    Inside an open transaction this does nothing. Objects read here stay readable, detached.
+    """
+    yield
+    if not _open.get():
+        session.close()
+
+
 def run(work: Callable[[], T], *, tries: int = 3) -> T:
     """Run `work` in a transaction, again from its start after a deadlock or serialization failure."""
     for attempt in range(1, tries + 1):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from redis import Redis
 
 from app.core import crypto
 from app.core.errors import NotFound, ProgrammingError
+from app.core.transaction import reading
 from app.org import queries as org
 from app.org.models import PlatformAccount
 from app.org.rules import ACCOUNT_CONTEXT
@@ -28,7 +30,10 @@ class _Outside:
     oauth_base: str
 
 
+REMEMBER_SECONDS = 10
+
 _outside: _Outside | None = None
+_remembered: dict[tuple[int, str], tuple[float, PlatformAccount | None]] = {}
 
 
 class AccountMissing(NotFound):
@@ -38,6 +43,7 @@ class AccountMissing(NotFound):
 def configure(settings: Settings, redis: Redis) -> None:
     """Install the shared connection pool and base URLs; called once by the composition root."""
     global _outside
+    _remembered.clear()
     _outside = _Outside(Wire(redis), settings.wecom_api_base, settings.wechat_api_base, settings.oauth_base)
 
 
@@ -58,9 +64,14 @@ def miniprogram(brand_id: int) -> MiniProgramGateway:
 
 
 def _account(brand_id: int, kind: str) -> PlatformAccount:
-    account = org.account(brand_id, kind)
-    if account is None:
-        raise AccountMissing(kind=kind)
+    """The stored account, remembered for a few seconds: a gateway is built for every call."""
+    loaded_at, account = _remembered.get((brand_id, kind), (0.0, None))
+    if account is None or time.monotonic() - loaded_at > REMEMBER_SECONDS:
+        with reading():
+            account = org.account(brand_id, kind)
+        if account is None:
+            raise AccountMissing(kind=kind)
+        _remembered[brand_id, kind] = time.monotonic(), account
     return account
 
 
