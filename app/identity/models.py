@@ -42,6 +42,7 @@ class IdentityRow(Base):
         CheckConstraint(f"kind IN {KINDS}", name="kind"),
         CheckConstraint("(kind = 'mobile') = (sealed_value IS NOT NULL)", name="mobile_is_sealed"),
         Index("ix_identity_person_id", "person_id"),
+        Index("ix_identity_correlation_id", "correlation_id"),
         distribution("value"),
     )
 

@@ -25,6 +25,7 @@ class Member(Base):
         Index("ix_member_guide_id", "brand_id", "guide_id"),
         Index("ix_member_home_store_id", "brand_id", "home_store_id"),
         Index("ix_member_joined_at", "brand_id", "joined_at"),
+        Index("ix_member_correlation_id", "correlation_id"),
         distribution("member_id"),
     )
 
@@ -55,7 +56,7 @@ class Membership(Base):
     """At most one membership of a person in a brand, found by the living person."""
 
     __tablename__ = "membership"
-    __table_args__ = (distribution("person_id"),)
+    __table_args__ = (Index("ix_membership_person_id", "person_id"), distribution("person_id"))
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
