@@ -1,0 +1,68 @@
+"""Statements about the ledger that must each return no row."""
+
+from __future__ import annotations
+
+INVARIANTS: dict[str, str] = {
+    "journals_balance": """
+        SELECT brand_id, member_id, journal_id
+        FROM posting
+        GROUP BY brand_id, member_id, journal_id
+        HAVING sum(amount) <> 0
+    """,
+    "balances_are_sums_of_postings": """
+        SELECT brand_id, member_id, currency
+        FROM balance b
+        FULL JOIN (
+            SELECT j.brand_id, j.member_id, j.currency, sum(p.amount) AS amount
+            FROM journal j
+            JOIN posting p USING (brand_id, member_id, journal_id)
+            WHERE p.account = 'member'
+            GROUP BY j.brand_id, j.member_id, j.currency
+        ) s USING (brand_id, member_id, currency)
+        WHERE coalesce(b.amount, 0) <> coalesce(s.amount, 0)
+    """,
+    "balance_not_below_floor": "SELECT brand_id, member_id, currency FROM balance WHERE amount < floor",
+    "lots_sum_to_balance": """
+        SELECT brand_id, member_id
+        FROM (SELECT brand_id, member_id, amount FROM balance WHERE currency = 'points') b
+        FULL JOIN (
+            SELECT brand_id, member_id, sum(remaining) AS remaining FROM lot GROUP BY brand_id, member_id
+        ) l USING (brand_id, member_id)
+        WHERE coalesce(l.remaining, 0) <> greatest(coalesce(b.amount, 0), 0)
+    """,
+    "lots_replay": """
+        SELECT brand_id, member_id, lot_id
+        FROM lot
+        FULL JOIN (
+            SELECT brand_id, member_id, lot_id, sum(amount) AS amount
+            FROM posting
+            WHERE lot_id IS NOT NULL
+            GROUP BY brand_id, member_id, lot_id
+        ) p USING (brand_id, member_id, lot_id)
+        WHERE coalesce(lot.remaining, -1) <> coalesce(p.amount, 0)
+    """,
+    "lot_bounds": """
+        SELECT brand_id, member_id, lot_id FROM lot WHERE remaining < 0 OR remaining > earned
+    """,
+    "order_earned_once": """
+        SELECT o.brand_id, o.member_id, o.order_id, c.currency
+        FROM sales_order o
+        CROSS JOIN (VALUES ('points'), ('growth')) AS c (currency)
+        WHERE NOT o.walk_in
+          AND EXISTS (SELECT FROM earn_rule r WHERE r.brand_id = o.brand_id)
+          AND NOT EXISTS (
+            SELECT FROM journal j
+            WHERE j.brand_id = o.brand_id AND j.member_id = o.member_id AND j.currency = c.currency
+              AND j.kind = 'earn' AND j.cause = 'order:' || o.order_id
+          )
+        UNION ALL
+        SELECT j.brand_id, j.member_id, j.journal_id, j.currency
+        FROM journal j
+        WHERE j.kind = 'earn' AND j.cause LIKE 'order:%'
+          AND NOT EXISTS (
+            SELECT FROM sales_order o
+            WHERE o.brand_id = j.brand_id AND o.member_id = j.member_id AND NOT o.walk_in
+              AND 'order:' || o.order_id = j.cause
+          )
+    """,
+}

@@ -1,0 +1,109 @@
+"""Tables of points.
+
+Every journal's postings sum to zero (deferred constraint trigger), and neither is ever changed (triggers of the
+migration). What the account `member` receives is the member's; the other accounts say where it came from or went.
+A posting that fills or draws on a lot names it, so lots can be replayed from the ledger.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, distribution
+
+POINTS, GROWTH = "points", "growth"
+_JOURNAL_KEY = ["journal.brand_id", "journal.member_id", "journal.journal_id"]
+
+
+class Journal(Base):
+    """One fact about a member's points or growth. `cause` makes it happen once, for example `order:123`."""
+
+    __tablename__ = "journal"
+    __table_args__ = (
+        UniqueConstraint("brand_id", "member_id", "currency", "kind", "cause"),
+        CheckConstraint("currency IN ('points', 'growth')", name="currency"),
+        CheckConstraint("kind IN ('earn', 'spend', 'expire', 'adjust', 'refund')", name="kind"),
+        distribution("member_id"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    journal_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    currency: Mapped[str]
+    kind: Mapped[str]
+    cause: Mapped[str]
+    at: Mapped[datetime]
+    correlation_id: Mapped[str] = mapped_column(index=True)
+
+
+class Posting(Base):
+    __tablename__ = "posting"
+    __table_args__ = (
+        ForeignKeyConstraint(["brand_id", "member_id", "journal_id"], _JOURNAL_KEY),
+        CheckConstraint("account IN ('member', 'issued', 'spent', 'expired', 'adjusted', 'refunded')", name="account"),
+        CheckConstraint("lot_id IS NULL OR account = 'member'", name="lot"),
+        distribution("member_id"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    journal_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    line: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    account: Mapped[str]
+    lot_id: Mapped[int | None]
+    amount: Mapped[int]
+
+
+class Balance(Base):
+    """The sum of a member's postings, and the row every writer locks first. A floor below zero allows debt."""
+
+    __tablename__ = "balance"
+    __table_args__ = (
+        CheckConstraint("amount >= floor", name="floor"),
+        CheckConstraint("currency IN ('points', 'growth')", name="currency"),
+        distribution("member_id"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[int]
+    floor: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class Lot(Base):
+    """Points earned together, which expire together. `remaining` is what is neither spent nor expired."""
+
+    __tablename__ = "lot"
+    __table_args__ = (
+        ForeignKeyConstraint(["brand_id", "member_id", "journal_id"], _JOURNAL_KEY),
+        CheckConstraint("remaining BETWEEN 0 AND earned", name="remaining"),
+        Index("ix_lot_expires", "brand_id", "expires_at", postgresql_where=text("remaining > 0")),
+        distribution("member_id"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lot_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    journal_id: Mapped[int]
+    earned: Mapped[int]
+    remaining: Mapped[int]
+    expires_at: Mapped[datetime | None]
+
+
+class EarnRule(Base):
+    """What one yuan earns, and for how many months points last (0: for ever)."""
+
+    __tablename__ = "earn_rule"
+    __table_args__ = (
+        CheckConstraint("points_per_yuan >= 0 AND growth_per_yuan >= 0 AND points_months >= 0", name="positive"),
+        distribution("reference"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    points_per_yuan: Mapped[int]
+    growth_per_yuan: Mapped[int]
+    points_months: Mapped[int]

@@ -1,0 +1,117 @@
+"""Reads of points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, tuple_
+
+from app.core.db import session
+
+from .models import GROWTH, POINTS, Balance, EarnRule, Journal, Lot, Posting
+from .rules import order_cause
+
+_JOIN = (
+    (Posting.brand_id == Journal.brand_id)
+    & (Posting.member_id == Journal.member_id)
+    & (Posting.journal_id == Journal.journal_id)
+    & (Posting.account == "member")
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a member's history; `amount` is what the member gained (or lost, below zero)."""
+
+    journal_id: int
+    kind: str
+    cause: str
+    amount: int
+    at: datetime
+
+
+def rule(brand_id: int) -> EarnRule | None:
+    """What the brand's members earn; None when the brand has no rule and nothing is earned."""
+    return session.get(EarnRule, brand_id)
+
+
+def balances(brand_id: int, member_id: int) -> dict[str, int]:
+    """`{"points": n, "growth": n}`; growth here is of all time, the tier looks at a window of it."""
+    rows = session.execute(
+        select(Balance.currency, Balance.amount).where(Balance.brand_id == brand_id, Balance.member_id == member_id)
+    )
+    return {POINTS: 0, GROWTH: 0} | {row.currency: row.amount for row in rows}
+
+
+def growth_since(brand_id: int, member_id: int, since: datetime) -> int:
+    """Growth a member gained after a moment."""
+    return growth_of(brand_id, [member_id], since)[member_id]
+
+
+def growth_of(brand_id: int, member_ids: Sequence[int], since: datetime) -> dict[int, int]:
+    """Growth each of several members gained after a moment."""
+    rows = session.execute(
+        select(Journal.member_id, func.sum(Posting.amount))
+        .join(Posting, _JOIN)
+        .where(
+            Journal.brand_id == brand_id,
+            Journal.member_id.in_(member_ids),
+            Journal.currency == GROWTH,
+            Journal.at > since,
+        )
+        .group_by(Journal.member_id)
+    )
+    return dict.fromkeys(member_ids, 0) | {member_id: int(amount) for member_id, amount in rows}
+
+
+def earned_by_order(brand_id: int, member_id: int, order_id: int) -> dict[str, int]:
+    """What one order earned: `{"points": n, "growth": n}`."""
+    rows = session.execute(
+        select(Journal.currency, func.sum(Posting.amount))
+        .join(Posting, _JOIN)
+        .where(
+            Journal.brand_id == brand_id,
+            Journal.member_id == member_id,
+            Journal.kind == "earn",
+            Journal.cause == order_cause(order_id),
+        )
+        .group_by(Journal.currency)
+    )
+    return {POINTS: 0, GROWTH: 0} | {currency: int(amount) for currency, amount in rows}
+
+
+def history(
+    brand_id: int,
+    member_id: int,
+    *,
+    currency: str = POINTS,
+    before: tuple[datetime, int] | None = None,
+    limit: int = 20,
+) -> list[Entry]:
+    """A member's journal with amounts, newest first; `before` is (at, journal_id) of the last entry seen."""
+    statement = (
+        select(Journal.journal_id, Journal.kind, Journal.cause, func.sum(Posting.amount), Journal.at)
+        .join(Posting, _JOIN)
+        .where(Journal.brand_id == brand_id, Journal.member_id == member_id, Journal.currency == currency)
+        .group_by(Journal.brand_id, Journal.member_id, Journal.journal_id)
+        .order_by(Journal.at.desc(), Journal.journal_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(tuple_(Journal.at, Journal.journal_id) < before)
+    return [Entry(row[0], row[1], row[2], int(row[3]), row[4]) for row in session.execute(statement)]
+
+
+def members_with_expired_lots(brand_id: int, until: datetime, limit: int) -> list[int]:
+    """Up to `limit` members, ascending, who hold points that expired by a moment."""
+    return list(
+        session.scalars(
+            select(Lot.member_id)
+            .where(Lot.brand_id == brand_id, Lot.remaining > 0, Lot.expires_at <= until)
+            .distinct()
+            .order_by(Lot.member_id)
+            .limit(limit)
+        )
+    )

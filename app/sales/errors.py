@@ -1,0 +1,13 @@
+"""What can be wrong with an order."""
+
+from __future__ import annotations
+
+from app.core.errors import Conflict, Invalid
+
+
+class OrderMismatch(Invalid):
+    code, message = "order_mismatch", "The order does not add up; data.field says where."
+
+
+class OrderChanged(Conflict):
+    code, message = "order_changed", "An order with this number was recorded with other content."

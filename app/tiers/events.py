@@ -1,0 +1,47 @@
+"""Events of tiers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upgraded(Event):
+    """A member reached a higher tier, or the first one (`from_tier_id` None)."""
+
+    name = "tiers.upgraded"
+
+    from_tier_id: int | None
+    tier_id: int
+    tier_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downgraded(Event):
+    """A member's window no longer holds the growth of the tier, and its protection is over."""
+
+    name = "tiers.downgraded"
+
+    from_tier_id: int
+    tier_id: int
+    tier_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewDue(Event):
+    """A chunk of a brand's members waits for the nightly review: those with an id above `after`."""
+
+    name = "tiers.review_due"
+
+    after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenefitsDue(Event):
+    """A chunk of a brand's members waits for this period's recurring benefits. `at`: ISO time of the slot."""
+
+    name = "tiers.benefits_due"
+
+    at: str
