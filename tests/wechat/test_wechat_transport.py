@@ -10,8 +10,8 @@ import requests
 import time_machine
 from structlog.testing import capture_logs
 
-from app.core import transaction
 from app.core.errors import ProgrammingError
+from app.core.transaction import transaction
 from app.wechat.errors import Misconfigured, Rejected, Throttled, Unavailable, UnknownOutcome, classify
 from app.wechat.transport import CALLS, Call, scrub
 from app.wechat.wecom import Message
@@ -31,9 +31,8 @@ def test_an_error_with_an_empty_list_is_an_error_and_not_an_empty_list(wecom, te
     assert (caught.value.errcode, caught.value.reason, caught.value.final) == (60111, "user_unknown", True)
 
 
-def test_nothing_is_sent_inside_a_transaction(wecom, tencent, monkeypatch):
-    monkeypatch.setattr(transaction, "is_open", lambda: True)
-    with pytest.raises(ProgrammingError):
+def test_nothing_is_sent_inside_a_transaction(wecom, tencent):
+    with transaction(), pytest.raises(ProgrammingError):
         wecom.contacts_of("zhangsan")
     assert not tencent.mock.calls
 
