@@ -1,0 +1,1 @@
+"""Coupons: campaigns with a stock, members' coupons, redemptions at the till."""

@@ -1,0 +1,129 @@
+"""Coupon codes: what is printed or typed, and what the wallet shows.
+
+A coupon's own code is 12 random symbols (60 bits) and a check symbol. The wallet never shows it: it shows a rotating
+code of 21 symbols in which that code is sealed for one 60-second step, so that a photograph of the screen is worthless
+two minutes later, and a redeemed step cannot be used again (coupon.code_step).
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import datetime
+from typing import NamedTuple
+
+from app.core.crypto import mac
+
+from .errors import CodeExpired, CouponUnknown
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no 0/O, no 1/I
+STEP_SECONDS = 60
+ACCEPTED_STEPS = 2  # the present one and the one before it
+_REMEMBERED_STEPS = 60  # older ones are told apart from nonsense, so that the till can say "expired"
+_CODE_SYMBOLS, _CODE_BITS = 12, 60
+_TAG_BITS = 40
+_ROTATING_SYMBOLS = (_TAG_BITS + _CODE_BITS) // 5
+_VALUES = {symbol: value for value, symbol in enumerate(ALPHABET)}
+
+
+def _powers() -> tuple[int, ...]:
+    """1, a, a^2 ... of a primitive element of GF(32) (x^5 + x^2 + 1): 31 different non-zero weights."""
+    out, value = [], 1
+    for _ in range(31):
+        out.append(value)
+        value <<= 1
+        if value & 32:
+            value ^= 0b100101
+    return tuple(out)
+
+
+_WEIGHTS = _powers()
+_LOG = {value: power for power, value in enumerate(_WEIGHTS)}
+
+
+def _sum(symbols: str) -> int:
+    """The weighted sum over GF(32) of symbols counted from the right.
+
+    All weights differ and none is zero, so any one wrong symbol and any two exchanged ones change it.
+    """
+    total = 0
+    for position, symbol in enumerate(reversed(symbols)):
+        value = _VALUES[symbol]
+        if value:
+            total ^= _WEIGHTS[(_LOG[value] + position) % 31]
+    return total
+
+
+def _with_check(symbols: str) -> str:
+    # The check symbol stands last, where the weight is 1: it is the value that brings the sum to zero.
+    return symbols + ALPHABET[_sum(symbols + ALPHABET[0])]
+
+
+def _spell(value: int, symbols: int) -> str:
+    return "".join(ALPHABET[(value >> (5 * position)) & 31] for position in range(symbols - 1, -1, -1))
+
+
+def _value(symbols: str) -> int:
+    value = 0
+    for symbol in symbols:
+        value = value << 5 | _VALUES[symbol]
+    return value
+
+
+def new_code() -> str:
+    """A fresh coupon code: 13 symbols."""
+    return _with_check(_spell(secrets.randbits(_CODE_BITS), _CODE_SYMBOLS))
+
+
+def step_at(at: datetime) -> int:
+    """The number of the 60-second step that a moment lies in."""
+    return int(at.timestamp()) // STEP_SECONDS
+
+
+def rotating(code: str, at: datetime) -> tuple[str, int]:
+    """What the wallet shows for a coupon's code at a moment, and for how many more seconds it will do so."""
+    step = step_at(at)
+    plain = _value(code[:_CODE_SYMBOLS])
+    tag = _tag(plain, step)
+    sealed = _with_check(_spell(tag << _CODE_BITS | plain ^ _mask(tag, step), _ROTATING_SYMBOLS))
+    return sealed, STEP_SECONDS - int(at.timestamp()) % STEP_SECONDS
+
+
+class Shown(NamedTuple):
+    """What a till read: the coupon's own code, and the step of a rotating code or None."""
+
+    code: str
+    step: int | None
+
+
+def read(text: str, at: datetime) -> Shown:
+    """The coupon code behind what a till scanned or typed. CouponUnknown for nonsense, CodeExpired for an old one.
+
+    Case, blanks and hyphens do not matter.
+    """
+    symbols = text.upper().replace("-", "").replace(" ", "")
+    if len(symbols) not in (_CODE_SYMBOLS + 1, _ROTATING_SYMBOLS + 1) or not _VALUES.keys() >= set(symbols):
+        raise CouponUnknown(mistyped=True)
+    if _sum(symbols):
+        raise CouponUnknown(mistyped=True)
+    if len(symbols) == _CODE_SYMBOLS + 1:
+        return Shown(symbols, None)
+    value = _value(symbols[:-1])
+    tag, masked = value >> _CODE_BITS, value & ((1 << _CODE_BITS) - 1)
+    present = step_at(at)
+    for step in range(present, present - _REMEMBERED_STEPS, -1):
+        plain = masked ^ _mask(tag, step)
+        if hmac.compare_digest(tag.to_bytes(5), _tag(plain, step).to_bytes(5)):
+            if step <= present - ACCEPTED_STEPS:
+                raise CodeExpired()
+            return Shown(_with_check(_spell(plain, _CODE_SYMBOLS)), step)
+    raise CouponUnknown()
+
+
+def _tag(plain: int, step: int) -> int:
+    """40 bits that only we can make for a code and a step; they are also what the mask is drawn from."""
+    return int.from_bytes(mac("coupon.rotating.tag", plain.to_bytes(8) + step.to_bytes(8))[:5])
+
+
+def _mask(tag: int, step: int) -> int:
+    return int.from_bytes(mac("coupon.rotating.mask", tag.to_bytes(5) + step.to_bytes(8))[:8]) >> (64 - _CODE_BITS)

@@ -1,0 +1,78 @@
+"""Hold a coupon for an order that is not paid yet, and let it go again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import and_, or_, update
+
+from app.core import clock
+from app.core.db import session
+from app.core.errors import Busy
+
+from .. import queries, rules
+from ..models import Coupon
+from .parts import note
+
+HOLD = timedelta(minutes=15)
+
+
+def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: timedelta = HOLD) -> None:
+    """Reserve a member's coupon for an order for a while; the same order may do so again to hold it longer.
+
+    Raises why the coupon cannot be used (see errors), Busy when another request changed it meanwhile.
+    """
+    now = clock.now()
+    coupon = queries.owned(brand_id, member_id, coupon_id)
+    was = coupon.status
+    rules.check_usable(
+        status=was,
+        valid_from=coupon.valid_from,
+        valid_to=coupon.valid_to,
+        locked_order=coupon.locked_order,
+        locked_until=coupon.locked_until,
+        order_no=order_no,
+        at=now,
+    )
+    held_by_nobody_else = or_(
+        Coupon.status.in_(("claimed", "returned")),
+        and_(Coupon.status == "locked", or_(Coupon.locked_order == order_no, Coupon.locked_until <= now)),
+    )
+    changed = session.execute(
+        update(Coupon)
+        .where(
+            Coupon.brand_id == brand_id,
+            Coupon.member_id == member_id,
+            Coupon.coupon_id == coupon_id,
+            Coupon.status == was,
+            held_by_nobody_else,
+            Coupon.valid_to > now,
+        )
+        .values(status="locked", locked_order=order_no, locked_until=now + hold)
+        .returning(Coupon.coupon_id),
+        execution_options={"synchronize_session": False},
+    ).one_or_none()
+    if changed is None:
+        raise Busy(retry_after=1)
+    note([(brand_id, member_id, coupon_id, was)], to="locked", cause="lock", order_no=order_no)
+
+
+def release(*, brand_id: int, member_id: int, coupon_id: int, order_no: str) -> bool:
+    """Let go what an order holds; False when it holds nothing (redeemed, timed out and taken, never held)."""
+    changed = session.execute(
+        update(Coupon)
+        .where(
+            Coupon.brand_id == brand_id,
+            Coupon.member_id == member_id,
+            Coupon.coupon_id == coupon_id,
+            Coupon.status == "locked",
+            Coupon.locked_order == order_no,
+        )
+        .values(status="claimed", locked_order=None, locked_until=None)
+        .returning(Coupon.coupon_id),
+        execution_options={"synchronize_session": False},
+    ).one_or_none()
+    if changed is None:
+        return False
+    note([(brand_id, member_id, coupon_id, "locked")], to="claimed", cause="release", order_no=order_no)
+    return True

@@ -1,0 +1,77 @@
+"""Why a coupon cannot be had, used or given back. The codes are part of the public API."""
+
+from __future__ import annotations
+
+from app.core.errors import Conflict, Invalid, NotFound
+
+
+class CampaignUnknown(NotFound):
+    code, message = "campaign_unknown", "There is no such campaign."
+
+
+class CampaignPaused(Conflict):
+    code, message = "campaign_paused", "The campaign is paused."
+
+
+class CampaignClosed(Conflict):
+    code, message = "campaign_closed", "The campaign gives out no coupons now."
+
+
+class SoldOut(Conflict):
+    code, message = "sold_out", "The campaign has no coupons left."
+
+
+class LimitReached(Conflict):
+    code, message = "limit_reached", "The member has all the coupons of this campaign that one member may have."
+
+
+class CouponUnknown(NotFound):
+    code, message = "coupon_unknown", "There is no such coupon."
+
+
+class CouponRedeemed(Conflict):
+    code, message = "coupon_redeemed", "The coupon was redeemed already."
+
+
+class CouponExpired(Conflict):
+    code, message = "coupon_expired", "The coupon's validity has ended."
+
+
+class CouponNotYetValid(Conflict):
+    code, message = "coupon_not_yet_valid", "The coupon is not valid yet."
+
+
+class CouponVoided(Conflict):
+    code, message = "coupon_voided", "The coupon was withdrawn."
+
+
+class CouponLocked(Conflict):
+    code, message = "coupon_locked", "Another order holds the coupon."
+
+
+class CouponWrongStore(Conflict):
+    code, message = "coupon_wrong_store", "The coupon cannot be used in this store."
+
+
+class ThresholdNotMet(Invalid):
+    code, message = "threshold_not_met", "The order's amount is below the coupon's threshold."
+
+
+class CouponNotApplicable(Invalid):
+    code, message = "coupon_not_applicable", "Nothing in this order can be discounted by the coupon."
+
+
+class CodeExpired(Conflict):
+    code, message = "code_expired", "The code shown has ended; ask for the present one."
+
+
+class CodeReplayed(Conflict):
+    code, message = "code_replayed", "The code shown was used already; ask for the present one."
+
+
+class RedemptionUnknown(NotFound):
+    code, message = "redemption_unknown", "There is no such redemption."
+
+
+class RedemptionReturned(Conflict):
+    code, message = "redemption_returned", "The redemption was given back already."

@@ -1,0 +1,94 @@
+"""What must always be true of coupons: each statement returns the rows that break its rule."""
+
+from __future__ import annotations
+
+INVARIANTS: dict[str, str] = {
+    "no_stripe_over_issued": """
+        SELECT campaign_id, stripe, quota, issued FROM campaign_stock WHERE issued < 0 OR issued > quota
+    """,
+    "stock_issued_is_coupons_out": """
+        SELECT s.campaign_id, s.issued, coalesce(c.coupons, 0) AS coupons
+        FROM (SELECT brand_id, campaign_id, sum(issued) AS issued FROM campaign_stock GROUP BY 1, 2) s
+        FULL JOIN (SELECT brand_id, campaign_id, count(*) AS coupons FROM coupon GROUP BY 1, 2) c
+          USING (brand_id, campaign_id)
+        WHERE coalesce(s.issued, 0) <> coalesce(c.coupons, 0)
+    """,
+    "member_limit": """
+        SELECT c.brand_id, c.member_id, c.campaign_id, c.seq
+        FROM coupon c JOIN campaign_version v USING (brand_id, campaign_id, version)
+        WHERE c.seq < 1 OR c.seq > (v.terms ->> 'per_member')::int
+    """,
+    "one_live_redemption_at_most": """
+        SELECT brand_id, member_id, coupon_id, count(*) AS live FROM redemption
+        WHERE returned_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
+    """,
+    "redeemed_means_a_live_redemption": """
+        SELECT c.brand_id, c.member_id, c.coupon_id, c.status
+        FROM coupon c LEFT JOIN redemption r
+          ON r.brand_id = c.brand_id AND r.member_id = c.member_id AND r.coupon_id = c.coupon_id
+             AND r.returned_at IS NULL
+        WHERE (c.status = 'redeemed') <> (r.redemption_id IS NOT NULL)
+    """,
+    # For each coupon and state, arrivals minus departures is one for the present state and zero for all others;
+    # the order in which clocks of several hosts put the events does not matter.
+    "status_is_the_replay_of_events": """
+        SELECT brand_id, member_id, coupon_id, status, sum(steps) AS steps FROM (
+          SELECT brand_id, member_id, coupon_id, to_status AS status, 1 AS steps FROM coupon_event
+          UNION ALL
+          SELECT brand_id, member_id, coupon_id, from_status, -1 FROM coupon_event WHERE from_status IS NOT NULL
+          UNION ALL
+          SELECT brand_id, member_id, coupon_id, status, -1 FROM coupon
+        ) moves GROUP BY 1, 2, 3, 4 HAVING sum(steps) <> 0
+    """,
+    "events_begin_once": """
+        SELECT brand_id, member_id, coupon_id, count(*) AS births FROM coupon_event
+        WHERE from_status IS NULL GROUP BY 1, 2, 3 HAVING count(*) <> 1
+    """,
+    "events_take_allowed_steps": """
+        SELECT brand_id, member_id, coupon_id, from_status, to_status FROM coupon_event
+        WHERE (coalesce(from_status, 'none'), to_status) NOT IN (
+          ('none', 'claimed'), ('claimed', 'locked'), ('returned', 'locked'), ('locked', 'locked'),
+          ('locked', 'claimed'), ('claimed', 'redeemed'), ('returned', 'redeemed'), ('locked', 'redeemed'),
+          ('redeemed', 'returned'), ('claimed', 'expired'), ('returned', 'expired'), ('claimed', 'voided'),
+          ('returned', 'voided'))
+    """,
+    "discount_is_the_sum_of_its_lines": """
+        SELECT r.brand_id, r.member_id, r.redemption_id, r.discount_fen, coalesce(sum(l.discount_fen), 0) AS lines
+        FROM redemption r LEFT JOIN redemption_line l USING (brand_id, member_id, redemption_id)
+        GROUP BY 1, 2, 3, 4 HAVING r.discount_fen <> coalesce(sum(l.discount_fen), 0)
+    """,
+    "discount_is_shared_to_the_fen": """
+        SELECT brand_id, member_id, redemption_id, discount_fen, hq_fen, dealer_fen FROM redemption
+        WHERE hq_fen + dealer_fen <> discount_fen OR hq_fen < 0 OR dealer_fen < 0 OR discount_fen <= 0
+    """,
+    "code_and_coupon_are_one_to_one": """
+        SELECT c.coupon_id, i.coupon_id AS indexed, c.code, i.code AS indexed_code
+        FROM coupon c FULL JOIN coupon_code i
+          ON i.code = c.code AND i.brand_id = c.brand_id AND i.member_id = c.member_id AND i.coupon_id = c.coupon_id
+        WHERE c.coupon_id IS NULL OR i.coupon_id IS NULL
+    """,
+    "redeem_key_has_its_redemption": """
+        SELECT k.scope, k.key, k.answer ->> 'redemption_id' AS redemption_id
+        FROM idempotency_key k LEFT JOIN redemption r
+          ON r.redemption_id = (k.answer ->> 'redemption_id')::bigint
+             AND r.discount_fen = (k.answer ->> 'discount_fen')::bigint
+        WHERE k.scope LIKE 'pos:%' AND k.answer ? 'redemption_id' AND r.redemption_id IS NULL
+    """,
+    "redeem_key_made_one_redemption": """
+        SELECT answer ->> 'redemption_id' AS redemption_id, count(*) AS keys FROM idempotency_key
+        WHERE scope LIKE 'pos:%' AND answer ? 'redemption_id' GROUP BY 1 HAVING count(*) > 1
+    """,
+    "claim_key_has_its_coupon": """
+        SELECT k.scope, k.key, k.answer ->> 'coupon_id' AS coupon_id
+        FROM idempotency_key k LEFT JOIN coupon c
+          ON c.coupon_id = (k.answer ->> 'coupon_id')::bigint
+             AND c.campaign_id = (k.answer ->> 'campaign_id')::bigint
+        WHERE k.scope LIKE 'miniapp:%' AND k.answer ? 'coupon_id' AND c.coupon_id IS NULL
+    """,
+    "redemption_told_the_world": """
+        SELECT r.redemption_id FROM redemption r
+        LEFT JOIN outbox o ON o.correlation_id = r.correlation_id AND o.name = 'coupons.redeemed'
+             AND (o.payload ->> 'redemption_id')::bigint = r.redemption_id
+        WHERE r.redeemed_at > now() - interval '30 days' AND o.id IS NULL
+    """,
+}

@@ -1,0 +1,25 @@
+"""Reads of coupons: at the till (hot pool), in the wallet, of campaigns."""
+
+from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
+from .till import ShownCoupon, by_code, redemption, terms, version_terms
+from .wallet import Card, card, code_of, counts, history, owned, wallet
+
+__all__ = [
+    "CampaignLine",
+    "Card",
+    "Offer",
+    "ShownCoupon",
+    "by_code",
+    "campaign",
+    "campaigns",
+    "card",
+    "claimable",
+    "code_of",
+    "counts",
+    "history",
+    "owned",
+    "redemption",
+    "terms",
+    "version_terms",
+    "wallet",
+]
