@@ -1,7 +1,7 @@
 """Short-lived values shared by all processes through Redis: tokens, locks, pauses.
 
 Redis holds no truth. When it was emptied the values are fetched again; when it does not answer, each process keeps its
-own copy in memory, and asks Redis again after a second.
+own copy in memory, and asks Redis again a few seconds later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 _PREFIX = "siyu:wechat:"
-_RETRY_REDIS_AFTER = 1.0  # seconds without Redis after it failed, so that every call does not wait for a time-out
+_RETRY_REDIS_AFTER = 5.0  # seconds without Redis after it failed, so that every call does not wait for a time-out
 _DELETE_IF = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 
 

@@ -10,7 +10,8 @@ from redis import Redis
 
 from .accounts import MiniProgram, WeComApp
 from .cache import SharedCache
-from .errors import Misconfigured, Platform, TokenRefused, Unavailable, UnknownOutcome
+from .errcodes import Platform
+from .errors import Misconfigured, TokenRefused, Unavailable, UnknownOutcome
 from .pauses import Pauses
 from .tokens import Broker, Grant
 from .transport import Call, Transport
@@ -47,8 +48,10 @@ class Client:
         except UnknownOutcome as error:
             raise Unavailable(error.message, api=path) from None
 
-    def post(self, path: str, body: dict[str, Any], *, repeatable: bool = False) -> dict[str, Any]:
-        return self._send(path, body=body, repeatable=repeatable)
+    def post(
+        self, path: str, body: dict[str, Any], *, repeatable: bool = False, budget: float = 30.0
+    ) -> dict[str, Any]:
+        return self._send(path, body=body, repeatable=repeatable, budget=budget)
 
     def post_for_bytes(self, path: str, body: dict[str, Any]) -> bytes:
         reply = self._send(path, body=body, repeatable=True, binary=True)

@@ -17,6 +17,7 @@ from .errors import Throttled
 _CHINA = timezone(timedelta(hours=8))
 _MINUTE, _HOUR, _DAY = range(3)
 _DAILY = {"daily_limit"}
+_PER_USER = {"user_minute_limit"}  # one shopper tapping too fast must not close the door to the others
 
 
 class Pauses:
@@ -34,6 +35,8 @@ class Pauses:
     def start(self, account: str, api: str, *, reason: str) -> Throttled:
         """Begin a pause; the error to raise."""
         now = clock.now()
+        if reason in _PER_USER:
+            return self._throttled(api, _end(now, _MINUTE))
         level_key = f"pause-level:{account}:{api}"
         level = _DAY if reason in _DAILY else int(self._cache.get(level_key) or _MINUTE)
         until = _end(now, level)

@@ -28,7 +28,8 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from app.core import transaction
 from app.core.errors import ProgrammingError, SiyuError
 
-from .errors import Misconfigured, Platform, Rejected, TokenRefused, Unavailable, UnknownOutcome, classify
+from .errcodes import Platform, classify
+from .errors import Misconfigured, Rejected, TokenRefused, Unavailable, UnknownOutcome
 from .pauses import Pauses
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ class Call:
     files: dict[str, tuple[str, bytes, str]] | None = field(default=None, repr=False)
     repeatable: bool = False
     binary: bool = False
+    budget: float = 30.0  # seconds for all tries together
 
     @property
     def method(self) -> str:
@@ -99,17 +101,20 @@ class Transport:
         """The reply: a dict, or bytes for a `binary` call that succeeded."""
         if transaction.is_open():
             raise ProgrammingError(f"{call.path} was called inside a transaction")
+        deadline = time.monotonic() + call.budget
         for attempt in range(TRIES if call.repeatable else 1):
             try:
                 self._pauses.check(call.account, call.path)
-                reply = self._once(call)
+                reply = self._once(call, deadline)
             except Unavailable as error:
                 _count(call, "unavailable")
                 if not call.repeatable or attempt + 1 == TRIES:
                     raise
+                pause = _BACK_OFF[attempt] * random.uniform(1, 1.5)
+                if time.monotonic() + pause >= deadline:
+                    raise
                 log.info("wechat_call_repeated", api=call.path, account=call.account, error=error.message)
-                pause = _BACK_OFF[attempt]
-                self._sleep(pause + random.uniform(0, pause / 2))
+                self._sleep(pause)
             except SiyuError as error:
                 _count(call, error.code.removeprefix("wechat_"))
                 raise
@@ -118,8 +123,8 @@ class Transport:
                 return reply
         raise AssertionError("unreachable")
 
-    def _once(self, call: Call) -> Any:
-        response, lost = self._exchange(call)
+    def _once(self, call: Call, deadline: float) -> Any:
+        response, lost = self._exchange(call, max(0.5, deadline - time.monotonic()))
         if response is None:
             raise lost
         if response.status_code == 429:
@@ -138,7 +143,7 @@ class Transport:
         self._check(call, reply)
         return reply
 
-    def _exchange(self, call: Call) -> tuple[requests.Response | None, SiyuError]:
+    def _exchange(self, call: Call, seconds: float) -> tuple[requests.Response | None, SiyuError]:
         # The library's exceptions quote the whole URL; they are dropped here so that no traceback chains them.
         data = None if call.body is None else json.dumps(call.body, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json; charset=utf-8"} if data is not None else {}
@@ -151,7 +156,7 @@ class Transport:
                     data=data,
                     files=call.files,
                     headers=headers,
-                    timeout=self._timeout,
+                    timeout=(min(self._timeout[0], seconds), min(self._timeout[1], seconds)),
                     allow_redirects=False,
                 )
             except requests.RequestException as error:

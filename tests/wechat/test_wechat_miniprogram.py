@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 import time_machine
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import SiyuError
@@ -65,6 +65,12 @@ class TestLogin:
         with pytest.raises(error):
             mini.code_to_session("code")
         assert len(tencent.calls("jscode2session")) == 1
+
+    def test_one_shopper_who_is_too_fast_does_not_stop_the_others(self, mini, tencent):
+        tencent.answers(SESSION, {"errcode": 45011, "errmsg": "slow down"}, {"openid": "o2", "session_key": "k"})
+        with pytest.raises(Throttled):
+            mini.code_to_session("code")
+        assert mini.code_to_session("another").openid == "o2"
 
     def test_the_codes_are_stable(self):
         codes = [error.code for error in (LoginCodeInvalid, LoginCodeUsed, LoginBlocked)]
@@ -163,6 +169,7 @@ class TestSubscribeMessages:
         with pytest.raises(MessageInvalid):
             fitted(key, value)
 
+    @settings(deadline=None)
     @given(st.sampled_from(["thing1", "name2", "phrase3", "symbol4"]), st.text(min_size=1).filter(str.strip))
     def test_a_cut_value_is_within_its_limit(self, key, value):
         limit = {"thing1": 20, "name2": 20, "phrase3": 5, "symbol4": 5}[key]
@@ -222,6 +229,7 @@ class TestUserData:
         with pytest.raises(UserDataInvalid):
             decrypt_user_data(**self.sent(session_key="HyVFkGl5F5OQWJZZaNzBBg==", max_age=None))
 
+    @settings(deadline=None)
     @given(st.binary(max_size=80), st.binary(max_size=20), st.one_of(st.binary(max_size=20), st.binary(min_size=16)))
     def test_nonsense_raises_nothing_but_our_4xx(self, data, iv, key):
         parts = {
@@ -231,6 +239,7 @@ class TestUserData:
         with pytest.raises(SiyuError):
             decrypt_user_data(appid="wx", max_age=None, **parts)
 
+    @settings(deadline=None)
     @given(st.text(max_size=50))
     def test_text_that_is_not_base64(self, text):
         with pytest.raises(SiyuError):

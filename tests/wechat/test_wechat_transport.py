@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from app.core.errors import ProgrammingError
 from app.core.transaction import transaction
-from app.wechat.errors import Misconfigured, Rejected, Throttled, Unavailable, UnknownOutcome, classify
+from app.wechat.errcodes import classify
+from app.wechat.errors import Misconfigured, Rejected, Throttled, Unavailable, UnknownOutcome
 from app.wechat.transport import CALLS, Call, scrub
 from app.wechat.wecom import Message
 
@@ -102,6 +103,17 @@ def test_a_welcome_whose_answer_was_lost_is_repeated_because_its_code_works_once
     with pytest.raises(Rejected) as caught:
         wecom.send_welcome("CODE", HELLO)
     assert caught.value.reason == "welcome_already_handled"
+
+
+def test_a_welcome_stops_repeating_while_its_code_may_still_live(wecom, tencent, monkeypatch):
+    tencent.token("t1")
+    wecom.client.wire.tokens.get(wecom.app.credential, wecom.client.fetch_token)
+    tencent.answers(WELCOME, BUSY)
+    moments = iter(range(0, 1000, 7))  # every look at the clock is seven seconds later
+    monkeypatch.setattr("app.wechat.transport.time.monotonic", lambda: next(moments))
+    with pytest.raises(Unavailable):
+        wecom.send_welcome("CODE", HELLO)
+    assert len(tencent.calls(WELCOME)) == 1
 
 
 class TestQuota:
