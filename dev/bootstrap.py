@@ -143,24 +143,25 @@ def _install_with_uv() -> bool:
     if uv is None:
         return False
     command: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", PYTHON]
-    if _run([*command, "--require-hashes", "--compile-bytecode", "-r", LOCK], env=_uv_environment()):
+    if _run([*command, "--require-hashes", "--compile-bytecode", "-r", LOCK], env=_registry_environment()):
         return True
     print("uv did not manage it, trying pip", file=sys.stderr)
     return False
 
 
-def _uv_environment() -> dict[str, str]:
-    """uv does not read pip's settings: hand over the index and the certificates that this machine has set for pip."""
+def _registry_environment() -> dict[str, str]:
+    """uv and a fetched Node do not read pip's settings: hand over the index and the certificates set for pip here."""
     pip = _pip()
-    if not pip:
-        return {}
-    listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout if pip else ""
     settings = dict(re.findall(r"^(?:global|install|:env:)\.([a-z-]+)='(.*)'$", listed, re.MULTILINE))
-    handed: dict[str, str] = {}
-    for name, pip_name in (("UV_DEFAULT_INDEX", "index-url"), ("SSL_CERT_FILE", "cert")):
-        if pip_name in settings and name not in os.environ:
-            handed[name] = settings[pip_name]
-    return handed
+    certificates = settings.get("cert", "")
+    handed = {
+        "UV_DEFAULT_INDEX": settings.get("index-url", ""),
+        "SSL_CERT_FILE": certificates,
+        "NODE_EXTRA_CA_CERTS": certificates,
+        "NODE_USE_SYSTEM_CA": "1",
+    }
+    return {name: value for name, value in handed.items() if value and name not in os.environ}
 
 
 def _install_with_pip() -> bool:
@@ -175,7 +176,8 @@ def _install_assets() -> None:
         return
     begun = time.monotonic()
     print("installing browser files ...", flush=True)
-    if not _run([*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=ASSETS):
+    command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if not _run(command, env=_registry_environment(), cwd=ASSETS):
         raise BootstrapError("the browser files of dev/assets/package-lock.json could not be installed, see above")
     VENDOR.mkdir(parents=True, exist_ok=True)
     for name, source in VENDOR_FILES.items():
@@ -195,7 +197,7 @@ def _npm() -> list[str | Path]:
         shutil.rmtree(NODE, ignore_errors=True)
         command: list[str | Path] = ["--require-hashes", "--target", NODE, "-r", ASSETS / "node.lock"]
         uv, pip = _find_uv(), _pip()
-        by_uv = uv and _run([uv, "pip", "install", "-q", "--python", PYTHON, *command], env=_uv_environment())
+        by_uv = uv and _run([uv, "pip", "install", "-q", "--python", PYTHON, *command], env=_registry_environment())
         if not by_uv and not (pip and _run([*pip, "install", "-q", "--no-input", *command])):
             raise BootstrapError("there is neither npm on the PATH nor a Node from the Python registry, see above")
     return [program / "bin" / "node", program / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
