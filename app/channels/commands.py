@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, crypto
@@ -166,5 +166,13 @@ def finish_outbound(
             error=error,
             finished_at=clock.now(),
         ),
+        execution_options={"synchronize_session": "fetch"},
+    )
+
+
+def release_outbound(kind: str, key: str) -> None:
+    """Give a claim back: nothing happened outside, and the next try may claim it again."""
+    session.execute(
+        delete(Outbound).where(Outbound.kind == kind, Outbound.key == key, Outbound.status == "reserved"),
         execution_options={"synchronize_session": "fetch"},
     )

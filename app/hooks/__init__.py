@@ -1,9 +1,11 @@
-"""Audience package; see DESIGN in the README."""
+"""Callbacks from Tencent: verified, decrypted, stored, answered. Everything else happens later, in workers."""
 
 from __future__ import annotations
 
 from apiflask import APIBlueprint
 
+from . import miniprogram, wecom
+
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return ()
+    return (wecom.bp, miniprogram.bp)

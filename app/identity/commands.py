@@ -33,6 +33,8 @@ TRIES = 10
 Key = tuple[str, str, str]
 # What else keeps two persons (winner, loser) apart: asked with both locked, answers a reason or None.
 Objection = Callable[[int, int], str | None]
+# What else moves when a loser becomes the winner: called right after, in the same transaction.
+Follow = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,14 @@ def link(
     evidence: Mapping[str, Any] | None = None,
     brand_id: int | None = None,
     objection: Objection | None = None,
+    follow: Follow | None = None,
 ) -> Linked:
     """Tell that these ids belong to one human, as `source` says; order them by weight, the anchor first.
 
     Ids that WeChat vouches for anchor the call; a mobile or card joins them unless some id of the two persons
-    contradicts (or `objection` does): then both stay as they are, and a review opens. The older person wins a merge.
-    Telling the same again changes nothing. Raises IdentityBlocked when no id is left to go by.
+    contradicts (or `objection` does): then both stay as they are, and a review opens. The older person wins a merge,
+    and `follow` moves what hangs on the loser. Telling the same again changes nothing.
+    Raises IdentityBlocked when no id is left to go by.
     """
     refused = queries.refused(ids)
     told = [one for one in dict.fromkeys(ids) if one not in refused]
@@ -76,7 +80,7 @@ def link(
         owners = queries.owners([one.key for one in told])
         if len(owners) == len(told) and len(set(owners.values())) == 1:
             return Linked(person_id=owners[told[0].key], refused=tuple(refused))
-        attempt = _Attempt(told, anchors, owners, source, dict(evidence or {}), brand_id, objection)
+        attempt = _Attempt(told, anchors, owners, source, dict(evidence or {}), brand_id, objection, follow)
         try:
             with session.begin_nested():
                 person_id = attempt.run()
@@ -124,6 +128,7 @@ class _Attempt:
     evidence: dict[str, Any]
     brand_id: int | None
     objection: Objection | None
+    follow: Follow | None
     merged: list[int] = field(default_factory=list)
     conflict: int | None = None
     reason: str | None = None
@@ -199,6 +204,8 @@ class _Attempt:
             )
         )
         session.flush()
+        if self.follow is not None:
+            self.follow(winner, loser)
         emit(Merged(brand_id=self.brand_id or 0, person_id=winner, winner_id=winner, loser_id=loser))
         self.keys[winner] = self.keys[winner] | self.keys.pop(loser)
         self.root = winner

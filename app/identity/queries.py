@@ -66,24 +66,23 @@ def identities_of(person_id: int) -> list[Identity]:
     return [Identity(row.kind, row.namespace, _plain(row.value, row.sealed_value)) for row in rows]  # type: ignore[arg-type]
 
 
-def value_of(person_id: int, kind: str, namespace: str) -> str | None:
-    """A person's newest id of a kind in a namespace (for example the openid of an appid), or None."""
-    row = session.execute(
+def values_of(person_id: int, kind: str, namespace: str) -> list[str]:
+    """A person's ids of a kind in a namespace (for example the openids of an appid), newest first."""
+    rows = session.execute(
         select(IdentityRow.value, IdentityRow.sealed_value)
         .where(
             IdentityRow.person_id.in_(all_ids_of(person_id)),
             IdentityRow.kind == kind,
             IdentityRow.namespace == namespace,
         )
-        .order_by(IdentityRow.linked_at.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else _plain(*row)
+        .order_by(IdentityRow.linked_at.desc(), IdentityRow.value)
+    )
+    return [_plain(value, sealed) for value, sealed in rows]
 
 
 def phone_of(person_id: int) -> str | None:
     """The phone number a person bound last, in plain: mask it before a guide sees it, and never log it."""
-    return value_of(person_id, "mobile", "")
+    return next(iter(values_of(person_id, "mobile", "")), None)
 
 
 def phones_of(person_ids: Sequence[int]) -> Mapping[int, str]:

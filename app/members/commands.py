@@ -137,8 +137,8 @@ def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int,
 
 def follow_merge(*, winner_id: int, loser_id: int) -> None:
     """Let the loser's memberships be the winner's. Idempotent; raises TwoMembers when both belong to one brand."""
-    if brands := queries.brands_shared([winner_id, loser_id]):
-        raise TwoMembers(brands=[ids.encode("brd", brand_id) for brand_id in brands])
+    if queries.brands_shared([winner_id, loser_id]):
+        raise TwoMembers()
     # The person is what a membership is spread by, so a row moves by leaving and arriving.
     moved = session.execute(
         delete(Membership).where(Membership.person_id == loser_id).returning(Membership.brand_id, Membership.member_id),

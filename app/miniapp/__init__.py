@@ -1,9 +1,11 @@
-"""Audience package; see DESIGN in the README."""
+"""The shopper's audience: the mini-program's API."""
 
 from __future__ import annotations
 
 from apiflask import APIBlueprint
 
+from . import me, session
+
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return ()
+    return (session.bp, me.bp)

@@ -1,0 +1,61 @@
+"""A customer added a guide: the relation is noted and the external userid becomes a person's.
+
+Welcome and contact details are reactions to the event this flow emits, so they cannot hold up or undo the record.
+"""
+
+from __future__ import annotations
+
+from app.channels import commands as channels
+from app.channels.events import CustomerAdded
+from app.core.inbox import Inbox
+from app.core.outbox import emit
+from app.identity.rules import Identity
+from app.org import queries as org
+
+from . import people
+from .relation import optional, relation
+
+
+def handle(row: Inbox) -> None:
+    """For add_external_contact and add_half_external_contact (added by a code that skips the guide's consent).
+
+    The half-added contact counts: the customer can write to the guide. When the guide confirms, the second event finds
+    the relation standing and is news only if it brings a welcome code.
+    """
+    told = relation(row)
+    guide = org.guide_by_userid(told.corp_id, told.userid)
+    guide = guide if guide is not None and guide.brand_id == told.brand_id else None
+    linked = people.link(
+        brand_id=told.brand_id,
+        ids=[Identity("external_userid", told.corp_id, told.external_userid)],
+        source="wecom.customer_added",
+    )
+    state, welcome_code = optional(row, "State"), optional(row, "WelcomeCode")
+    new = channels.record_follow(
+        corp_id=told.corp_id,
+        userid=told.userid,
+        external_userid=told.external_userid,
+        brand_id=told.brand_id,
+        guide_id=guide.id if guide else None,
+        person_id=linked.person_id,
+        at=told.at,
+        state=state,
+    )
+    if new:
+        people.adopt(brand_id=told.brand_id, person_id=linked.person_id)
+    if new or welcome_code:
+        emit(
+            CustomerAdded(
+                brand_id=told.brand_id,
+                person_id=linked.person_id,
+                corp_id=told.corp_id,
+                userid=told.userid,
+                external_userid=told.external_userid,
+                at=int(told.at.timestamp()),
+                welcome_code=welcome_code,
+                state=state,
+                guide_id=guide.id if guide else None,
+                store_id=guide.store_id if guide else None,
+                new=new,
+            )
+        )

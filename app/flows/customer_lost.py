@@ -1,0 +1,63 @@
+"""A relation ended: the customer left the guide, or the guide deleted the customer."""
+
+from __future__ import annotations
+
+from app.channels import commands, queries
+from app.channels.events import CustomerLost
+from app.core.inbox import Inbox
+from app.core.outbox import emit
+from app.identity.rules import Identity
+from app.org import queries as org
+
+from . import people
+from .relation import Relation, optional, relation
+
+_BY_GUIDE = ".del_external_contact"
+
+
+def handle(row: Inbox) -> None:
+    """For del_follow_user (the customer leaves; the guide still sees them) and del_external_contact (all is gone)."""
+    told = relation(row)
+    by_guide = row.kind.endswith(_BY_GUIDE)
+    if queries.follow(told.corp_id, told.userid, told.external_userid) is None:
+        _note(told)
+    follow = commands.mark_lost(
+        corp_id=told.corp_id,
+        userid=told.userid,
+        external_userid=told.external_userid,
+        at=told.at,
+        deleted=by_guide,
+    )
+    if follow is None:
+        return
+    emit(
+        CustomerLost(
+            brand_id=told.brand_id,
+            person_id=follow.person_id,
+            corp_id=told.corp_id,
+            userid=told.userid,
+            external_userid=told.external_userid,
+            at=int(told.at.timestamp()),
+            by="guide" if by_guide else "customer",
+            transferred=optional(row, "Source") == "DELETE_BY_TRANSFER",
+        )
+    )
+
+
+def _note(told: Relation) -> None:
+    """The end came before the beginning: without a row, the late beginning would look like a standing relation."""
+    guide = org.guide_by_userid(told.corp_id, told.userid)
+    linked = people.link(
+        brand_id=told.brand_id,
+        ids=[Identity("external_userid", told.corp_id, told.external_userid)],
+        source="wecom.customer_lost",
+    )
+    commands.record_follow(
+        corp_id=told.corp_id,
+        userid=told.userid,
+        external_userid=told.external_userid,
+        brand_id=told.brand_id,
+        guide_id=guide.id if guide is not None and guide.brand_id == told.brand_id else None,
+        person_id=linked.person_id,
+        at=told.at,
+    )

@@ -1,0 +1,51 @@
+"""Linking ids to a person together with everything that hangs on a person: the one way in for every flow.
+
+Two persons who are both members of one brand are not merged: that would be half a merge, as points and coupons of two
+members cannot become one by moving a pointer. Both stay, and a review opens (reason two_members).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.channels import queries as channels
+from app.identity import commands as identity
+from app.identity.commands import Linked
+from app.identity.rules import Identity
+from app.members import commands as members
+from app.members import queries as member_queries
+from app.org import queries as org
+
+
+def link(*, brand_id: int, ids: Sequence[Identity], source: str, evidence: Mapping[str, Any] | None = None) -> Linked:
+    """Tell that ids belong to one human (see identity.commands.link); memberships follow a merge."""
+    return identity.link(
+        ids=ids, source=source, evidence=evidence, brand_id=brand_id, objection=_objection, follow=_follow
+    )
+
+
+def adopt(*, brand_id: int, person_id: int) -> None:
+    """Give a member without an owning guide the one they added first, if they added one who still works here."""
+    member = member_queries.member_of(brand_id, person_id)
+    if member is None or member.guide_id is not None:
+        return
+    for follow in channels.follows_of_person(person_id, brand_id=brand_id, active=True):
+        guide = org.guide(follow.guide_id) if follow.guide_id is not None else None
+        if guide is not None and guide.status == "active":
+            members.assign_guide(
+                brand_id=brand_id,
+                member_id=member.member_id,
+                guide_id=guide.id,
+                store_id=guide.store_id,
+                reason="follow",
+            )
+            return
+
+
+def _objection(winner_id: int, loser_id: int) -> str | None:
+    return "two_members" if member_queries.brands_shared([winner_id, loser_id]) else None
+
+
+def _follow(winner_id: int, loser_id: int) -> None:
+    members.follow_merge(winner_id=winner_id, loser_id=loser_id)

@@ -1,0 +1,114 @@
+"""The welcome message: the one thing a server may say to a customer, within 20 seconds, once.
+
+Reserved by its welcome code before it is sent. A worker that dies in between leaves the reservation behind, and whoever
+comes next writes `unknown` instead of sending again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urljoin
+
+from flask import current_app
+
+from app.channels import commands as channels
+from app.channels import queries as channel_queries
+from app.channels.events import CustomerAdded
+from app.content import queries as content
+from app.content.queries import Attachment, Rendered
+from app.core import clock
+from app.core.errors import SiyuError
+from app.core.work import Effect
+from app.org import queries as org
+from app.wechat.errors import Rejected, UnknownOutcome
+from app.wechat.wecom import Image, Link, Message, MiniProgramCard
+
+from . import accounts, cover
+
+KIND = "welcome"
+HOPELESS = timedelta(seconds=60)  # a welcome code lives 20 s; beyond this not even a clock that is off can save it
+
+
+@dataclass(frozen=True)
+class Request:
+    brand_id: int
+    welcome_code: str
+    rendered: Rendered
+    appid: str | None
+
+
+def _read(event: CustomerAdded) -> Request | None:
+    code = event.welcome_code
+    if code is None:
+        return None
+    if not channels.reserve_outbound(KIND, code, event.brand_id):
+        before = channel_queries.outbound(KIND, code)
+        if before is not None and before.status == "reserved":
+            channels.finish_outbound(KIND, code, status="unknown", error="worker_lost")
+        return None
+    if clock.now().timestamp() - event.at > HOPELESS.total_seconds():
+        channels.finish_outbound(KIND, code, status="failed", error="welcome_code_expired")
+        return None
+    mini = org.account(event.brand_id, "miniprogram")
+    return Request(event.brand_id, code, _rendered(event), mini.namespace if mini else None)
+
+
+def _rendered(event: CustomerAdded) -> Rendered:
+    channel = channel_queries.channel_code(event.state) if event.state else None
+    material_id = channel.welcome_material_id if channel and channel.brand_id == event.brand_id else None
+    guide = org.guide(event.guide_id) if event.guide_id is not None else None
+    store = org.store(event.brand_id, event.store_id) if event.store_id is not None else None
+    values = {
+        "brand": org.brand(event.brand_id).name,
+        "store": store.name if store else None,
+        "guide": guide.name if guide else None,
+    }
+    return content.welcome(event.brand_id, material_id, event.store_id, values)
+
+
+def _call(request: Request) -> None:
+    gateway = accounts.wecom(request.brand_id)
+    cards: list[Image | Link | MiniProgramCard] = []
+    for attachment in request.rendered.attachments:
+        if attachment.kind == "miniprogram":
+            if request.appid is None:
+                raise accounts.AccountMissing(kind="miniprogram")
+            media_id = cover.media_id(gateway)
+            cards.append(MiniProgramCard(attachment.title, media_id, request.appid, attachment.page))
+        else:
+            cards.append(_card(attachment))
+    gateway.send_welcome(request.welcome_code, Message(request.rendered.text, tuple(cards)))
+
+
+def _card(attachment: Attachment) -> Image | Link:
+    if attachment.kind == "image":
+        return Image(pic_url=_absolute(attachment.image_url))
+    return Link(
+        title=attachment.title,
+        url=_absolute(attachment.url),
+        picurl=_absolute(attachment.image_url),
+        desc=attachment.description,
+    )
+
+
+def _absolute(url: str) -> str:
+    """Material may name a page or picture of ours by its path; WeCom needs the whole address."""
+    return urljoin(current_app.extensions["siyu"].public_url, url) if url else ""
+
+
+def _record(request: Request, answer: SiyuError | None) -> None:
+    if answer is None:
+        channels.finish_outbound(KIND, request.welcome_code, status="sent")
+    elif isinstance(answer, UnknownOutcome):
+        channels.finish_outbound(KIND, request.welcome_code, status="unknown", error=answer.code)
+    else:
+        reason = answer.reason if isinstance(answer, Rejected) else answer.code
+        channels.finish_outbound(KIND, request.welcome_code, status="failed", error=reason)
+
+
+def _release(request: Request) -> None:
+    channels.release_outbound(KIND, request.welcome_code)
+
+
+WELCOME = Effect(read=_read, call=_call, record=_record, release=_release)

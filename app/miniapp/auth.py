@@ -1,0 +1,104 @@
+"""Who the shopper of a request is: a short token from the login, resolved anew every time.
+
+The token names a person, and a person may have been merged since; so nothing but the answer of this moment counts.
+
+    who = auth.shopper()     anybody logged in            Shopper(brand_id, person_id, member_id or None, ..)
+    who = auth.member()      a member in good standing     Shopper with a member_id, else not_a_member (409)
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from flask import g, request
+
+from app.core import crypto, ids, tokens
+from app.core.errors import Conflict, Forbidden, NotFound
+from app.core.tokens import TokenInvalid
+from app.identity import queries as identity
+from app.members import queries as members
+
+AUDIENCE = "miniapp"
+SECURITY = "MiniappToken"
+
+
+class NotAMember(Conflict):
+    code, message = "not_a_member", "Bind a phone number first: this is for members."
+
+
+class MemberFrozen(Forbidden):
+    code, message = "member_frozen", "The membership is frozen."
+
+
+@dataclass(frozen=True)
+class Shopper:
+    """`person_id` is the living person; `member_id` their membership of the brand; `openid_mark` tells the login."""
+
+    brand_id: int
+    person_id: int
+    member_id: int | None
+    status: str | None
+    openid_mark: str
+
+
+@dataclass(frozen=True)
+class MemberSession:
+    brand_id: int
+    person_id: int
+    member_id: int
+
+
+def issue(*, brand_id: int, person_id: int, openid: str) -> tuple[str, int]:
+    """A token for a fresh login and its life in seconds."""
+    claims = {
+        "sub": ids.encode("prs", person_id),
+        "brd": ids.encode("brd", brand_id),
+        "oid": _mark(openid),
+    }
+    return tokens.issue(AUDIENCE, claims)
+
+
+def shopper() -> Shopper:
+    """The shopper of this request, TokenInvalid (401) without a good bearer token."""
+    known: Shopper | None = g.get("shopper")
+    if known is None:
+        known = g.shopper = _read()
+    return known
+
+
+def member() -> MemberSession:
+    """The member of this request; NotAMember (409) before a phone is bound."""
+    who = shopper()
+    if who.member_id is None or who.status == "erased":
+        raise NotAMember()
+    if who.status == "frozen":
+        raise MemberFrozen()
+    return MemberSession(who.brand_id, who.person_id, who.member_id)
+
+
+def openid(who: Shopper, appid: str) -> str:
+    """The openid this shopper logged in with: from our own records, never from the client."""
+    for value in identity.values_of(who.person_id, "openid", appid):
+        if hmac.compare_digest(_mark(value), who.openid_mark):
+            return value
+    raise TokenInvalid()
+
+
+def _read() -> Shopper:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise TokenInvalid()
+    claims = tokens.read(AUDIENCE, token)
+    try:
+        brand_id, person_id = ids.decode("brd", str(claims.get("brd"))), ids.decode("prs", str(claims.get("sub")))
+    except NotFound:
+        raise TokenInvalid() from None
+    standing = members.standing(brand_id, person_id)
+    if standing is None:
+        raise TokenInvalid()
+    return Shopper(brand_id, standing.person_id, standing.member_id, standing.status, str(claims.get("oid")))
+
+
+def _mark(value: str) -> str:
+    return crypto.mac("miniapp.openid", value.encode()).hex()[:32]
