@@ -45,7 +45,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
 def parse_xml(body: bytes) -> dict[str, Any]:
     reader = _XmlReader()
     try:
-        reader.parser.Parse(body, True)
+        reader.parser().Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise PayloadError("not XML") from error
     if not isinstance(reader.result, dict):
@@ -121,14 +121,18 @@ class _XmlReader:
         self.result: Any = None
         self._stack: list[tuple[dict[str, Any], list[str]]] = []
         self._nodes = 0
-        self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
-        self.parser.StartDoctypeDeclHandler = self._refuse
-        self.parser.EntityDeclHandler = self._refuse
-        self.parser.ProcessingInstructionHandler = self._refuse
+
+    def parser(self) -> expat.XMLParserType:
+        """A parser that reports to this reader; kept apart from it, as a cycle would wait for the collector."""
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.EntityDeclHandler = self._refuse
+        parser.ProcessingInstructionHandler = self._refuse
+        return parser
 
     def _refuse(self, *_: Any) -> None:
         raise PayloadError("DTDs, entities and processing instructions are refused")
