@@ -17,7 +17,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 # Importing these modules registers their paths.
-from app.wechat.simulator import oauth
+from app.wechat.simulator import oauth, pages
 from app.wechat.simulator.api import blueprint, customers, miniprogram, wecom
 from app.wechat.simulator.control import actions, control, operations, rows
 from app.wechat.simulator.engine import Engine
@@ -49,6 +49,7 @@ def create_app(engine: Engine, sender: Sender | None = None, *, product_url: str
     app.register_blueprint(blueprint())
     app.register_blueprint(control)
     app.register_blueprint(oauth.pages)
+    app.register_blueprint(pages.clients)
     return app
 
 

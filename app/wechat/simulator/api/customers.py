@@ -19,7 +19,7 @@ def _contact(call: Call, customer: Customer) -> dict[str, Any]:
         "external_userid": customer.external_userids[call.app.corp_id],
         "name": customer.name,
         "type": 1,
-        "avatar": customer.avatar,
+        "avatar": customer.avatar or f"{call.public_url}/avatar/{customer.id}.svg",
         "gender": customer.gender,
     }
     return shape | ({"unionid": customer.unionid} if customer.unionid else {})

@@ -51,7 +51,10 @@ POST   /_control/callbacks/wait       {seconds}: until the queue is empty -> {id
 GET    /_control/callbacks/deliveries ?limit=&event=
 GET    /_control/journal              ?after=N&limit=&kind=call|callback|action|scenario
 
-GET    /_control/scenario             POST {name, ...} starts one       DELETE stops it
+GET    /_control/scenario             what is playing       DELETE /_control/scenario    stops it
+POST   /_control/scenario             {name: saturday, scans_per_hour: 2000, minutes: 60, newcomers, unfollow, login,
+                                      bind_phone, speed, seed}: plays it against the product
+POST   /_control/pages                {sidebar_url}: the page the WeCom client opens beside a chat
 """
 
 from __future__ import annotations

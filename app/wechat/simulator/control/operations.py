@@ -7,6 +7,7 @@ import itertools
 
 from flask import Response, current_app, jsonify, request
 
+from app.wechat.simulator import scenarios
 from app.wechat.simulator.control import body, control, engine, need, number, sender
 from app.wechat.simulator.control.rows import public
 from app.wechat.simulator.errors import ControlError
@@ -81,6 +82,35 @@ def reset() -> Response:
     return jsonify(ok=True)
 
 
+@control.get("/scenario")
+def scenario() -> Response:
+    running = current_app.extensions.get("scenario")
+    return jsonify(running.describe() if running else {"name": None, "running": False, "steps": {}})
+
+
+@control.post("/scenario")
+def start_scenario() -> Response:
+    running = current_app.extensions.get("scenario")
+    if running and running.running:
+        raise ControlError("a scenario is running", 409)
+    current_app.extensions["scenario"] = scenarios.start(engine(), current_app.config["PRODUCT_URL"], body())
+    return scenario()
+
+
+@control.delete("/scenario")
+def stop_scenario() -> Response:
+    if current_app.extensions.get("scenario"):
+        current_app.extensions["scenario"].stop()
+    return scenario()
+
+
+@control.post("/pages")
+def pages() -> Response:
+    with engine().world.lock:
+        engine().world.set_value("sidebar_url", need(body(), "sidebar_url"))
+    return jsonify(ok=True)
+
+
 @control.get("/callbacks")
 def targets() -> Response:
     with engine().world.lock:
@@ -124,4 +154,6 @@ def deliveries() -> Response:
 
 @control.get("/journal")
 def journal() -> Response:
-    return jsonify(rows=engine().journal.after(number("after", 0), number("limit", 200), request.args.get("kind")))
+    return jsonify(
+        rows=engine().journal.after(number("after", 0), number("limit", 200), request.args.get("kind") or None)
+    )

@@ -1,0 +1,174 @@
+/* Plays the brand's mini-program on one shopper's phone. */
+'use strict';
+
+const STATES = { claimed: '可使用', locked: '使用中', redeemed: '已使用', expired: '已过期', returned: '已退回', voided: '已作废' };
+const KINDS = { earn: '消费获得', spend: '使用', expire: '过期', adjust: '调整', refund: '退货返还' };
+const { customer, appid } = document.body.dataset;
+const product = customer && appid ? new Product(customer, appid) : null;
+let tab = 'home';
+let wallet = 'claimed';
+
+const page = $('#page');
+const show = (...nodes) => page.replaceChildren(...nodes.flat().filter(Boolean));
+const rowsOf = (answer) => answer.items || answer.rows || answer.data || [];
+const benefit = (coupon) => {
+  if (coupon.face_value) return yuan(coupon.face_value);
+  if (coupon.amount) return yuan(coupon.amount);
+  if (coupon.percent_off) return `${(100 - coupon.percent_off) / 10} 折`;
+  return '券';
+};
+
+function loginPage() {
+  show(el('div', { class: 'card', style: 'text-align:center;padding:40px 20px' },
+    el('h1', {}, '欢迎'), el('p', { class: 'muted' }, '登录后查看会员卡、优惠券和积分'),
+    el('button', { class: 'primary block', onclick: guarded(async () => { await product.login(); await render(); }) }, '微信一键登录')));
+}
+
+async function home() {
+  const me = await product.me();
+  const { member, tier } = me;
+  const coupons = me.coupons.claimed || 0;
+  const card = el('section', { class: 'member' }, el('b', {}, tier ? tier.name : '还不是会员'),
+    el('div', {}, member ? `${member.name || ''} No.${member.number}` : '授权手机号即可入会'),
+    el('div', { class: 'numbers' }, [['积分', me.points], ['成长值', me.growth], ['可用券', coupons]]
+      .map(([name, value]) => el('div', {}, el('strong', {}, String(value)), el('span', {}, name)))));
+  const bind = me.bound
+    ? el('div', { class: 'cell' }, '手机号', el('span', { class: 'right muted' }, member.phone))
+    : el('button', { class: 'primary block', onclick: guarded(async () => {
+      await product.bindPhone();
+      toast('手机号已绑定');
+      await render();
+    }) }, '授权手机号，成为会员');
+  const facts = [
+    ['入会时间', member && day(member.joined_at)],
+    ['等级', tier && `${tier.name}（${day(tier.since)} 起）`],
+    ['下一等级', tier && tier.next_name && `${tier.next_name}，还差 ${Math.max(0, tier.next_growth - me.growth)} 成长值`],
+  ].filter(([, value]) => value);
+  show(card, el('div', { class: 'card' }, bind,
+    facts.map(([name, value]) => el('div', { class: 'cell' }, name, el('span', { class: 'right muted' }, value)))),
+  el('button', { class: 'block', onclick: () => { product.forget(); render(); } }, '退出登录'));
+}
+
+function couponCard(coupon, action) {
+  return el('div', { class: `coupon${coupon.state && coupon.state !== 'claimed' ? ' off' : ''}` },
+    el('div', { class: 'value' }, el('span', {}, benefit(coupon)),
+      coupon.threshold ? el('small', {}, `满 ${yuan(coupon.threshold)}`) : null),
+    el('div', { class: 'body' }, el('div', { class: 'ellipsis' }, coupon.name || coupon.title || coupon.campaign_name || ''),
+      el('div', { class: 'muted' }, coupon.expires_at ? `有效期至 ${day(coupon.expires_at)}` : ''),
+      el('div', { class: 'row' }, coupon.state ? el('span', { class: 'tag grey' }, STATES[coupon.state] || coupon.state) : null,
+        action ? el('span', { class: 'right' }, action) : null)));
+}
+
+async function coupons() {
+  const all = rowsOf(await product.coupons());
+  const groups = { claimed: ['claimed'], redeemed: ['locked', 'redeemed'], expired: ['expired', 'voided', 'returned'] };
+  const names = { claimed: '可使用', redeemed: '已使用', expired: '已失效' };
+  const shown = all.filter((coupon) => groups[wallet].includes(coupon.state));
+  show(el('div', { class: 'tabs' }, Object.keys(groups).map((key) => el('button', {
+    class: `small${key === wallet ? ' on' : ''}`, onclick: () => { wallet = key; render(); },
+  }, `${names[key]} ${all.filter((coupon) => groups[key].includes(coupon.state)).length}`))),
+  shown.map((coupon) => couponCard(coupon, coupon.state === 'claimed'
+    ? el('button', { class: 'primary small', onclick: guarded(() => present(coupon)) }, '出示') : null)),
+  shown.length ? null : el('p', { class: 'muted', style: 'text-align:center;padding:30px' }, '这里还没有券'));
+}
+
+/* The rotating code: shown as QR and text, fetched again when it runs out. */
+async function present(coupon) {
+  const image = el('img', { alt: '券码' });
+  const text = el('div', { class: 'code' });
+  const left = el('div', { class: 'muted' });
+  const fill = el('i');
+  const sheet = el('div', { class: 'sheet', role: 'dialog', 'aria-modal': 'true' }, el('div', { class: 'card' },
+    el('h2', {}, coupon.name || '优惠券'), image, text, el('div', { class: 'bar' }, fill), left,
+    el('button', { class: 'block', onclick: () => { sheet.remove(); render(); } }, '关闭')));
+  document.body.append(sheet);
+  let until = 0;
+  let life = 30;
+  const step = async () => {
+    if (!sheet.isConnected) return;
+    try {
+      if (Date.now() >= until) {
+        const answer = await product.code(coupon.id || coupon.coupon_id);
+        life = answer.expires_in || Math.max(1, (new Date(answer.expires_at) - Date.now()) / 1000);
+        until = Date.now() + life * 1000;
+        image.src = `/qr.svg?text=${encodeURIComponent(answer.code)}`;
+        text.textContent = answer.code;
+      }
+      const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
+      left.textContent = `${seconds} 秒后自动更新，请勿截图`;
+      fill.style.width = `${Math.min(100, (seconds / life) * 100)}%`;
+      setTimeout(step, 500);
+    } catch (error) {
+      sheet.remove();
+      toast(error.message);
+      render();
+    }
+  };
+  await step();
+}
+
+async function claimCentre() {
+  const campaigns = rowsOf(await product.campaigns());
+  show(campaigns.map((campaign) => couponCard(campaign, el('button', {
+    class: 'primary small', disabled: campaign.claimable === false,
+    onclick: guarded(async () => { await product.claim(campaign.id); toast('领取成功，已放入卡包'); await render(); }),
+  }, campaign.claimable === false ? '已领取' : '领取'))),
+  campaigns.length ? null : el('p', { class: 'muted', style: 'text-align:center;padding:30px' }, '暂时没有可领的券'));
+}
+
+async function points() {
+  const { balance, items } = await product.points();
+  show(el('div', { class: 'card' }, el('h1', {}, `${balance} 积分`),
+    items.map((entry) => el('div', { class: 'cell' },
+      el('div', {}, el('div', {}, KINDS[entry.kind] || entry.kind), el('div', { class: 'muted' }, day(entry.at))),
+      el('b', { class: 'right' }, `${entry.amount > 0 ? '+' : ''}${entry.amount}`))),
+    items.length ? null : el('p', { class: 'muted' }, '还没有积分记录')));
+}
+
+async function render() {
+  document.querySelectorAll('[data-tab]').forEach((button) => button.classList.toggle('on', button.dataset.tab === tab));
+  if (!product) {
+    show(el('div', { class: 'card' }, '请在左侧填写顾客编号'));
+    return;
+  }
+  if (!product.token) {
+    loginPage();
+    return;
+  }
+  try {
+    await { home, wallet: coupons, claim: claimCentre, points }[tab]();
+  } catch (error) {
+    if (error.code === 'not_a_member') {
+      show(el('div', { class: 'card' }, el('p', {}, '先在“会员卡”里授权手机号'), el('button', { class: 'primary', onclick: () => { tab = 'home'; render(); } }, '去入会')));
+      return;
+    }
+    if (error.status === 401) {
+      product.forget();
+      loginPage();
+      return;
+    }
+    show(el('div', { class: 'card' }, el('p', {}, error.message), el('button', { onclick: () => render() }, '重试')));
+  }
+}
+
+document.querySelectorAll('[data-tab]').forEach((button) => button.addEventListener('click', () => { tab = button.dataset.tab; render(); }));
+$('#switch').addEventListener('click', () => {
+  const chosen = $('#appid') ? $('#appid').value : appid;
+  location.href = `/client/miniprogram?customer=${encodeURIComponent($('#customer').value.trim())}&appid=${encodeURIComponent(chosen)}`;
+});
+$('#customer').addEventListener('input', guarded(async () => {
+  const { rows } = await control.get(`customers?limit=20&q=${encodeURIComponent($('#customer').value.trim())}`);
+  $('#people').replaceChildren(...rows.map((row) => el('option', { value: row.id }, row.name)));
+}));
+(async () => {
+  if (customer) {
+    try {
+      const person = await control.get(`customers/${encodeURIComponent(customer)}`);
+      $('#person').replaceChildren(el('div', {}, `${person.name}　${person.phone || '无手机号'}`),
+        ...person.follows.map((follow) => el('div', {}, `导购：${follow.name}${follow.lost ? '（已取消）' : ''}`)));
+    } catch (error) {
+      $('#person').textContent = error.message;
+    }
+  }
+  await render();
+})();

@@ -1,0 +1,45 @@
+/* The product's shopper API (/api/miniapp/v1), through the simulator because a real mini-program knows no CORS. */
+'use strict';
+
+class Product {
+  constructor(customer, appid) {
+    this.customer = customer;
+    this.appid = appid;
+    this.key = `token|${appid}|${customer}`;
+    this.token = sessionStorage.getItem(this.key);
+  }
+
+  call(method, path, body, headers = {}) {
+    const auth = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return request(method, `/client/api/api/miniapp/v1/${path}`, body, { ...auth, ...headers });
+  }
+
+  /* wx.login() gives a code, the product exchanges it for its own token. */
+  async login() {
+    const { code } = await control.post('codes', { kind: 'login', customer: this.customer, appid: this.appid });
+    const answer = await this.call('POST', 'login', { appid: this.appid, code });
+    this.token = answer.token;
+    sessionStorage.setItem(this.key, this.token);
+    return answer;
+  }
+
+  /* The phone button gives a code, the product asks Tencent for the number. */
+  async bindPhone() {
+    const { code } = await control.post('codes', { kind: 'phone', customer: this.customer, appid: this.appid });
+    return this.call('POST', 'phone', { code });
+  }
+
+  me() { return this.call('GET', 'me'); }
+  coupons() { return this.call('GET', 'coupons'); }
+  code(couponId) { return this.call('POST', `coupons/${encodeURIComponent(couponId)}/code`, {}); }
+  campaigns() { return this.call('GET', 'campaigns'); }
+  claim(campaignId) {
+    return this.call('POST', `campaigns/${encodeURIComponent(campaignId)}/claim`, {}, { 'Idempotency-Key': crypto.randomUUID() });
+  }
+  points() { return this.call('GET', 'points'); }
+
+  forget() {
+    this.token = null;
+    sessionStorage.removeItem(this.key);
+  }
+}
