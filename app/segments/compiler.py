@@ -6,7 +6,6 @@ subqueries and NOT IN (subquery) are never emitted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,7 +83,7 @@ def _home_store(node: rules.Leaf, question: Question) -> ColumnElement[bool]:
     if node.op in ("set", "not_set"):
         return Member.home_store_id.is_not(None) if node.op == "set" else Member.home_store_id.is_(None)
     codes = select(Store.code, Store.id).where(Store.brand_id == question.brand_id, Store.code.in_(node.value))
-    stores = _named("home_store", node.value, session.execute(codes).tuples())
+    stores = _named("home_store", node.value, dict(session.execute(codes).all()))
     return _known(Member.home_store_id, Member.home_store_id.in_(stores), negated=node.op == "not_in")
 
 
@@ -97,7 +96,7 @@ def _tier(node: rules.Leaf, question: Question) -> ColumnElement[bool]:
     if node.op in ("set", "not_set"):
         return _among(held) if node.op == "set" else not_(_among(held))
     codes = select(Tier.code, Tier.tier_id).where(Tier.brand_id == question.brand_id, Tier.code.in_(node.value))
-    tiers = _named("tier", node.value, session.execute(codes).tuples())
+    tiers = _named("tier", node.value, dict(session.execute(codes).all()))
     found = _among(held.where(MemberTier.tier_id.in_(tiers)))
     return not_(found) if node.op == "not_in" else found
 
@@ -141,8 +140,7 @@ def _known(column: Any, condition: ColumnElement[bool], *, negated: bool) -> Col
     return or_(column.is_(None), not_(condition)) if negated else and_(column.is_not(None), condition)
 
 
-def _named(field: str, wanted: list[str], found: Iterable[tuple[str, int]]) -> list[int]:
-    ids = dict(found)
+def _named(field: str, wanted: list[str], ids: dict[str, int]) -> list[int]:
     if unknown := sorted(set(wanted) - set(ids)):
         raise SegmentInvalid(f"The rule names a {field} that does not exist.", field=field, unknown=unknown)
     return sorted(ids.values())

@@ -77,7 +77,7 @@ def sops(brand_id: int) -> list[tuple[Sop, SopVersion, int]]:
         .where(Sop.brand_id == brand_id)
         .order_by(Sop.sop_id)
     )
-    return [row.tuple() for row in rows]
+    return [(sop, version, open_count) for sop, version, open_count in rows]
 
 
 def scheduled() -> list[Scheduled]:

@@ -87,4 +87,4 @@ def _told(brand_id: int, guide_id: int, notice_id: int) -> Notice | None:
         .order_by(GuideTask.deadline_at, GuideTask.task_id)
         .limit(1)
     ).one_or_none()
-    return None if first is None else Notice(guide_id, *first.tuple())
+    return None if first is None else Notice(guide_id, *first)

@@ -40,7 +40,7 @@ def complete(*, brand_id: int, task_id: int, guide_id: int, evidence: Mapping[st
     if found is None or guide is None:
         raise TaskUnknown()
     # Locked by its whole key, which lives on one node of a distributed database.
-    task = session.get_one(GuideTask, (brand_id, *found.tuple()), with_for_update=True, populate_existing=True)
+    task = session.get_one(GuideTask, (brand_id, *found), with_for_update=True, populate_existing=True)
     manages = guide.role == "store_manager" and guide.store_id == task.store_id
     if task.guide_id != guide.id and not manages:
         raise TaskUnknown()

@@ -1,0 +1,108 @@
+"""Tell a guide inside WeCom what waits for them: new tasks, overdue tasks.
+
+The message is put together and reserved in `read`, and WeCom itself drops a repetition of the same content, so a worker
+killed between sending and recording sends nothing twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app
+
+from app.channels import commands as channels
+from app.core import clock, context, ids
+from app.core.errors import ProgrammingError, SiyuError
+from app.core.work import Effect
+from app.org import queries as org
+from app.settings import Settings
+from app.sop import commands as sop
+from app.sop.events import TaskCreated, TasksDue, TasksOverdue
+from app.wechat.errors import UnknownOutcome
+from app.wechat.wecom import Sent, TextCard
+
+from . import accounts
+
+DEDUPE_SECONDS = 4 * 3600  # the most WeCom offers, and longer than a delivery is tried
+
+
+@dataclass(frozen=True)
+class Request:
+    kind: str
+    key: str
+    brand_id: int
+    userid: str
+    card: TextCard
+
+
+def _read_new(event: TaskCreated | TasksDue) -> Request | None:
+    """All untold tasks of the guide in one message; an event whose tasks went out with another has nothing to say."""
+    if event.guide_id is None:
+        return None
+    if isinstance(event, TaskCreated) and datetime.fromisoformat(event.due_at) > clock.now():
+        return None
+    notice = sop.claim_notice(brand_id=event.brand_id, guide_id=event.guide_id, notice_id=_cause())
+    if notice is None:
+        return None
+    more = f"\n共 {notice.count} 个任务等您处理" if notice.count > 1 else ""
+    return _request(
+        "guide_notice",
+        event.brand_id,
+        event.guide_id,
+        title=f"您有 {notice.count} 个新任务",
+        description=f"{notice.first_title}{more}\n点击查看客户和话术，完成后记得回来打卡。",
+        task_id=notice.first_task_id,
+    )
+
+
+def _read_overdue(event: TasksOverdue) -> Request | None:
+    if event.level == "store_manager":
+        title, description = f"门店有 {event.count} 个任务超时未完成", "导购尚未处理，请您督促或亲自跟进。"
+    else:
+        title, description = f"您有 {event.count} 个任务已超时", "客户还在等您，请尽快完成。"
+    return _request(
+        "guide_reminder",
+        event.brand_id,
+        event.guide_id,
+        title=title,
+        description=description,
+        task_id=event.first_task_id,
+    )
+
+
+def _request(kind: str, brand_id: int, guide_id: int, *, title: str, description: str, task_id: int) -> Request | None:
+    guide = org.guide(guide_id)
+    if guide is None or guide.status != "active":
+        return None
+    key = str(_cause())
+    channels.reserve_outbound(kind, key, brand_id)
+    settings: Settings = current_app.extensions["siyu"]
+    url = f"{settings.public_url}/sidebar/?task={ids.encode('tsk', task_id)}"
+    return Request(kind, key, brand_id, guide.userid, TextCard(title, description, url, btntxt="去处理"))
+
+
+def _cause() -> int:
+    cause = context.cause_id()
+    if cause is None:
+        raise ProgrammingError("a notice is sent because of an event")
+    return cause
+
+
+def _send(request: Request) -> Sent:
+    gateway = accounts.wecom(request.brand_id)
+    return gateway.send_app_message([request.userid], request.card, dedupe_seconds=DEDUPE_SECONDS)
+
+
+def _record(request: Request, answer: Sent | SiyuError) -> None:
+    if isinstance(answer, SiyuError):
+        status = "unknown" if isinstance(answer, UnknownOutcome) else "failed"
+        channels.finish_outbound(request.kind, request.key, status=status, error=answer.code)
+    elif answer.invalid_users:
+        channels.finish_outbound(request.kind, request.key, status="failed", error="userid_invalid")
+    else:
+        channels.finish_outbound(request.kind, request.key, status="sent", outside_id=answer.msgid)
+
+
+new_tasks = Effect(_read_new, _send, _record)
+overdue_tasks = Effect(_read_overdue, _send, _record)
