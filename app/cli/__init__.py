@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import database, distribute, doctor
+from . import database, demo, distribute, doctor, simulate, trace
 
 
 def register(app: Flask) -> None:
     """Put every command group on the application."""
-    for module in (database, doctor):
+    for module in (database, demo, doctor, simulate):
         app.cli.add_command(module.group)
-    app.cli.add_command(distribute.command)
+    for single in (distribute, trace):
+        app.cli.add_command(single.command)
