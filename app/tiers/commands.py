@@ -13,8 +13,8 @@ from app.points import commands as points
 from app.points import queries as points_queries
 from app.points.models import GROWTH
 
-from .events import Downgraded, Upgraded
-from .models import BenefitGrant, MemberTier
+from .events import BenefitGranted, Downgraded, Upgraded
+from .models import Benefit, BenefitGrant, MemberTier
 from .queries import standing, unprotected
 from .rules import Standing, Step, lowered, raised
 
@@ -69,14 +69,14 @@ def review(*, brand_id: int, after: int, at: datetime, limit: int) -> int | None
     return members[-1] if len(members) == limit else None
 
 
-def grant(*, brand_id: int, member_id: int, benefit_id: int, period: str) -> bool:
-    """Note that a member is given a benefit for a period; False when it was given before."""
+def grant(*, brand_id: int, member_id: int, benefit: Benefit, period: str) -> bool:
+    """Owe a member a benefit for a period; False when it was granted before. Emits tiers.benefit_granted."""
     granted = session.scalar(
         upsert(BenefitGrant)
         .values(
             brand_id=brand_id,
             member_id=member_id,
-            benefit_id=benefit_id,
+            benefit_id=benefit.benefit_id,
             period=period,
             granted_at=clock.now(),
             correlation_id=context.correlation_id(),
@@ -84,7 +84,19 @@ def grant(*, brand_id: int, member_id: int, benefit_id: int, period: str) -> boo
         .on_conflict_do_nothing()
         .returning(BenefitGrant.benefit_id)
     )
-    return granted is not None
+    if granted is None:
+        return False
+    outbox.emit(
+        BenefitGranted(
+            brand_id=brand_id,
+            member_id=member_id,
+            benefit_id=benefit.benefit_id,
+            period=period,
+            campaign_id=benefit.campaign_id,
+            points=benefit.points,
+        )
+    )
+    return True
 
 
 def _lower(brand_id: int, member_id: int, at: datetime) -> None:

@@ -30,6 +30,18 @@ class Downgraded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenefitGranted(Event):
+    """A member is owed a benefit of its tier for a period: a coupon of `campaign_id`, or `points`."""
+
+    name = "tiers.benefit_granted"
+
+    benefit_id: int
+    period: str
+    campaign_id: int | None = None
+    points: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReviewDue(Event):
     """A chunk of a brand's members waits for the nightly review: those with an id above `after`."""
 

@@ -75,13 +75,13 @@ INVARIANTS: dict[str, str] = {
         GROUP BY brand_id, member_id, benefit_id, period
         HAVING count(*) > 1
     """,
-    "points_benefits_arrived_once": """
+    "points_benefits_arrived": """
         SELECT g.brand_id, g.member_id, g.benefit_id, g.period
         FROM benefit_grant g
         JOIN benefit b USING (brand_id, benefit_id)
         LEFT JOIN journal j
             ON j.brand_id = g.brand_id AND j.member_id = g.member_id AND j.currency = 'points' AND j.kind = 'earn'
             AND j.cause = 'benefit:' || g.benefit_id || ':' || g.period
-        WHERE b.kind = 'points' AND j.journal_id IS NULL
+        WHERE b.kind = 'points' AND j.journal_id IS NULL AND g.granted_at < now() - interval '1 hour'
     """,
 }

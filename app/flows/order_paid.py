@@ -1,0 +1,133 @@
+"""An order was paid: record it, let the member earn, move the member up. One transaction, a dozen statements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from app.core import clock
+from app.coupons.queries.orders import redemption_shares
+from app.org import queries as org
+from app.points import commands as points
+from app.points import queries as points_queries
+from app.points.models import GROWTH, POINTS, EarnRule
+from app.points.rules import earned, expires_at, order_cause
+from app.sales import commands as sales
+from app.sales.errors import OrderMismatch
+from app.sales.rules import OrderData, check, check_discounts
+from app.tiers import commands as tiers
+from app.tiers import queries as tiers_queries
+from app.tiers.rules import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paid:
+    """What a till prints. `points` and `growth` are what this order earned; `new` is False for a repeated upload.
+
+    A walk-in order has no member and earns nothing.
+    """
+
+    order_id: int
+    member_id: int | None
+    new: bool
+    points: int = 0
+    growth: int = 0
+    points_balance: int = 0
+    tier: Step | None = None
+    upgraded: bool = False
+
+
+def order_paid(
+    *,
+    brand_id: int,
+    member_id: int | None,
+    order: OrderData,
+    redemptions: Sequence[int] = (),
+    totals: Mapping[str, int] | None = None,
+) -> Paid:
+    """Take in one order, once per (source, order_no); the same upload again gets the same answer.
+
+    `redemptions` are the coupons used on it; their member is the order's when the till names none. `totals` are sums
+    the source stated. Raises OrderMismatch when something does not add up, OrderChanged for other content.
+    """
+    check(order, now=clock.now(), totals=totals)
+    if redemptions:
+        member_id = _check_redemptions(brand_id, member_id, order, redemptions)
+    recorded = sales.record_order(brand_id=brand_id, member_id=member_id, order=order)
+    if member_id is None:
+        return Paid(order_id=recorded.order_id, member_id=None, new=recorded.new)
+    rule = points_queries.rule(brand_id)
+    if recorded.new and rule is not None:
+        return _earn(brand_id, member_id, recorded.order_id, order, rule)
+    return _earned_before(brand_id, member_id, recorded)
+
+
+def _earn(brand_id: int, member_id: int, order_id: int, order: OrderData, rule: EarnRule) -> Paid:
+    """Growth first: it locks the member's growth row, under which the tier is read, its rate applied, and raised."""
+    now, cause = clock.now(), order_cause(order_id)
+    growth = earned(order.paid_fen, per_yuan=rule.growth_per_yuan)
+    points.earn(brand_id=brand_id, member_id=member_id, currency=GROWTH, amount=growth, cause=cause, at=order.paid_at)
+    standing = tiers_queries.standing(brand_id, member_id)
+    gained = earned(order.paid_fen, per_yuan=rule.points_per_yuan, rate_bp=standing.points_rate_bp)
+    points.earn(
+        brand_id=brand_id,
+        member_id=member_id,
+        currency=POINTS,
+        amount=gained,
+        cause=cause,
+        at=order.paid_at,
+        expires_at=expires_at(order.paid_at, months=rule.points_months, zone=_zone(brand_id, rule)),
+    )
+    window = points_queries.growth_since(brand_id, member_id, standing.window_start(now))
+    raised = tiers.evaluate(brand_id=brand_id, member_id=member_id, growth=window, at=now, known=standing)
+    return Paid(
+        order_id=order_id,
+        member_id=member_id,
+        new=True,
+        points=gained,
+        growth=growth,
+        points_balance=points_queries.balances(brand_id, member_id)[POINTS],
+        tier=raised or standing.current,
+        upgraded=raised is not None,
+    )
+
+
+def _zone(brand_id: int, rule: EarnRule) -> ZoneInfo:
+    """The zone whose days count; not looked up when points last for ever."""
+    return ZoneInfo(org.brand(brand_id).timezone) if rule.points_months else ZoneInfo("UTC")
+
+
+def _earned_before(brand_id: int, member_id: int, recorded: sales.Recorded) -> Paid:
+    gained = points_queries.earned_by_order(brand_id, member_id, recorded.order_id)
+    return Paid(
+        order_id=recorded.order_id,
+        member_id=member_id,
+        new=recorded.new,
+        points=gained[POINTS],
+        growth=gained[GROWTH],
+        points_balance=points_queries.balances(brand_id, member_id)[POINTS],
+        tier=tiers_queries.standing(brand_id, member_id).current,
+    )
+
+
+def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, redemptions: Sequence[int]) -> int:
+    """Each redemption is live, of this order, of one member, and its discount stands on the order's lines."""
+    shares = redemption_shares(brand_id, redemptions)
+    known = {share.redemption_id for share in shares}
+    off: dict[int, int] = {}
+    for index, redemption_id in enumerate(redemptions):
+        if redemption_id not in known:
+            raise OrderMismatch("There is no such redemption.", field=f"redemptions[{index}]")
+    for share in shares:
+        field = f"redemptions[{list(redemptions).index(share.redemption_id)}]"
+        if (share.source, share.order_no) != (order.source, order.order_no) or share.returned_at is not None:
+            raise OrderMismatch("The redemption does not belong to this order.", field=field)
+        if member_id is None:
+            member_id = share.member_id
+        if share.member_id != member_id:
+            raise OrderMismatch("The coupon is another member's.", field=field)
+        off[share.line_no] = off.get(share.line_no, 0) + share.discount_fen
+    check_discounts(order, off)
+    assert member_id is not None
+    return member_id

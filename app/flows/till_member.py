@@ -1,0 +1,84 @@
+"""A till opens or imports a store card: the card and the phone become one person's, and the person a member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from app.core import ids
+from app.identity import queries as identity_queries
+from app.identity.rules import Identity, mobile
+from app.members import commands as members
+from app.members import queries as members_queries
+from app.members.models import Member
+
+from . import people
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """`new` is False when the person was a member before; `review` says that ids contradict and a human will look."""
+
+    member: Member
+    new: bool
+    review: bool
+
+
+def card_identity(brand_id: int, card_no: str) -> Identity:
+    """The identity of a brand's store card. Cards of all tills of a brand share one system."""
+    return Identity("card", ids.encode("brd", brand_id), card_no)
+
+
+def open_card(
+    *,
+    brand_id: int,
+    store_id: int,
+    card_no: str,
+    phone: str,
+    name: str | None = None,
+    opened_at: datetime | None = None,
+    birthday: date | None = None,
+) -> Opened:
+    """Join the holder of a card, known by card and phone, to the brand; the same card again changes nothing.
+
+    The card is the anchor: when the phone belongs to someone with another card, both stay apart and a review opens.
+    """
+    number = mobile(phone)
+    linked = people.link(
+        brand_id=brand_id,
+        ids=[card_identity(brand_id, card_no), number],
+        source="till",
+        evidence={"store": ids.encode("sto", store_id)},
+    )
+    before = members_queries.member_of(brand_id, linked.person_id)
+    is_theirs = linked.conflict is None and not linked.refused
+    member_id = members.join(
+        brand_id=brand_id,
+        person_id=linked.person_id,
+        source="till",
+        store_id=store_id,
+        card_no=card_no,
+        name=name,
+        phone_tail=number.value[-4:] if is_theirs else None,
+        birthday=birthday,
+        joined_at=opened_at,
+    )
+    people.adopt(brand_id=brand_id, person_id=linked.person_id)
+    member = members_queries.member(brand_id, member_id)
+    assert member is not None
+    return Opened(member=member, new=before is None, review=linked.conflict is not None)
+
+
+def find_member(
+    brand_id: int, *, number: str | None = None, phone: str | None = None, card_no: str | None = None
+) -> Member | None:
+    """The living member a till means by a member number, a phone or a card, the first of them that is given."""
+    if number is not None:
+        found = members_queries.by_number(brand_id, number)
+    elif phone is not None or card_no is not None:
+        one = mobile(phone) if phone is not None else card_identity(brand_id, card_no or "")
+        person_id = identity_queries.person_of(one)
+        found = None if person_id is None else members_queries.member_of(brand_id, person_id)
+    else:
+        return None
+    return found if found is not None and found.status != "erased" else None
