@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 from psycopg.rows import TupleRow
+from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from .errors import Busy, ProgrammingError, Unavailable
@@ -49,9 +50,16 @@ def _connect() -> ConnectionPool:
             max_size=_size,
             timeout=3,
             kwargs={"autocommit": True, "prepare_threshold": 1, "options": "-c lock_timeout=3000"},
+            configure=_one_integer_type,
             open=True,
         )
     return _pool
+
+
+def _one_integer_type(connection: psycopg.Connection[TupleRow]) -> None:
+    """Send every integer as int8: by value psycopg would choose among three, and each mix of them is another statement
+    to prepare."""
+    connection.adapters.register_dumper(int, Int8Dumper)
 
 
 def fetch_one(statement: str, parameters: Mapping[str, Any]) -> TupleRow | None:

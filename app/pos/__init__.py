@@ -1,9 +1,11 @@
-"""Audience package; see DESIGN in the README."""
+"""The open API of tills, malls and ERP systems: signed, scoped to a brand and its stores."""
 
 from __future__ import annotations
 
 from apiflask import APIBlueprint
 
+from . import redemptions
+
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return ()
+    return (redemptions.blueprint,)

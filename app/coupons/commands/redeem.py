@@ -196,7 +196,9 @@ def _write(till: Till, key: Key, order_no: str, priced: Priced, now: datetime) -
     except pg.UniqueViolation as error:
         if error.diag.constraint_name == "uq_redemption_live":
             raise CouponRedeemed() from error
-        return None  # the key was used at the same moment: the next try finds what it was used for
+        if error.diag.constraint_name != "pk_idempotency_key":
+            raise
+        return None  # the key was used at the same moment, and what was answered then stands under it
     return None if row is None else answer
 
 

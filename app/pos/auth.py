@@ -1,0 +1,160 @@
+"""Who calls: an API key with an HMAC signature, scoped to a brand and some of its stores.
+
+    X-Siyu-Key: key_...
+    X-Siyu-Timestamp: 1767225600        seconds, at most 300 away from ours
+    X-Siyu-Signature: hex HMAC-SHA256 with the key's secret over these lines, joined by line feeds:
+                      method, path with its query string, timestamp, Idempotency-Key or nothing, hex SHA-256 of the body
+
+The idempotency key is signed too, so a captured request can only be repeated as itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
+
+from flask import g, request
+
+from app.core import clock, crypto
+from app.core.errors import NotFound, Unauthorized
+from app.core.idempotency import checked_key
+from app.org import queries as org
+from app.org.rules import API_SECRET_CONTEXT
+
+WINDOW_SECONDS = 300
+KEPT_SECONDS = 5.0
+_KEPT = 1000
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class BadSignature(Unauthorized):
+    code, message = "bad_signature", "The key is unknown or the signature does not fit the request."
+
+
+class StaleTimestamp(Unauthorized):
+    code, message = "stale_timestamp", f"X-Siyu-Timestamp must be within {WINDOW_SECONDS} seconds of our clock."
+
+
+class StoreUnknown(NotFound):
+    code, message = "store_unknown", "There is no such store, or it is outside the key's scope."
+
+
+class StoreRef(NamedTuple):
+    """A store a caller may act in; `dealer_id` None: the brand's own."""
+
+    store_id: int
+    code: str
+    dealer_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The caller of this request: its brand, and the stores it may act in by code."""
+
+    brand_id: int
+    client_id: int
+    secret: bytes
+    stores: Mapping[str, StoreRef]
+
+    @property
+    def key_scope(self) -> str:
+        """The scope of the caller's idempotency keys."""
+        return f"pos:{self.client_id}"
+
+    def check_store(self, code: str) -> StoreRef:
+        """The store behind a code; StoreUnknown where the key does not reach, too."""
+        store = self.stores.get(code)
+        if store is None:
+            raise StoreUnknown()
+        return store
+
+    def check_store_id(self, store_id: int) -> None:
+        """The same for something that was done in a store."""
+        if all(store.store_id != store_id for store in self.stores.values()):
+            raise NotFound()
+
+
+# Keys, opened secrets and scopes, kept for seconds: a change of a key reaches every process that soon, and the hot
+# path neither reads nor decrypts.
+_clients: dict[str, tuple[float, Client]] = {}
+
+
+def signed(view: View) -> View:
+    """Let only well-signed requests through to a view; the caller is `g.client`."""
+
+    @wraps(view)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        g.client = authenticate()
+        return view(*args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
+
+def authenticate() -> Client:
+    """The caller of the present request; BadSignature or StaleTimestamp."""
+    headers = request.headers
+    timestamp = headers.get("X-Siyu-Timestamp", "")
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+        raise BadSignature()
+    client = _client(headers.get("X-Siyu-Key", ""))
+    if client is None:
+        raise BadSignature()
+    expected = signature(
+        client.secret,
+        method=request.method,
+        target=request.path + (f"?{query}" if (query := request.query_string.decode("latin-1")) else ""),
+        timestamp=timestamp,
+        idempotency_key=headers.get("Idempotency-Key", ""),
+        body=request.get_data(cache=True),
+    )
+    # compare_digest wants ASCII; a header may hold anything.
+    if not hmac.compare_digest(expected.encode(), headers.get("X-Siyu-Signature", "").encode()):
+        raise BadSignature()
+    if abs(int(timestamp) - clock.now().timestamp()) > WINDOW_SECONDS:
+        raise StaleTimestamp()
+    return client
+
+
+def signature(
+    secret: bytes, *, method: str, target: str, timestamp: str, idempotency_key: str = "", body: bytes = b""
+) -> str:
+    """The X-Siyu-Signature of a request; `target` is the path with its query string."""
+    message = f"{method}\n{target}\n{timestamp}\n{idempotency_key}\n{hashlib.sha256(body).hexdigest()}"
+    return hmac.new(secret, message.encode(), hashlib.sha256).hexdigest()
+
+
+def idempotency_key() -> str:
+    """The request's Idempotency-Key; IdempotencyKeyMissing when there is none or it is no good."""
+    return checked_key(request.headers.get("Idempotency-Key"))
+
+
+def _client(key_id: str) -> Client | None:
+    kept = _clients.get(key_id)
+    moment = time.monotonic()
+    if kept is not None and kept[0] > moment:
+        return kept[1]
+    row = org.api_client(key_id)
+    if row is None or row.status != "active":
+        _clients.pop(key_id, None)
+        return None
+    scope = None if row.store_ids is None else set(row.store_ids)
+    client = Client(
+        brand_id=row.brand_id,
+        client_id=row.id,
+        secret=crypto.decrypt(row.secret, context=API_SECRET_CONTEXT).encode(),
+        stores={
+            store.code: StoreRef(store.id, store.code, store.dealer_id)
+            for store in org.stores(row.brand_id)
+            if scope is None or store.id in scope
+        },
+    )
+    if len(_clients) >= _KEPT:
+        _clients.clear()
+    _clients[key_id] = (moment + KEPT_SECONDS, client)
+    return client

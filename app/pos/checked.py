@@ -1,0 +1,102 @@
+"""Request bodies checked fast: the schema stays the one truth, the common good body takes a short way through it.
+
+marshmallow needs 40 microseconds a basket line, more than everything else a redemption does outside the database.
+`Checked` reads a schema once into plain type and range checks. A body that passes them is as the schema would load it;
+any other body goes to the schema itself, which loads it or says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, missing, validate
+
+from app.core.errors import Invalid
+
+_Check = Callable[[Any], bool]
+
+
+class BodyInvalid(Invalid):
+    code, message = "invalid", "Validation error"
+
+
+class Text(fields.String):
+    """A text of printable characters: what a database can hold, a log line can show and a receipt can print."""
+
+    def __init__(self, longest: int, *, shortest: int = 1, **arguments: Any) -> None:
+        self.shortest, self.longest = shortest, longest
+        super().__init__(validate=[validate.Length(shortest, longest), _printable], **arguments)
+
+
+class Whole(fields.Integer):
+    """An integer between two bounds; 1.0 and "1" are not integers."""
+
+    def __init__(self, least: int, most: int, **arguments: Any) -> None:
+        self.least, self.most = least, most
+        super().__init__(strict=True, validate=validate.Range(least, most), **arguments)
+
+
+class Many(fields.List):
+    """A list of one schema's objects."""
+
+    def __init__(self, one: type[Schema], most: int, *, least: int = 1, **arguments: Any) -> None:
+        self.one, self.least, self.most = one, least, most
+        super().__init__(fields.Nested(one), validate=validate.Length(least, most), **arguments)
+
+
+def _printable(value: str) -> None:
+    if not value.isprintable():
+        raise ValidationError("Only printable characters are allowed.")
+
+
+class Checked:
+    """`load(body)` is `schema.load(body)`, faster for good bodies."""
+
+    def __init__(self, schema: type[Schema]) -> None:
+        self._schema = schema()
+        self._good = _object(schema)
+        self._defaults = {name: field.load_default for name, field in self._schema.fields.items()}
+        self._defaults = {name: value for name, value in self._defaults.items() if value is not missing}
+
+    def load(self, body: Any) -> dict[str, Any]:
+        """The body as the schema loads it; BodyInvalid with the fields that are wrong."""
+        if self._good(body):
+            return {**self._defaults, **body}
+        try:
+            loaded: dict[str, Any] = self._schema.load(body)
+        except ValidationError as error:
+            raise BodyInvalid(fields={"json": error.normalized_messages()}) from error
+        return loaded
+
+
+def _object(schema: type[Schema]) -> _Check:
+    """A check that is true only for a dict that the schema would load unchanged."""
+    checks = {name: _field(field) for name, field in schema().fields.items()}
+    required = frozenset(name for name, field in schema().fields.items() if field.required)
+    if any(schema._hooks.values()):
+        return lambda value: False  # what a schema checks as a whole is known to it alone
+
+    def good(value: Any) -> bool:
+        if type(value) is not dict or not required <= value.keys():
+            return False
+        for name, item in value.items():
+            check = checks.get(name)
+            if check is None or not check(item):
+                return False
+        return True
+
+    return good
+
+
+def _field(field: fields.Field[Any]) -> _Check:
+    if isinstance(field, Text):
+        shortest, longest = field.shortest, field.longest
+        return lambda value: type(value) is str and shortest <= len(value) <= longest and value.isprintable()
+    if isinstance(field, Whole):
+        least, most = field.least, field.most
+        return lambda value: type(value) is int and least <= value <= most
+    if isinstance(field, Many):
+        one, fewest, many = _object(field.one), field.least, field.most
+        return lambda value: type(value) is list and fewest <= len(value) <= many and all(map(one, value))
+    return lambda value: False  # any other field takes the way through the schema
