@@ -1,9 +1,12 @@
-"""Audience package; see DESIGN in the README."""
+"""The audience of headquarters, regions, dealers and store managers: a JSON API and the pages of the console."""
 
 from __future__ import annotations
 
 from apiflask import APIBlueprint
 
+from . import lists, members, session, today, trace  # noqa: F401  (importing a module puts its routes on the blueprint)
+from .blueprint import api
+
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return ()
+    return (api,)

@@ -1,0 +1,97 @@
+"""Signing in to the console: a short token, as a bearer for programs and as a cookie for browsers.
+
+The cookie is HttpOnly and SameSite, and a write that comes with it must also carry a header that only our own pages
+can know, so that another site cannot make a signed-in browser write.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+from flask import Response, current_app, g, request
+
+from app.core import audit, crypto, ids, tokens
+from app.core.errors import Forbidden, Unauthorized
+from app.core.tokens import TokenInvalid
+from app.core.transaction import transaction
+from app.org import commands, queries
+from app.org.models import AdminUser
+
+from . import scope
+
+AUDIENCE = "admin"
+COOKIE = "siyu_admin"
+CSRF_HEADER = "X-CSRF-Token"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class LoginFailed(Unauthorized):
+    """One answer for an unknown user, a wrong password and a locked account: a guesser learns nothing from it."""
+
+    code, message = "login_failed", "The login or the password is wrong, or the account is locked for a while."
+
+
+class CsrfFailed(Forbidden):
+    code, message = "csrf_failed", f"A write with the session cookie needs the header {CSRF_HEADER}."
+
+
+def login(name: str, password: str) -> tuple[AdminUser, str, int]:
+    """The user, a fresh token and its life in seconds. Runs argon2 with no transaction open."""
+    with transaction():
+        admin = commands.begin_login(login=name)
+    if not commands.password_matches(admin, password) or admin is None:
+        raise LoginFailed()
+    with transaction():
+        commands.end_login(admin_id=admin.id)
+        actor = ids.encode("adm", admin.id)
+        audit.record(actor=actor, action="admin.login", subject=actor)
+    token, seconds = tokens.issue(AUDIENCE, {"sub": str(admin.id)})
+    return admin, token, seconds
+
+
+def logout() -> None:
+    """Make the present token worthless."""
+    with transaction():
+        tokens.revoke(g.admin_claims)
+        audit.record(actor=scope.current().actor, action="admin.logout", subject=scope.current().actor)
+
+
+def guard() -> None:
+    """Before every request of the console and its API: who is it, may they, and how far do they see?"""
+    bearer = request.headers.get("Authorization", "")
+    by_cookie = not bearer
+    token = request.cookies.get(COOKIE, "") if by_cookie else bearer.removeprefix("Bearer ")
+    if not token:
+        raise TokenInvalid()
+    claims = tokens.read(AUDIENCE, token)
+    admin = queries.admin_user_by_id(int(claims["sub"]))
+    if admin is None or admin.status != "active":
+        raise TokenInvalid()
+    if by_cookie and request.method not in _SAFE:
+        _check_csrf(claims)
+    g.admin_claims = claims
+    scope.enter(admin, request.endpoint or "", request.args.get("brand", ""))
+
+
+def csrf_token() -> str:
+    """What our pages put into the header of a write: bound to the session's token."""
+    return _csrf_of(g.admin_claims)
+
+
+def set_cookie(response: Response, token: str, seconds: int) -> None:
+    secure = current_app.extensions["siyu"].production
+    response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="Lax", secure=secure, path="/")
+
+
+def clear_cookie(response: Response) -> None:
+    response.delete_cookie(COOKIE, path="/")
+
+
+def _csrf_of(claims: dict[str, Any]) -> str:
+    return crypto.mac("admin.csrf", str(claims["jti"]).encode()).hex()
+
+
+def _check_csrf(claims: dict[str, Any]) -> None:
+    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), _csrf_of(claims).encode()):
+        raise CsrfFailed()

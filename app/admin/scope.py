@@ -1,0 +1,120 @@
+"""Who may do what in the console, and how far each of them sees. This file is the only place that decides either.
+
+`ROLES` says which roles a route serves; a route that is missing from it serves nobody. `reach_of` turns a role into the
+stores whose rows it sees; queries take it and cannot be called without it. What lies outside is not there: it answers
+404 like a thing that does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import g
+
+from app.core import ids
+from app.core.errors import Forbidden, NotFound
+from app.dashboards.reach import Reach
+from app.org import queries as org
+from app.org.models import AdminUser
+
+OPEN = frozenset({"admin.login", "console.login", "console.sign_in"})
+HQ = frozenset({"hq"})
+EVERYONE = frozenset({"hq", "region", "dealer", "store"})
+
+# By endpoint. Pages of the console stand beside the API routes they show.
+ROLES: dict[str, frozenset[str]] = {
+    "admin.logout": EVERYONE,
+    "admin.me": EVERYONE,
+    "admin.today": EVERYONE,
+    "admin.feed": EVERYONE,
+    "admin.members": EVERYONE,
+    "admin.member": EVERYONE,
+    "admin.tasks": EVERYONE,
+    "admin.campaigns": EVERYONE,
+    "admin.stores": EVERYONE,
+    "admin.sops": EVERYONE,
+    "admin.trace": HQ,
+    "console.today": EVERYONE,
+    "console.members": EVERYONE,
+    "console.member": EVERYONE,
+    "console.tasks": EVERYONE,
+    "console.campaigns": EVERYONE,
+    "console.stores": EVERYONE,
+    "console.sops": EVERYONE,
+    "console.trace": HQ,
+    "console.logout": EVERYONE,
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The signed-in user and what they see. `group`: they belong to no single brand."""
+
+    admin_id: int
+    name: str
+    role: str
+    brand_name: str
+    timezone: str
+    group: bool
+    reach: Reach
+
+    @property
+    def actor(self) -> str:
+        """How the audit log names them."""
+        return ids.encode("adm", self.admin_id)
+
+    @property
+    def brand_id(self) -> int:
+        return self.reach.brand_id
+
+    def serves(self, endpoint: str) -> bool:
+        return self.role in ROLES.get(endpoint, frozenset())
+
+
+def enter(admin: AdminUser, endpoint: str, brand: str = "") -> Scope:
+    """Let a user into a route, or Forbidden. `brand` is a public brand id, for users of the whole group."""
+    brand_id = _brand_id(admin, brand)
+    row = org.brand(brand_id)
+    scope = Scope(
+        admin_id=admin.id,
+        name=admin.name,
+        role=admin.role,
+        brand_name=row.name,
+        timezone=row.timezone,
+        group=admin.brand_id is None,
+        reach=reach_of(admin, brand_id),
+    )
+    if not scope.serves(endpoint):
+        raise Forbidden()
+    g.admin_scope = scope
+    return scope
+
+
+def current() -> Scope:
+    """The scope of the present request."""
+    scope: Scope = g.admin_scope
+    return scope
+
+
+def reach_of(admin: AdminUser, brand_id: int) -> Reach:
+    """The stores a user's role opens, within one brand."""
+    if admin.role == "hq":
+        return Reach(brand_id)
+    if admin.role == "store":
+        return Reach(brand_id, frozenset({admin.store_id} if admin.store_id else ()))
+    column = {"region": "region_id", "dealer": "dealer_id"}[admin.role]
+    mine = getattr(admin, column)
+    stores = org.stores(brand_id)
+    return Reach(brand_id, frozenset(store.id for store in stores if mine and getattr(store, column) == mine))
+
+
+def _brand_id(admin: AdminUser, brand: str) -> int:
+    if admin.brand_id is not None:
+        if brand and ids.decode("brd", brand) != admin.brand_id:
+            raise NotFound()
+        return admin.brand_id
+    brands = [row.id for row in org.brands()]
+    wanted = ids.decode("brd", brand) if brand else next(iter(brands), 0)
+    if wanted not in brands:
+        raise NotFound()
+    return wanted

@@ -1,0 +1,81 @@
+"""Signing in, who am I, signing out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import Schema, fields
+from apiflask.validators import Length
+
+from app.core import ids
+
+from . import auth, scope
+from .blueprint import api
+from .fields import PublicId
+
+
+class LoginIn(Schema):
+    login = fields.String(required=True, validate=Length(1, 100))
+    password = fields.String(required=True, validate=Length(1, 200), metadata={"format": "password"})
+
+
+class TokenOut(Schema):
+    """`token` goes into `Authorization: Bearer ...`; `expires_in` is in seconds."""
+
+    token = fields.String()
+    expires_in = fields.Integer()
+    name = fields.String()
+    role = fields.String()
+
+
+class MeOut(Schema):
+    """`stores` is null when every store of the brand is seen."""
+
+    id = fields.String()
+    name = fields.String()
+    role = fields.String()
+    brand = fields.String()
+    brand_name = fields.String()
+    timezone = fields.String()
+    stores = fields.List(PublicId("sto"), allow_none=True)
+    csrf_token = fields.String(metadata={"description": "For writes that come with the session cookie."})
+
+
+class DoneOut(Schema):
+    status = fields.String()
+
+
+@api.post("/login")
+@api.input(LoginIn, arg_name="given")
+@api.output(TokenOut)
+@api.doc(summary="Sign in with login and password", responses=[401])
+def login(given: dict[str, str]) -> dict[str, Any]:
+    """A token for eight hours. Ten wrong passwords in a row lock the account for a quarter of an hour."""
+    admin, token, seconds = auth.login(given["login"], given["password"])
+    return {"token": token, "expires_in": seconds, "name": admin.name, "role": admin.role}
+
+
+@api.get("/me")
+@api.output(MeOut)
+@api.doc(summary="Who am I and what do I see", responses=[401])
+def me() -> dict[str, Any]:
+    mine = scope.current()
+    seen = mine.reach.store_ids
+    return {
+        "id": mine.actor,
+        "name": mine.name,
+        "role": mine.role,
+        "brand": ids.encode("brd", mine.brand_id),
+        "brand_name": mine.brand_name,
+        "timezone": mine.timezone,
+        "stores": None if seen is None else sorted(seen),
+        "csrf_token": auth.csrf_token(),
+    }
+
+
+@api.post("/logout")
+@api.output(DoneOut)
+@api.doc(summary="Make the token worthless", responses=[401, 403])
+def logout() -> dict[str, str]:
+    auth.logout()
+    return {"status": "ok"}

@@ -1,0 +1,1 @@
+"""Reads for the console, one module a page. Each takes a `Reach` and returns frozen dataclasses."""
