@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError
@@ -73,7 +73,10 @@ def load() -> Settings:
     try:
         env.seal()
     except EnvValidationError as error:
-        problems = [f"{name}: {' '.join(messages)}" for name, messages in dict(error.error_messages).items()]
+        problems = [
+            f"{name}: {' '.join(messages)}"
+            for name, messages in cast("dict[str, list[str]]", error.error_messages).items()
+        ]
     keyring, key_problems = _keyring(keys or "", index_key or "")
     problems += key_problems
     if not problems:

@@ -4,25 +4,25 @@ AES-256-CBC, key = base64(EncodingAESKey + "="), IV = key[:16], PKCS7 padding on
 16 random bytes + big-endian uint32 length + message + receiver (WeCom developer docs, path/90968; the same scheme on
 developers.weixin.qq.com with the appid as receiver).
 
-Built on `cryptography` rather than wechatpy's helper: the helper compares signatures in variable time, trusts the
-padding and length bytes, and lets struct.error and UnicodeDecodeError escape on hostile input.
+The cipher, the padding and the signature are wechatpy's. Its whole-message helper is not used: that compares
+signatures in variable time, trusts the padding and length bytes, and lets struct.error and UnicodeDecodeError escape
+on hostile input.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import secrets
 import struct
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
+from wechatpy.crypto.base import WeChatCipher
+from wechatpy.crypto.pkcs7 import PKCS7Encoder
+from wechatpy.utils import WeChatSigner
 
-_BLOCK = 32
+_BLOCK = PKCS7Encoder.block_size
 _HEADER = 20  # 16 random bytes and the length
 _KEY = re.compile(r"[A-Za-z0-9]{43}")
 
@@ -37,8 +37,9 @@ def valid_key(encoding_aes_key: str) -> bool:
 
 def signature(*parts: str) -> str:
     """SHA-1 (hex) of the parts, sorted as bytes and joined: (token, timestamp, nonce[, encrypted])."""
-    joined = b"".join(sorted(part.encode("utf-8", "surrogatepass") for part in parts))
-    return hashlib.sha1(joined).hexdigest()
+    signer = WeChatSigner()
+    signer.add_data(*(part.encode("utf-8", "surrogatepass") for part in parts))
+    return str(signer.signature)
 
 
 def same(expected: str, given: str) -> bool:
@@ -49,8 +50,7 @@ def same(expected: str, given: str) -> bool:
 def encrypt(message: bytes, *, encoding_aes_key: str, receiver: str, prefix: bytes | None = None) -> str:
     """Base64 of the encrypted message; `prefix` (16 bytes) fixes the random part, for the published vectors only."""
     body = (prefix or secrets.token_bytes(16)) + struct.pack(">I", len(message)) + message + receiver.encode()
-    encryptor = _cipher(encoding_aes_key).encryptor()
-    return base64.b64encode(encryptor.update(pad(body)) + encryptor.finalize()).decode("ascii")
+    return base64.b64encode(_cipher(encoding_aes_key).encrypt(pad(body))).decode("ascii")
 
 
 def decrypt(encrypted: str, *, encoding_aes_key: str) -> tuple[bytes, bytes]:
@@ -61,8 +61,7 @@ def decrypt(encrypted: str, *, encoding_aes_key: str) -> tuple[bytes, bytes]:
         raise CipherError("not base64") from error
     if not ciphertext or len(ciphertext) % 16:
         raise CipherError("not a whole number of AES blocks")
-    decryptor = _cipher(encoding_aes_key).decryptor()
-    plain = unpad(decryptor.update(ciphertext) + decryptor.finalize())
+    plain = unpad(_cipher(encoding_aes_key).decrypt(ciphertext))
     if len(plain) < _HEADER:
         raise CipherError("too short")
     (length,) = struct.unpack(">I", plain[16:_HEADER])
@@ -72,8 +71,8 @@ def decrypt(encrypted: str, *, encoding_aes_key: str) -> tuple[bytes, bytes]:
 
 
 def pad(data: bytes) -> bytes:
-    count = _BLOCK - len(data) % _BLOCK
-    return data + bytes([count]) * count
+    padded: bytes = PKCS7Encoder.encode(data)
+    return padded
 
 
 def unpad(data: bytes) -> bytes:
@@ -83,8 +82,7 @@ def unpad(data: bytes) -> bytes:
     return data[:-count]
 
 
-def _cipher(encoding_aes_key: str) -> Cipher[CBC]:
+def _cipher(encoding_aes_key: str) -> WeChatCipher:
     if not valid_key(encoding_aes_key):
         raise CipherError("the EncodingAESKey must be 43 letters and digits")
-    key = base64.b64decode(encoding_aes_key + "=")
-    return Cipher(AES(key), CBC(key[:16]))
+    return WeChatCipher(base64.b64decode(encoding_aes_key + "="))

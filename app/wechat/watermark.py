@@ -9,10 +9,8 @@ import json
 from datetime import datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
+from wechatpy.crypto.base import WeChatCipher
 
 from app.core import clock
 
@@ -33,10 +31,8 @@ def decrypt_user_data(
         key, vector, data = (base64.b64decode(part, validate=True) for part in (session_key, iv, encrypted_data))
         if len(key) != 16:
             raise UserDataInvalid
-        decryptor = Cipher(AES(key), CBC(vector)).decryptor()
         unpadder = PKCS7(128).unpadder()
-        padded = decryptor.update(data) + decryptor.finalize()
-        fields = json.loads((unpadder.update(padded) + unpadder.finalize()).decode())
+        fields = json.loads((unpadder.update(WeChatCipher(key, vector).decrypt(data)) + unpadder.finalize()).decode())
     except (binascii.Error, ValueError, RecursionError):
         raise UserDataInvalid from None
     if not isinstance(fields, dict) or not check_watermark(fields, appid=appid, now=clock.now(), max_age=max_age):
