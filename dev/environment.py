@@ -69,9 +69,11 @@ def build(services: dict[str, str], ports: dict[str, int]) -> dict[str, str]:
         "WECHAT_OPEN_BASE": simulator,
         "HOST": processes.HOST,
     }
+    # Where the caller keeps Python from storing compiled files, ten processes would compile the same code every time.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
         **chosen,
-        **os.environ,
+        **inherited,
         **services,
         "PORT": str(ports["web"]),
         "SIMULATOR_PORT": str(ports["simulator"]),

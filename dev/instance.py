@@ -26,7 +26,7 @@ from dev.environment import CHECKOUT, INSTANCE, VAR
 from dev.services import Services, ServicesError
 from dev.supervisor import Program, Supervisor, read_procfile
 
-READY_SECONDS = 120
+READY_SECONDS = 240  # seconds of waiting for one process; far less on an idle machine
 _HEALTH = {"web": "/healthz", "simulator": "/_control/status"}
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -55,11 +55,13 @@ class Instance:
             serve = f"flask --app wsgi simulate serve --port {self.ports['simulator']}"
             self.supervisor.add(Program("simulator", serve))
             self._wait_for("simulator")
-            if self.env.get("SEED") != "0":
+            seeded = self.env.get("SEED") != "0"
+            if seeded:
                 self._flask("demo", "seed")
-                self.credentials = json.loads(self._flask("demo", "credentials", capture=True))
             for program in read_procfile(CHECKOUT / "Procfile"):
                 self.supervisor.add(program)
+            if seeded:
+                self.credentials = json.loads(self._flask("demo", "credentials", capture=True))
             self._wait_for("web")
             self.is_ready = True
             self.write()
@@ -101,8 +103,9 @@ class Instance:
 
     def _flask(self, *arguments: str, capture: bool = False) -> str:
         done = subprocess.run(
-            [PYTHON, "-m", "flask", "--app", "wsgi", *arguments], cwd=CHECKOUT, env=self.env, text=True, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if capture else None,
+            [PYTHON, "-m", "flask", "--app", "wsgi", *arguments], cwd=CHECKOUT, text=True, check=False,
+            env={**self.env, "LOG_LEVEL": "WARNING"}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if capture else None,
         )  # fmt: skip
         if done.returncode != 0:
             raise InstanceError(f"`flask --app wsgi {' '.join(arguments)}` failed")
