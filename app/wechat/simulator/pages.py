@@ -6,6 +6,7 @@ import html
 import io
 import threading
 import zlib
+from pathlib import Path
 
 import requests
 import segno
@@ -18,6 +19,7 @@ from app.wechat.simulator.oauth import STAFF_COOKIE
 clients = Blueprint("simulator_pages", __name__)
 PROXIED = {"Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Appid", "X-Request-Id"}
 COLOURS = ("#07c160", "#10aeff", "#fa9d3b", "#6467f0", "#fa5151", "#1485ee", "#c87d2f", "#91d300")
+JSSDK = Path(__file__).parent / "static" / "ww.js"
 _local = threading.local()
 
 
@@ -100,9 +102,9 @@ def product_api(path: str) -> Response:
 
 @clients.get("/jssdk/ww.js")
 def jssdk() -> Response:
-    response = current_app.send_static_file("ww.js")
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
+    """The JS-SDK stand-in for the product's sidebar page, which is of another origin."""
+    headers = {"Cross-Origin-Resource-Policy": "cross-origin", "Cache-Control": "no-cache"}
+    return Response(JSSDK.read_bytes(), mimetype="text/javascript", headers=headers)
 
 
 @clients.post("/jssdk/check")

@@ -105,9 +105,9 @@ class Scenario:
         options = self.options
         gap = 3600 / options.scans_per_hour
         # Each scan is planned from the start, so that a slow moment does not lower the rate.
-        due = self.started_at + (number + 1) * gap
-        if not options.minutes or due - self.started_at < options.minutes * 60:
-            self._later(max(0.0, due - time.time()), self._next_scan, number + 1)
+        after = (number + 1) * gap
+        if not options.minutes or after < options.minutes * 60:
+            self._later(max(0.0, self.started_at + after - time.time()), self._next_scan, number + 1)
         self._scan(number)
 
     def _scan(self, number: int) -> None:
