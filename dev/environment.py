@@ -67,6 +67,7 @@ def build(services: dict[str, str], ports: dict[str, int]) -> dict[str, str]:
         "WECOM_API_BASE": simulator,
         "WECHAT_API_BASE": simulator,
         "WECHAT_OPEN_BASE": simulator,
+        "WECOM_JSSDK_URL": f"{simulator}/jssdk/ww.js",
         "HOST": processes.HOST,
     }
     # Where the caller keeps Python from storing compiled files, ten processes would compile the same code every time.
