@@ -7,6 +7,7 @@ and there is no window in which a worker can die between two halves.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from .errors import Busy, ProgrammingError, Unavailable
 
 _pool: ConnectionPool | None = None
+_opening = threading.Lock()
 _conninfo = ""
 _size = 4
 _BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
@@ -40,20 +42,25 @@ def close() -> None:
 
 
 def _connect() -> ConnectionPool:
+    return _pool or _open()
+
+
+def _open() -> ConnectionPool:
     global _pool
-    if _pool is None:
-        if not _conninfo:
-            raise ProgrammingError("the hot pool is not configured")
-        _pool = ConnectionPool(
-            _conninfo,
-            min_size=1,
-            max_size=_size,
-            timeout=3,
-            kwargs={"autocommit": True, "prepare_threshold": 1, "options": "-c lock_timeout=3000"},
-            configure=_one_integer_type,
-            open=True,
-        )
-    return _pool
+    with _opening:  # the first requests of a process come on several threads at once
+        if _pool is None:
+            if not _conninfo:
+                raise ProgrammingError("the hot pool is not configured")
+            _pool = ConnectionPool(
+                _conninfo,
+                min_size=1,
+                max_size=_size,
+                timeout=3,
+                kwargs={"autocommit": True, "prepare_threshold": 1, "options": "-c lock_timeout=3000"},
+                configure=_one_integer_type,
+                open=True,
+            )
+        return _pool
 
 
 def _one_integer_type(connection: psycopg.Connection[TupleRow]) -> None:
