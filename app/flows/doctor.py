@@ -8,11 +8,11 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import CursorResult, delete, func, select, text
 
-import app
 from app.core import clock, context, metrics, redis
 from app.core.db import session
 from app.core.errors import Invalid
@@ -33,8 +33,9 @@ _TABLES: dict[str, Any] = {"inbox": Inbox, "delivery": Delivery, "slot": Slot}
 def _collect() -> dict[str, str]:
     """`domain.rule` -> statement, from the `invariants.py` of every package that has one: none can be left out."""
     found: dict[str, str] = {}
-    for package in pkgutil.iter_modules(app.__path__):
-        modules = pkgutil.iter_modules([f"{app.__path__[0]}/{package.name}"]) if package.ispkg else ()
+    root = Path(__file__).parent.parent
+    for package in pkgutil.iter_modules([str(root)]):
+        modules = pkgutil.iter_modules([str(root / package.name)]) if package.ispkg else ()
         if any(module.name == "invariants" for module in modules):
             rules: dict[str, str] = importlib.import_module(f"app.{package.name}.invariants").INVARIANTS
             found |= {f"{package.name}.{name}": statement for name, statement in rules.items()}
