@@ -14,10 +14,9 @@ from apiflask.exceptions import HTTPError
 from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException
 
 from . import context, ids, log
-from .errors import Invalid, Retryable, SiyuError, TooLarge, Unavailable
+from .errors import Invalid, NotFound, Retryable, SiyuError, TooLarge, Unavailable
 from .metrics import REQUESTS
 
 MAX_BODY = 1 << 20
@@ -36,15 +35,24 @@ class Malformed(Invalid):
     code, status, message = "malformed_json", 400, "The body is not valid JSON."
 
 
+_CODES = {
+    400: Malformed.code,
+    404: NotFound.code,
+    405: "method_not_allowed",
+    413: TooLarge.code,
+    415: "media_type",
+    422: Invalid.code,
+}
+
+
 def init_app(app: APIFlask) -> None:
     """Install the hooks and error handlers on the application."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(SiyuError, _siyu_error)
-    app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _unexpected)
-    app.error_processor(_apiflask_error)
+    app.error_processor(_http_error)
 
 
 def _begin() -> None:
@@ -98,22 +106,13 @@ def _siyu_error(error: SiyuError) -> Response:
     return response
 
 
-def _http_exception(error: HTTPException) -> Response:
-    status = error.code or 500
-    names = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "media_type"}
-    response = _answer(status, names.get(status, "http_error"), error.description or error.name)
-    if status == 405 and (allowed := getattr(error, "valid_methods", None)):
-        response.headers["Allow"] = ", ".join(sorted(allowed))
-    return response
-
-
-def _apiflask_error(error: HTTPError) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Validation errors of request bodies and queries, in the common shape."""
-    detail = error.detail if isinstance(error.detail, dict) else {}
-    malformed = error.status_code == 400
-    code = Malformed.code if malformed else "invalid" if error.status_code == 422 else "http_error"
-    message = Malformed.message if malformed else error.message
-    body = {"code": code, "message": message, "data": {"fields": detail}, "request_id": g.get("request_id", "")}
+def _http_error(error: HTTPError) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """What the framework refuses (routing, methods, malformed JSON, schemas), in the common shape."""
+    fields = error.detail if isinstance(error.detail, dict) else {}
+    code = _CODES.get(error.status_code, "http_error")
+    message = Malformed.message if code == Malformed.code else error.message
+    data = {"fields": fields} if fields else {}
+    body = {"code": code, "message": message, "data": data, "request_id": g.get("request_id", "")}
     return body, error.status_code, dict(Headers(error.headers or {}))
 
 

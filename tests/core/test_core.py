@@ -195,7 +195,7 @@ def test_slots_missed_are_caught_up_and_doubled_are_no_op(app):
 
 def test_errors_have_one_shape(client):
     answer = client.get("/nowhere")
-    assert answer.status_code == 404
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
     assert set(answer.json) == {"code", "message", "data", "request_id"}
     assert answer.headers["X-Request-Id"] == answer.json["request_id"]
 
@@ -211,6 +211,14 @@ def test_errors_have_one_shape(client):
 def test_hostile_json_is_refused(client, body, code, status):
     answer = client.post("/api/admin/v1/login", data=body, content_type="application/json")
     assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+def test_wrong_method_and_malformed_json_have_codes(client):
+    wrong = client.get("/api/admin/v1/login")
+    assert (wrong.status_code, wrong.json["code"]) == (405, "method_not_allowed")
+    assert "POST" in wrong.headers["Allow"]
+    malformed = client.post("/api/admin/v1/login", data=b"{", content_type="application/json")
+    assert (malformed.status_code, malformed.json["code"]) == (400, "malformed_json")
 
 
 def test_brackets_inside_strings_are_not_depth(client):

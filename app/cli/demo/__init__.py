@@ -22,7 +22,7 @@ from app.tiers.rules import Step
 from . import simulated
 from .lives import Ground, Life, Shop, lives
 from .load import Loader
-from .organisation import ADMIN_LOGIN, TILL_KEY, Founded, derived, derived_aes_key, found, plan
+from .organisation import ADMIN_LOGIN, STORE_TILL_KEY, TILL_KEY, Founded, derived, derived_aes_key, found, plan
 
 group = AppGroup("demo", help="The demonstration brand.")
 
@@ -113,7 +113,8 @@ def credentials() -> None:
             "callback_token": derived(key, "miniprogram-token"),
             "callback_aes_key": derived_aes_key(key, "miniprogram-aes"),
         },
-        "till": {"key_id": TILL_KEY, "secret": derived(key, "till-secret"), "store": "S001"},
+        "till": {"key_id": TILL_KEY, "secret": derived(key, "till-secret"), "stores": "all"},
+        "store_till": {"key_id": STORE_TILL_KEY, "secret": derived(key, "store-till-secret"), "stores": ["S001"]},
         "admin": {"login": ADMIN_LOGIN, "password": derived(key, "admin")},
         "pages": {
             "console": f"{settings.public_url}/console/",

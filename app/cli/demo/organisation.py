@@ -3,10 +3,10 @@ commands from brand.json."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
+import string
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from app.sop.rules import Step
 from app.tiers.models import Benefit, Tier, TierPolicy
 
 STORES, GUIDES_PER_STORE = 40, 5
-TILL_KEY = "till-demo"
+TILL_KEY, STORE_TILL_KEY = "till-demo", "till-demo-s001"
 ADMIN_LOGIN = "hq@qinghe"
 
 _PLAN: dict[str, Any] = json.loads((Path(__file__).parent / "brand.json").read_text(encoding="utf-8"))
@@ -44,9 +44,10 @@ def derived(secret_key: str, name: str) -> str:
 
 
 def derived_aes_key(secret_key: str, name: str) -> str:
-    """The same as an EncodingAESKey: 43 characters that stand for 32 bytes."""
-    digest = hmac.digest(secret_key.encode(), f"demo:{name}".encode(), hashlib.sha256)
-    return base64.b64encode(digest).decode().rstrip("=")
+    """The same as an EncodingAESKey: 43 letters and digits."""
+    alphabet = string.ascii_letters + string.digits
+    digest = hmac.digest(secret_key.encode(), f"demo:{name}".encode(), hashlib.sha512)
+    return "".join(alphabet[byte % len(alphabet)] for byte in digest[:43])
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def found(secret_key: str) -> Founded:
     session.flush()
     stores = _stores(brand)
     guides = _guides(brand, stores)
-    _accounts(brand, secret_key)
+    _accounts(brand, stores[0], secret_key)
     campaigns = _campaigns(brand)
     _ladder(brand, campaigns)
     materials = {
@@ -144,7 +145,7 @@ def _person_name(n: int) -> str:
     return surnames[n * 7 % len(surnames)] + given[n * 13 % len(given)] + given[n * 29 % len(given)]
 
 
-def _accounts(brand: Brand, secret_key: str) -> None:
+def _accounts(brand: Brand, first_store: Store, secret_key: str) -> None:
     wecom, mini = _PLAN["wecom"], _PLAN["miniprogram"]
     for kind, namespace, agent_id in (
         ("wecom", wecom["corp_id"], wecom["agent_id"]),
@@ -162,6 +163,13 @@ def _accounts(brand: Brand, secret_key: str) -> None:
         )
     org.create_api_client(
         brand_id=brand.id, name="till", key_id=TILL_KEY, secret=derived(secret_key, "till-secret"), store_ids=None
+    )
+    org.create_api_client(
+        brand_id=brand.id,
+        name="till of the first store",
+        key_id=STORE_TILL_KEY,
+        secret=derived(secret_key, "store-till-secret"),
+        store_ids=[first_store.id],
     )
     org.create_admin(
         login=ADMIN_LOGIN, password=derived(secret_key, "admin"), name="总部运营", role="hq", brand_id=brand.id
