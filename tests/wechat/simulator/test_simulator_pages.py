@@ -58,7 +58,7 @@ def test_the_proxy_reaches_the_product_and_nothing_else(tencent: Tencent) -> Non
 
 def test_a_launch_plays_scans_at_its_rate(tencent: Tencent) -> None:
     tencent.contact("add_contact_way", type=1, scene=2, user=["GuideA"], state="SH-1")
-    options = {"scans_per_hour": 36_000, "minutes": 0.01, "unfollow": 1.0, "speed": 10_000}
+    options = {"scans_per_hour": 36_000, "seconds": 0.6, "unfollow": 1.0, "speed": 10_000}
     launch = scenarios.start(tencent.engine, "", options)
     deadline = time.monotonic() + 20
     while launch.running and time.monotonic() < deadline:

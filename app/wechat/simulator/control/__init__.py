@@ -52,8 +52,10 @@ GET    /_control/callbacks/deliveries ?limit=&event=
 GET    /_control/journal              ?after=N&limit=&kind=call|callback|action|scenario
 
 GET    /_control/scenario             what is playing       DELETE /_control/scenario    stops it
-POST   /_control/scenario             {name: saturday, scans_per_hour: 2000, minutes: 60, newcomers, unfollow, login,
-                                      bind_phone, speed, seed}: plays it against the product
+POST   /_control/scenario             {name: saturday, scans_per_hour: 2000, seconds: 3600, newcomers, unfollow, login,
+                                      bind_phone, claim, buy, speed, seed}: plays it against the product
+POST   /_control/till                 {key_id, secret, stores: {department id: store code},
+                                      products: [[sku, name, category, unit fen]]}: lets the scenario buy
 POST   /_control/pages                {sidebar_url}: the page the WeCom client opens beside a chat
 """
 

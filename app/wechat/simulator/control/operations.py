@@ -104,6 +104,16 @@ def stop_scenario() -> Response:
     return scenario()
 
 
+@control.post("/till")
+def till() -> Response:
+    access = body()
+    if set(access) != {"key_id", "secret", "stores", "products"}:
+        raise ControlError("key_id, secret, stores and products are needed")
+    with engine().world.lock:
+        engine().world.set_value("till", access)
+    return jsonify(ok=True)
+
+
 @control.post("/pages")
 def pages() -> Response:
     with engine().world.lock:

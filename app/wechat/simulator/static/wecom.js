@@ -140,7 +140,7 @@ const METHODS = {
   selectExternalContact: async () => ({ userIds: contact() ? [open] : [] }),
   openUserProfile: async (params) => { toast(`打开名片：${params.userid}`); return {}; },
   openEnterpriseChat: async (params) => {
-    const wanted = String(params.externalUserIds || '').split(';')[0];
+    const wanted = String(params.externalUserIds || '').split(/[;,]/)[0];
     if (wanted) { open = wanted; seen = ''; await refresh(); }
     return {};
   },

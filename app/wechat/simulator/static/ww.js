@@ -51,16 +51,15 @@
     params = params || {};
     if (!result.errMsg) result.errMsg = name + ':ok';
     if (result.errCode === undefined || result.errCode === null) result.errCode = /:ok$/.test(result.errMsg) ? 0 : -1;
-    call(result.errCode === 0 ? params.success : params.fail, result);
+    call(result.errCode === 0 ? params.success : /:cancel$/.test(result.errMsg) ? params.cancel : params.fail, result);
     call(params.complete, result);
     if (result.errCode === 0) return result;
-    var hasCallbacks = params.success || params.fail || params.complete;
-    if (hasCallbacks) return result;
-    throw result;
+    throw result; /* as the real library: it rejects, callbacks or not */
   }
 
   function register(given) {
-    options = given || {};
+    if (!given || !given.corpId) throw new Error('Missing corpId');
+    options = given;
     ready = {};
     /* The real library configures itself in the background as soon as it is registered. */
     Promise.resolve().then(function () {
