@@ -8,6 +8,7 @@ import json
 import time
 from typing import Any
 
+from factories import World
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -19,7 +20,6 @@ from app.coupons.models import Coupon
 from app.coupons.rules import Line, Terms
 from app.flows import doctor
 from app.pos import auth
-from factories import World
 
 _numbers = itertools.count(1)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from coupon_factories import body, breaches, campaign, coupon, fresh, post
+from factories import World, make_world
 
 from app.core import clock, ids
 from app.core.db import session
@@ -15,8 +17,6 @@ from app.core.transaction import transaction
 from app.coupons import codes, commands
 from app.coupons.models import Redemption, RedemptionLine
 from app.coupons.rules import Line
-from coupon_factories import body, breaches, campaign, coupon, fresh, post
-from factories import World, make_world
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 import pytest
+from coupon_factories import body, post
+from factories import World, make_world
 from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
@@ -13,8 +15,6 @@ from app.core.transaction import transaction
 from app.pos import auth
 from app.pos.checked import BodyInvalid, Checked
 from app.pos.redemptions import RedemptionIn
-from coupon_factories import body, post
-from factories import World, make_world
 
 
 @pytest.fixture
