@@ -121,7 +121,7 @@ def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, r
             raise OrderMismatch("There is no such redemption.", field=f"redemptions[{index}]")
     for share in shares:
         field = f"redemptions[{list(redemptions).index(share.redemption_id)}]"
-        if (share.source, share.order_no) != (order.source, order.order_no) or share.returned_at is not None:
+        if (share.store_id, share.order_no) != (order.store_id, order.order_no) or share.returned_at is not None:
             raise OrderMismatch("The redemption does not belong to this order.", field=field)
         if member_id is None:
             member_id = share.member_id

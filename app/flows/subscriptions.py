@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
-from app.core import slots
+from app.channels import events as channels
+from app.core import inbox, outbox, slots
+from app.members import events as members
+from app.points import events as points
+from app.sales import events as sales
+from app.sop import events as sop
+from app.tiers import events as tiers
 
-from . import doctor
+from . import (
+    coupons,
+    customer_added,
+    customer_lost,
+    doctor,
+    fetch_contact,
+    guide_notice,
+    points_expiry,
+    sop_on_event,
+    sop_schedule,
+    step_coupon,
+    tier_benefits,
+    tier_review,
+    welcome,
+)
 
 
 def wire() -> None:
     """Fill the registries of core; called once by the composition root."""
     # identity, members, channels
+    contact = "wecom.change_external_contact"
+    inbox.handle(f"{contact}.add_external_contact", customer_added.handle, queue="callbacks")
+    inbox.handle(f"{contact}.add_half_external_contact", customer_added.handle, queue="callbacks")
+    inbox.handle(f"{contact}.edit_external_contact", fetch_contact.AFTER_EDIT)
+    inbox.handle(f"{contact}.del_follow_user", customer_lost.handle)
+    inbox.handle(f"{contact}.del_external_contact", customer_lost.handle)
+    outbox.subscribe(channels.CustomerAdded, "welcome.send", welcome.WELCOME, queue="callbacks")
+    outbox.subscribe(channels.CustomerAdded, "contact.fetch", fetch_contact.AFTER_ADDING, queue="messages")
 
     # sales, points, tiers
+    outbox.subscribe(members.Joined, "tiers.place", tier_review.place)
+    outbox.subscribe(tiers.Upgraded, "tiers.grant_benefits", tier_benefits.grant_all)
+    outbox.subscribe(tiers.BenefitGranted, "tiers.deliver_benefit", tier_benefits.deliver)
+    outbox.subscribe(tiers.ReviewDue, "tiers.review_chunk", tier_review.review_chunk, queue="bulk")
+    outbox.subscribe(tiers.BenefitsDue, "tiers.benefits_chunk", tier_benefits.grant_recurring, queue="bulk")
+    outbox.subscribe(points.ExpiryDue, "points.expire_chunk", points_expiry.expire_chunk, queue="bulk")
+    slots.handle("tiers.review", tier_review.begin)
+    slots.handle("points.expire", points_expiry.begin)
 
     # coupons
+    slots.handle("coupons.expire", coupons.expire)
+    slots.handle("coupons.release_locks", coupons.release_locks)
 
     # segments, content, sop
+    outbox.subscribe(members.Bound, "sop.on_bound", sop_on_event.on_bound)
+    outbox.subscribe(tiers.Upgraded, "sop.on_upgraded", sop_on_event.on_upgraded)
+    outbox.subscribe(sales.OrderPaid, "sop.on_order_paid", sop_on_event.on_order_paid)
+    outbox.subscribe(sop.TaskCreated, "guide_notice.created", guide_notice.new_tasks, queue="messages")
+    outbox.subscribe(sop.TasksDue, "guide_notice.due", guide_notice.new_tasks, queue="messages")
+    outbox.subscribe(sop.TasksOverdue, "guide_notice.overdue", guide_notice.overdue_tasks, queue="messages")
+    outbox.subscribe(sop.TaskCompleted, "step_coupon.issue", step_coupon.issue)
+    outbox.subscribe(sop.RunAdvanced, "sop.go_on", sop_schedule.go_on, queue="bulk")
+    slots.handle("sop.distribute", sop_schedule.distribute)
+    slots.handle("sop.remind", sop_schedule.remind)
 
     # dashboards, core
     slots.handle("core.invariants", doctor.nightly)

@@ -1,6 +1,7 @@
-"""Writes of the ledger. Each takes the member's balance row before any other row of the ledger.
+"""Writes of the ledger. Each takes the member's balance row before it touches a lot, and nobody touches a lot without.
 
-Whoever holds that row owns the member's lots, so a statement that starts afterwards sees them as they are.
+Whoever holds that row owns the member's lots, so a statement that starts afterwards sees them as they are. The only
+thing taken earlier is a new journal's own cause, which waits for nobody but its own repetition.
 """
 
 from __future__ import annotations

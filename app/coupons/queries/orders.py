@@ -1,0 +1,50 @@
+"""What an order must know of the coupons used on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import and_, select
+
+from app.core.db import session
+
+from ..models import Redemption, RedemptionLine
+
+
+class Share(NamedTuple):
+    """What one redemption took off one line of its order, in fen."""
+
+    redemption_id: int
+    member_id: int
+    store_id: int
+    order_no: str
+    returned_at: datetime | None
+    line_no: int
+    discount_fen: int
+
+
+def redemption_shares(brand_id: int, redemption_ids: Sequence[int]) -> list[Share]:
+    """The line shares of several redemptions of the brand; unknown ones are missing from the answer."""
+    rows = session.execute(
+        select(
+            Redemption.redemption_id,
+            Redemption.member_id,
+            Redemption.store_id,
+            Redemption.order_no,
+            Redemption.returned_at,
+            RedemptionLine.line_no,
+            RedemptionLine.discount_fen,
+        )
+        .join(
+            RedemptionLine,
+            and_(
+                RedemptionLine.brand_id == Redemption.brand_id,
+                RedemptionLine.member_id == Redemption.member_id,
+                RedemptionLine.redemption_id == Redemption.redemption_id,
+            ),
+        )
+        .where(Redemption.brand_id == brand_id, Redemption.redemption_id.in_(redemption_ids))
+    )
+    return [Share._make(row) for row in rows]

@@ -1,0 +1,181 @@
+"""Orders from the till: each is recorded once, and its member earns and rises with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint, Schema
+from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, String
+from apiflask.validators import Length, OneOf
+from flask import g
+from marshmallow import ValidationError, validates_schema
+
+from app.core import ids
+from app.core.errors import Invalid, NotFound
+from app.core.idempotency import once, request_hash
+from app.core.transaction import run
+from app.flows.order_paid import Paid, order_paid
+from app.flows.till_member import find_member
+from app.org import queries as org
+from app.sales.errors import OrderMismatch
+from app.sales.rules import LineData, OrderData
+
+from .auth import idempotency_key, signed
+from .checked import Many, Text, Whole
+
+blueprint = APIBlueprint("orders", __name__, url_prefix="/api/pos/v1/orders", tag="pos")
+
+SECURITY = "SiyuKey"
+MOST_FEN = 1_000_000_000
+SUMS = ("total_fen", "discount_fen", "paid_fen")
+
+
+class MemberUnknown(Invalid):
+    code, message = "member_unknown", "The brand has no such member."
+
+
+class GuideUnknown(Invalid):
+    code, message = "guide_unknown", "The brand has no such guide."
+
+
+class MemberRef(Schema):
+    number = Text(32, metadata={"description": "The member number; it goes before phone, and phone before card_no."})
+    phone = Text(32)
+    card_no = Text(64)
+
+    @validates_schema
+    def _names_someone(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("One of number, phone, card_no is needed.")
+
+
+class OrderLineIn(Schema):
+    line_no = Whole(1, 9999, required=True)
+    sku = Text(64, required=True)
+    name = Text(128, required=True)
+    category = Text(64, shortest=0, load_default="")
+    quantity = Whole(1, 9999, required=True)
+    unit_fen = Whole(0, MOST_FEN, required=True)
+    amount_fen = Whole(0, MOST_FEN, required=True, metadata={"description": "unit_fen x quantity, before discount."})
+    discount_fen = Whole(
+        0, MOST_FEN, load_default=0, metadata={"description": "Coupons included."}
+    )
+
+
+class OrderIn(Schema):
+    order_no = Text(64, required=True, metadata={"description": "Unique in its store and channel."})
+    store = Text(64, required=True, metadata={"description": "The store's code."})
+    channel = String(load_default="till", validate=OneOf(["till", "mall"]))
+    member = Nested(MemberRef, load_default=None, allow_none=True, metadata={"description": "None: a walk-in."})
+    guide = Text(64, load_default=None, allow_none=True, metadata={"description": "WeCom userid of who sold."})
+    paid_at = AwareDateTime(required=True)
+    lines = Many(OrderLineIn, 200, required=True)
+    redemptions = List(Text(32), load_default=list, validate=Length(max=20), metadata={"description": "rdm_..."})
+    total_fen = Whole(0, 1000 * MOST_FEN, metadata={"description": "Checked against the lines when given."})
+    discount_fen = Whole(0, 1000 * MOST_FEN)
+    paid_fen = Whole(0, 1000 * MOST_FEN)
+
+
+class TierOut(Schema):
+    code = String()
+    name = String()
+
+
+class OrderOut(Schema):
+    order = String(metadata={"description": "ord_..."})
+    order_no = String()
+    member = String(allow_none=True, metadata={"description": "mbr_...; null for a walk-in."})
+    new = Boolean(metadata={"description": "False when this order was uploaded before, with the same content."})
+    paid_fen = Integer()
+    currency = String()
+    points = Integer(metadata={"description": "What this order earned."})
+    growth = Integer(metadata={"description": "What this order earned."})
+    points_balance = Integer()
+    tier = Nested(TierOut, allow_none=True)
+    upgraded = Boolean()
+
+
+@blueprint.post("")
+@signed
+@blueprint.input(OrderIn)
+@blueprint.output(OrderOut)
+@blueprint.doc(summary="Upload a paid order", security=SECURITY, responses=[401, 404, 409])
+def upload(json_data: dict[str, Any]) -> dict[str, Any]:
+    """Once per (store, channel, order_no): the same content again gets the same answer, other content 409. Lines,
+    discounts, stated sums and redemptions must add up, else 422 with `data.field`. Needs an Idempotency-Key."""
+    key = idempotency_key()
+    store = g.client.check_store(json_data["store"])
+    return run(
+        lambda: once(
+            scope=g.client.key_scope,
+            key=key,
+            digest=request_hash("orders.upload", json_data),
+            work=lambda: _upload(json_data, store.store_id),
+        )
+    )
+
+
+def _upload(body: dict[str, Any], store_id: int) -> dict[str, Any]:
+    brand_id = g.client.brand_id
+    order = OrderData(
+        source=f"{body['channel']}:{body['store']}",
+        order_no=body["order_no"],
+        store_id=store_id,
+        guide_id=_guide(brand_id, body["guide"]),
+        channel=body["channel"],
+        paid_at=body["paid_at"],
+        lines=tuple(LineData(**line) for line in body["lines"]),
+    )
+    paid = order_paid(
+        brand_id=brand_id,
+        member_id=_member(brand_id, body["member"]),
+        order=order,
+        redemptions=_redemptions(body["redemptions"]),
+        totals={name: body[name] for name in SUMS if name in body},
+    )
+    return _answer(order, paid)
+
+
+def _member(brand_id: int, ref: dict[str, str] | None) -> int | None:
+    if ref is None:
+        return None
+    member = find_member(brand_id, **ref)
+    if member is None:
+        raise MemberUnknown(field="member")
+    return member.member_id
+
+
+def _redemptions(texts: list[str]) -> list[int]:
+    found = []
+    for index, text in enumerate(texts):
+        try:
+            found.append(ids.decode("rdm", text))
+        except NotFound as error:
+            raise OrderMismatch("There is no such redemption.", field=f"redemptions[{index}]") from error
+    return found
+
+
+def _guide(brand_id: int, userid: str | None) -> int | None:
+    if userid is None:
+        return None
+    account = org.account(brand_id, "wecom")
+    guide = None if account is None else org.guide_by_userid(account.namespace, userid)
+    if guide is None or guide.brand_id != brand_id:
+        raise GuideUnknown(field="guide")
+    return guide.id
+
+
+def _answer(order: OrderData, paid: Paid) -> dict[str, Any]:
+    return {
+        "order": ids.encode("ord", paid.order_id),
+        "order_no": order.order_no,
+        "member": None if paid.member_id is None else ids.encode("mbr", paid.member_id),
+        "new": paid.new,
+        "paid_fen": order.paid_fen,
+        "currency": "CNY",
+        "points": paid.points,
+        "growth": paid.growth,
+        "points_balance": paid.points_balance,
+        "tier": None if paid.tier is None else {"code": paid.tier.code, "name": paid.tier.name},
+        "upgraded": paid.upgraded,
+    }
