@@ -21,8 +21,8 @@ MAX_VALUE = 128
 STRONG: frozenset[str] = frozenset({"unionid", "openid", "external_userid"})
 # A human has one of these in a namespace. A unionid that differs proves two humans; the others only weigh against a
 # shared phone number or card, because phones are passed on and typed wrong at tills.
-PROOF: frozenset[str] = frozenset({"unionid"})
-EXCLUSIVE: frozenset[str] = frozenset({"unionid", "openid", "external_userid", "card"})
+PROOF: tuple[str, ...] = ("unionid",)
+EXCLUSIVE: tuple[str, ...] = ("unionid", "openid", "external_userid", "card")  # the telling ones first
 # More than this and the "person" is a shared phone or a shop's own account.
 LIMITS: Mapping[str, int] = {"mobile": 3, "card": 5, "import": 20}
 
@@ -97,10 +97,11 @@ def clash(
 ) -> Clash | None:
     """What keeps the owners of two sets of stored keys apart; `by_phone`: they were brought together by a weak id."""
     mine, theirs = _by_namespace(ids), _by_namespace(other)
-    for kind, namespace in sorted(mine.keys() & theirs.keys()):
-        judging = EXCLUSIVE if by_phone else PROOF
-        if kind in judging and mine[kind, namespace] != theirs[kind, namespace]:
-            return Clash(f"differing_{kind}", namespace)
+    shared = sorted(mine.keys() & theirs.keys())
+    for judging in EXCLUSIVE if by_phone else PROOF:
+        for kind, namespace in shared:
+            if kind == judging and mine[kind, namespace] != theirs[kind, namespace]:
+                return Clash(f"differing_{kind}", namespace)
     return over_limit({**dict.fromkeys(ids), **dict.fromkeys(other)})
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from . import me, session
+from . import coupons, me, session
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return (session.bp, me.bp)
+    return (session.bp, me.bp, coupons.bp)

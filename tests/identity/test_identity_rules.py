@@ -9,7 +9,15 @@ from app.identity.rules import Identity, clash, is_blocked, mobile, normal_phone
 
 
 @pytest.mark.parametrize(
-    "text", ["13712345678", "+8613712345678", "86 137-1234-5678", "0086 13712345678", "１３７１２３４５６７８", " 137 1234 5678 "]
+    "text",
+    [
+        "13712345678",
+        "+8613712345678",
+        "86 137-1234-5678",
+        "0086 13712345678",
+        "１３７１２３４５６７８",
+        " 137 1234 5678 ",
+    ],
 )
 def test_one_mainland_number_in_many_spellings(text: str) -> None:
     assert normal_phone(text) == "13712345678"
@@ -21,7 +29,8 @@ def test_a_number_from_abroad_keeps_its_country(text: str, number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1371234567", "137123456789", "021-55551234", "+86 21 5555 1234", "12345678901", "phone", "1371234567x"]
+    "text",
+    ["", "1371234567", "137123456789", "021-55551234", "+86 21 5555 1234", "12345678901", "phone", "1371234567x"],
 )
 def test_what_is_no_mobile_is_refused_not_guessed(text: str) -> None:
     with pytest.raises(PhoneInvalid):

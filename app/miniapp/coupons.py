@@ -1,0 +1,210 @@
+"""The shopper's wallet: coupons held, campaigns to claim from, and the rotating code shown at the till."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint, Schema, fields
+from apiflask.validators import Length, OneOf, Range
+from flask import request
+
+from app.core import clock, idempotency, ids
+from app.core.errors import Invalid, NotFound
+from app.core.transaction import reading
+from app.coupons import codes, commands, rules, wording
+from app.coupons import queries as coupons
+from app.coupons.errors import CampaignUnknown, CouponUnknown
+
+from . import auth
+
+bp = APIBlueprint("miniapp_coupons", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
+
+PAGE = 20
+USABLE = "usable"
+
+
+class CouponCursorInvalid(Invalid):
+    code, message = "cursor_invalid", "The cursor is not one that a list answered with."
+
+
+class TermsOut(Schema):
+    """Amounts in fen, shares in basis points; `summary` says the same in words."""
+
+    kind = fields.String(metadata={"description": "amount, threshold, percent, gift or shipping."})
+    summary = fields.String(metadata={"example": "满¥300减¥50"})
+    amount_fen = fields.Integer()
+    threshold_fen = fields.Integer()
+    percent_bp = fields.Integer(metadata={"description": "The share taken off: 1500 is 15 % off."})
+    cap_fen = fields.Integer(allow_none=True)
+
+
+class CardOut(TermsOut):
+    id = fields.String(metadata={"description": "cpn_..."})
+    campaign = fields.String(metadata={"description": "cmp_..."})
+    name = fields.String()
+    status = fields.String(metadata={"description": "claimed, locked, redeemed, returned, expired or voided."})
+    usable = fields.Boolean(metadata={"description": "Whether a till would take it at this moment."})
+    source = fields.String()
+    claimed_at = fields.AwareDateTime()
+    valid_from = fields.AwareDateTime()
+    valid_to = fields.AwareDateTime()
+
+
+class WalletIn(Schema):
+    status = fields.String(load_default=None, validate=OneOf((USABLE, *rules.STATUSES)))
+    cursor = fields.String(load_default=None, validate=Length(1, 40))
+    limit = fields.Integer(load_default=PAGE, validate=Range(1, 100))
+
+
+class WalletOut(Schema):
+    items = fields.List(fields.Nested(CardOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class OfferOut(TermsOut):
+    id = fields.String(metadata={"description": "cmp_..."})
+    name = fields.String()
+    left = fields.Integer(metadata={"description": "Coupons left for everybody."})
+    taken = fields.Integer(metadata={"description": "Coupons of this campaign the member has had."})
+    per_member = fields.Integer()
+    claimable = fields.Boolean(metadata={"description": "Whether this member may claim one now."})
+
+
+class OffersOut(Schema):
+    items = fields.List(fields.Nested(OfferOut))
+
+
+class ClaimedOut(Schema):
+    id = fields.String(metadata={"description": "cpn_..."})
+    campaign = fields.String()
+    valid_from = fields.String()
+    valid_to = fields.String()
+
+
+class CodeOut(Schema):
+    code = fields.String(metadata={"description": "Show it as a QR code; ask for the next one when it ends."})
+    expires_in = fields.Integer(metadata={"description": "Seconds until the next code."})
+
+
+@bp.get("/coupons")
+@bp.input(WalletIn, location="query")
+@bp.output(WalletOut)
+@bp.doc(summary="My coupons", security=auth.SECURITY, responses=[401, 409, 422])
+def wallet(query_data: dict[str, Any]) -> dict[str, Any]:
+    """The member's coupons, newest first; `status=usable` for those a till may take."""
+    who, status, limit = auth.member(), query_data["status"], query_data["limit"]
+    statuses = rules.OPEN_STATUSES if status == USABLE else (status,) if status else None
+    cards = coupons.wallet(
+        who.brand_id, who.member_id, statuses=statuses, after=_after(query_data["cursor"]), limit=limit + 1
+    )
+    shown = cards[:limit]
+    return {
+        "items": [_card(card) for card in shown],
+        "next_cursor": ids.encode("cpn", shown[-1].coupon_id) if len(cards) > limit else None,
+    }
+
+
+@bp.get("/coupons/<coupon>/code")
+@bp.output(CodeOut)
+@bp.doc(summary="The code to show at the till", security=auth.SECURITY, responses=[401, 404, 409])
+def code(coupon: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """The coupon's code of this minute; a till accepts it for this minute and the next, and once."""
+    who, now = auth.member(), clock.now()
+    row = coupons.owned(who.brand_id, who.member_id, _decoded("cpn", coupon, CouponUnknown))
+    rules.check_usable(
+        status=row.status,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        locked_order=row.locked_order,
+        locked_until=row.locked_until,
+        order_no="",
+        at=now,
+    )
+    shown, seconds = codes.rotating(row.code, now)
+    return {"code": shown, "expires_in": seconds}, 200, {"Cache-Control": "no-store"}
+
+
+@bp.get("/campaigns")
+@bp.output(OffersOut)
+@bp.doc(summary="Campaigns to claim from", security=auth.SECURITY, responses=[401, 409])
+def campaigns() -> dict[str, Any]:
+    """The brand's open campaigns, those sold out or had in full included."""
+    who = auth.member()
+    return {"items": [_offer(offer) for offer in coupons.claimable(who.brand_id, who.member_id)]}
+
+
+@bp.post("/campaigns/<campaign>/claim")
+@bp.output(ClaimedOut)
+@bp.doc(summary="Claim a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422])
+def claim(campaign: str) -> dict[str, Any]:
+    """Needs an Idempotency-Key: the same key gets the same coupon. Sold out, over the limit or paused answer 409."""
+    with reading():
+        who = auth.member()
+    campaign_id = _decoded("cmp", campaign, CampaignUnknown)
+    key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
+    taken = commands.claim(
+        brand_id=who.brand_id,
+        member_id=who.member_id,
+        campaign_id=campaign_id,
+        key=commands.Key(f"miniapp:{who.member_id}", key, idempotency.request_hash("coupons.claim", campaign)),
+    )
+    return {
+        "id": ids.encode("cpn", taken.coupon_id),
+        "campaign": campaign,
+        "valid_from": taken.valid_from,
+        "valid_to": taken.valid_to,
+    }
+
+
+def _terms(terms: rules.Terms) -> dict[str, Any]:
+    return {
+        "kind": terms.kind,
+        "summary": wording.offer(terms),
+        "amount_fen": terms.amount_fen,
+        "threshold_fen": terms.threshold_fen,
+        "percent_bp": terms.percent_bp,
+        "cap_fen": terms.cap_fen,
+    }
+
+
+def _card(card: coupons.Card) -> dict[str, Any]:
+    return {
+        **_terms(card.terms),
+        "id": ids.encode("cpn", card.coupon_id),
+        "campaign": ids.encode("cmp", card.campaign_id),
+        "name": card.name,
+        "status": card.status,
+        "usable": card.status in ("claimed", "returned") and card.valid_from <= clock.now(),
+        "source": card.source,
+        "claimed_at": card.claimed_at,
+        "valid_from": card.valid_from,
+        "valid_to": card.valid_to,
+    }
+
+
+def _offer(offer: coupons.Offer) -> dict[str, Any]:
+    return {
+        **_terms(offer.terms),
+        "id": ids.encode("cmp", offer.campaign_id),
+        "name": offer.name,
+        "left": offer.left,
+        "taken": offer.taken,
+        "per_member": offer.terms.per_member,
+        "claimable": offer.left > 0 and offer.taken < offer.terms.per_member,
+    }
+
+
+def _decoded(prefix: str, text: str, unknown: type[NotFound]) -> int:
+    try:
+        return ids.decode(prefix, text)
+    except NotFound:
+        raise unknown() from None
+
+
+def _after(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        return ids.decode("cpn", cursor)
+    except NotFound:
+        raise CouponCursorInvalid() from None
