@@ -47,8 +47,8 @@ class Instance:
         )
         self._restart_asked = False
 
-    def run(self) -> None:
-        begun = time.monotonic()
+    def run(self, begun: float) -> None:
+        """Bring everything up and keep it so. `begun` is when the whole start began, by the monotonic clock."""
         signal.signal(signal.SIGUSR1, self._ask_restart)
         try:
             self._flask("db", "upgrade")
@@ -162,12 +162,13 @@ def _only_one() -> Iterator[None]:
 
 
 def run() -> int:
+    begun = time.monotonic()
     try:
         with processes.terminated_as_interrupt(), _only_one():
             bootstrap()
             with Services(VAR / "services") as started:
                 try:
-                    Instance(started).run()
+                    Instance(started).run(begun)
                 finally:
                     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave data unsaved
                     signal.signal(signal.SIGTERM, signal.SIG_IGN)
