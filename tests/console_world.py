@@ -17,7 +17,7 @@ from app.core.db import session
 from app.core.outbox import emit
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
-from app.coupons import queries as coupon_queries
+from app.coupons.models import Coupon
 from app.coupons.rules import Line, Terms
 from app.flows.order_paid import order_paid
 from app.identity import commands as identity
@@ -127,7 +127,7 @@ def make_busy() -> Busy:
         coupons.redeem(
             till=coupons.Till(brand, store.id, False, "till", world.till.id),
             key=coupons.Key("test", "redeem-1-key", b"digest"),
-            code=coupon_queries.code_of(brand, member, coupon),
+            code=session.get_one(Coupon, (brand, member, coupon)).code,
             order_no="A001",
             lines=[Line(1, "SKU1", "shoes", 1, 30000)],
         )

@@ -6,7 +6,8 @@ from apiflask import APIBlueprint
 
 from . import lists, members, session, today, trace  # noqa: F401  (importing a module puts its routes on the blueprint)
 from .blueprint import api
+from .console import console
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return (api,)
+    return (api, console)

@@ -1,7 +1,7 @@
 """Signing in to the console: a short token, as a bearer for programs and as a cookie for browsers.
 
-The cookie is HttpOnly and SameSite, and a write that comes with it must also carry a header that only our own pages
-can know, so that another site cannot make a signed-in browser write.
+The cookie is HttpOnly and SameSite, and a write that comes with it must also carry a value that only our own pages
+know (a header or a form field), so that another site cannot make a signed-in browser write.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from flask import Response, current_app, g, request
+from flask import current_app, g, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from app.core import audit, crypto, ids, tokens
 from app.core.errors import Forbidden, Unauthorized
@@ -79,13 +80,16 @@ def csrf_token() -> str:
     return _csrf_of(g.admin_claims)
 
 
-def set_cookie(response: Response, token: str, seconds: int) -> None:
+def with_cookie(response: BaseResponse, token: str, seconds: int) -> BaseResponse:
+    """The answer with a browser's session in it."""
     secure = current_app.extensions["siyu"].production
     response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="Lax", secure=secure, path="/")
+    return response
 
 
-def clear_cookie(response: Response) -> None:
+def without_cookie(response: BaseResponse) -> BaseResponse:
     response.delete_cookie(COOKIE, path="/")
+    return response
 
 
 def _csrf_of(claims: dict[str, Any]) -> str:
@@ -93,5 +97,6 @@ def _csrf_of(claims: dict[str, Any]) -> str:
 
 
 def _check_csrf(claims: dict[str, Any]) -> None:
-    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), _csrf_of(claims).encode()):
+    given = request.headers.get(CSRF_HEADER) or request.form.get("csrf_token", "")
+    if not hmac.compare_digest(given.encode(), _csrf_of(claims).encode()):
         raise CsrfFailed()

@@ -35,13 +35,13 @@ ROLES: dict[str, frozenset[str]] = {
     "admin.sops": EVERYONE,
     "admin.trace": HQ,
     "console.today": EVERYONE,
-    "console.members": EVERYONE,
+    "console.find_members": EVERYONE,
     "console.member": EVERYONE,
     "console.tasks": EVERYONE,
     "console.campaigns": EVERYONE,
     "console.stores": EVERYONE,
     "console.sops": EVERYONE,
-    "console.trace": HQ,
+    "console.follow": HQ,
     "console.logout": EVERYONE,
 }
 
@@ -94,6 +94,11 @@ def current() -> Scope:
     """The scope of the present request."""
     scope: Scope = g.admin_scope
     return scope
+
+
+def signed_in() -> Scope | None:
+    """The scope, or None on a page that anybody may see."""
+    return g.get("admin_scope")
 
 
 def reach_of(admin: AdminUser, brand_id: int) -> Reach:

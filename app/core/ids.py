@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 import time
+from datetime import UTC, datetime
 
 from .errors import NotFound
 
@@ -62,6 +63,11 @@ def new_id() -> int:
 def new_ids(count: int) -> list[int]:
     """`count` new ids in ascending order."""
     return _generator.take(count)
+
+
+def born_at(value: int) -> datetime:
+    """When an id was made, to the millisecond: its process may have run a little ahead of the clock."""
+    return datetime.fromtimestamp(((value >> (_NODE_BITS + _SEQ_BITS)) + _EPOCH_MS) / 1000, tz=UTC)
 
 
 def encode(prefix: str, value: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.core import ids
@@ -73,6 +73,7 @@ _PUBLIC = {
     "segment_id": "seg",
 }
 _SILENT = {"brand_id", "member_id", "person_id", "welcome_code"}
+_SAME_STORY = timedelta(hours=1)
 _WORK = {"inbox", "delivery", "slot"}
 
 
@@ -94,6 +95,8 @@ def lines_of(table: str, row: Mapping[str, Any]) -> Iterator[Step]:
     at = next((row[name] for name in _TIMES if row.get(name) is not None), None)
     if at is None:
         return
+    if table == "journal" and abs((written := ids.born_at(row["journal_id"])) - at) < _SAME_STORY:
+        at = written  # a journal bears the till's time of payment; the story goes by when we wrote it
     facts = _facts(table, row)
     head = str(facts.pop(_head(table), "")) if _head(table) else ""
     done = row.get("done_at") if table in _WORK else row.get("finished_at")

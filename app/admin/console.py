@@ -1,0 +1,155 @@
+"""The console's pages. They show what the API answers, through the same functions and the same scope."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from apiflask import APIBlueprint
+from flask import Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.core import clock, ids
+from app.core.errors import Forbidden, NotFound, SiyuError, Unauthorized
+from app.dashboards.queries import lists as list_queries
+from app.dashboards.queries import today as today_queries
+from app.dashboards.rules import day_of
+
+from . import auth, lists, members, scope, trace, wording
+
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+NAVIGATION = (
+    ("console.today", "今日"),
+    ("console.find_members", "会员"),
+    ("console.tasks", "任务"),
+    ("console.campaigns", "券活动"),
+    ("console.stores", "门店"),
+    ("console.sops", "SOP"),
+)
+
+console = APIBlueprint("console", __name__, url_prefix="/console", template_folder="templates", enable_openapi=False)
+
+
+@console.before_request
+def _guard() -> ResponseReturnValue | None:
+    if request.endpoint in scope.OPEN:
+        return None
+    try:
+        auth.guard()
+    except Unauthorized:
+        return redirect(url_for("console.login", next=request.full_path.rstrip("?")))
+    return None
+
+
+@console.after_request
+def _headers(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@console.errorhandler(SiyuError)
+def _error(error: SiyuError) -> ResponseReturnValue:
+    words = {NotFound: "没有找到，或您无权查看。", Forbidden: "您的角色没有此项权限。"}
+    text = next((text for kind, text in words.items() if isinstance(error, kind)), "操作未成功，请稍后再试。")
+    return render_template("console/error.html", text=text, code=error.code), error.status
+
+
+@console.context_processor
+def _words() -> dict[str, object]:
+    me = scope.signed_in()
+    return {
+        "me": me,
+        "csrf": auth.csrf_token() if me else "",
+        "navigation": [one for one in NAVIGATION if me and me.serves(one[0])],
+        "words": wording,
+        "yuan": wording.yuan,
+        "local": _local,
+        "public": ids.encode,
+    }
+
+
+@console.get("/login")
+def login() -> ResponseReturnValue:
+    return render_template("console/login.html", failed=False, next=request.args.get("next", ""))
+
+
+@console.post("/login")
+def sign_in() -> ResponseReturnValue:
+    """Answers with a cookie and the page that was wanted, or with the form again."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden()
+    name, password = request.form.get("login", "")[:100], request.form.get("password", "")[:200]
+    wanted = request.form.get("next", "")
+    try:
+        _, token, seconds = auth.login(name, password)
+    except auth.LoginFailed:
+        return render_template("console/login.html", failed=True, next=wanted, name=name), 401
+    inside = wanted.startswith("/console/") and not wanted.startswith("/console//")
+    return auth.with_cookie(redirect(wanted if inside else url_for("console.today")), token, seconds)
+
+
+@console.post("/logout")
+def logout() -> ResponseReturnValue:
+    auth.logout()
+    return auth.without_cookie(redirect(url_for("console.login")))
+
+
+@console.get("/")
+def today() -> str:
+    return render_template("console/today.html")
+
+
+@console.get("/members")
+def find_members() -> str:
+    text, cursor = request.args.get("q", "").strip()[:100], request.args.get("cursor", "")[:200]
+    try:
+        found = members.listed(text, cursor)
+    except NotFound:
+        found = {"items": [], "next_cursor": None}
+    return render_template("console/members.html", q=text, **found)
+
+
+@console.get("/members/<member_id>")
+def member(member_id: str) -> str:
+    profile, moments = members.shown(member_id)
+    return render_template("console/member.html", one=profile, moments=moments)
+
+
+@console.get("/tasks")
+def tasks() -> str:
+    status = request.args.get("status", "")
+    known = status if status in list_queries.TASK_STATUSES else None
+    found = lists.listed_tasks(known, request.args.get("cursor", "")[:200])
+    return render_template("console/tasks.html", status=known or "", **found)
+
+
+@console.get("/campaigns")
+def campaigns() -> str:
+    return render_template("console/campaigns.html", items=list_queries.campaigns(scope.current().reach))
+
+
+@console.get("/stores")
+def stores() -> str:
+    me = scope.current()
+    found = today_queries.stores(me.reach, day_of(clock.now(), me.timezone))
+    return render_template("console/stores.html", items=found)
+
+
+@console.get("/sops")
+def sops() -> str:
+    return render_template("console/sops.html", items=list_queries.sops(scope.current().reach))
+
+
+@console.get("/trace/<start>")
+def follow(start: str) -> str:
+    return render_template("console/trace.html", start=start, journey=trace.traced(start))
+
+
+def _local(moment: datetime | None, pattern: str = "%Y-%m-%d %H:%M") -> str:
+    """A moment in the brand's time zone, as people read it."""
+    return moment.astimezone(ZoneInfo(scope.current().timezone)).strftime(pattern) if moment else "—"
