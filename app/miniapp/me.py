@@ -68,7 +68,7 @@ class PointsOut(Schema):
 
 @bp.get("/me")
 @bp.output(MeOut)
-@bp.doc(security=auth.SECURITY)
+@bp.doc(summary="Who am I", security=auth.SECURITY, responses=[401])
 def me() -> dict[str, Any]:
     """The shopper's membership at a glance; without one, only `bound: false`."""
     who = auth.shopper()
@@ -90,7 +90,7 @@ def me() -> dict[str, Any]:
 @bp.get("/points")
 @bp.input(PointsIn, location="query")
 @bp.output(PointsOut)
-@bp.doc(security=auth.SECURITY)
+@bp.doc(summary="My points", security=auth.SECURITY, responses=[401, 403, 409])
 def history(query_data: dict[str, Any]) -> dict[str, Any]:
     """The member's points, newest first."""
     who = auth.member()

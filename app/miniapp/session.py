@@ -43,6 +43,7 @@ class PhoneIn(Schema):
 @bp.post("/login")
 @bp.input(LoginIn)
 @bp.output(LoginOut)
+@bp.doc(summary="Log in", responses=[401, 403, 404, 503])
 def login(json_data: dict[str, str]) -> dict[str, Any]:
     """Log in with the code of wx.login."""
     with reading():
@@ -64,7 +65,7 @@ def login(json_data: dict[str, str]) -> dict[str, Any]:
 @bp.post("/phone")
 @bp.input(PhoneIn)
 @bp.output(MemberOut)
-@bp.doc(security=auth.SECURITY)
+@bp.doc(summary="Bind my phone", security=auth.SECURITY, responses=[401, 403, 404, 409, 503])
 def bind(json_data: dict[str, str]) -> dict[str, Any]:
     """Bind the phone number behind the button's code and become a member, with whatever the number's card holds."""
     who = auth.shopper()

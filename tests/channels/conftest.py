@@ -1,0 +1,1 @@
+from tencent import tencent, world  # noqa: F401
