@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from flask import current_app
 
@@ -78,7 +79,8 @@ def _request(kind: str, brand_id: int, guide_id: int, *, title: str, description
     key = str(_cause())
     channels.reserve_outbound(kind, key, brand_id)
     settings: Settings = current_app.extensions["siyu"]
-    url = f"{settings.public_url}/sidebar/?task={ids.encode('tsk', task_id)}"
+    query = urlencode({"corp_id": guide.corp_id, "task": ids.encode("tsk", task_id)})
+    url = f"{settings.public_url.rstrip('/')}/sidebar/?{query}"
     return Request(kind, key, brand_id, guide.userid, TextCard(title, description, url, btntxt="去处理"))
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 
-from app.core import clock
+from app.core import clock, crypto
 from app.core.db import session
+from app.members.models import Member
+from app.members.rules import NAME_CONTEXT
 
 from .errors import TaskUnknown
 from .models import GuideTask, Sop, SopStep, SopVersion
@@ -44,6 +46,14 @@ class TaskView:
     material_id: int | None
     campaign_id: int | None
     correlation_id: str
+    person_id: int
+    phone_tail: str | None
+    sealed_name: str | None
+
+    @property
+    def member_name(self) -> str | None:
+        """The member's name in plain, for pages whose reader may see it."""
+        return None if self.sealed_name is None else crypto.decrypt(self.sealed_name, context=NAME_CONTEXT)
 
     @property
     def overdue(self) -> bool:
@@ -140,9 +150,15 @@ def tasks_of_guide(
     return _views(rows.where(tuple_(GuideTask.deadline_at, GuideTask.task_id) > after) if after else rows)
 
 
-def tasks_of_member(brand_id: int, member_id: int, limit: int = 20) -> list[TaskView]:
-    """A member's tasks, newest first: for the timeline."""
-    rows = _tasks(brand_id).where(GuideTask.member_id == member_id)
+def tasks_of_member(
+    brand_id: int, member_id: int, *, guide_id: int | None = None, status: str | None = None, limit: int = 20
+) -> list[TaskView]:
+    """A member's tasks that have come due, newest first; only one guide's or of one status, if so asked."""
+    rows = _tasks(brand_id).where(GuideTask.member_id == member_id, GuideTask.due_at <= clock.now())
+    if guide_id is not None:
+        rows = rows.where(GuideTask.guide_id == guide_id)
+    if status is not None:
+        rows = rows.where(GuideTask.status == status)
     return _views(rows.order_by(GuideTask.due_at.desc(), GuideTask.task_id.desc()).limit(limit))
 
 
@@ -216,7 +232,11 @@ def _tasks(brand_id: int) -> Select[*tuple[Any, ...]]:
             SopStep.material_id,
             SopStep.campaign_id,
             GuideTask.correlation_id,
+            Member.person_id,
+            Member.phone_tail,
+            Member.name,
         )
+        .join(Member, and_(Member.brand_id == GuideTask.brand_id, Member.member_id == GuideTask.member_id))
         .join(SopStep, and_(SopStep.brand_id == GuideTask.brand_id, SopStep.step_id == GuideTask.step_id))
         .join(Sop, and_(Sop.brand_id == GuideTask.brand_id, Sop.sop_id == GuideTask.sop_id))
         .where(GuideTask.brand_id == brand_id)

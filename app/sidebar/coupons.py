@@ -1,0 +1,115 @@
+"""Coupons a guide may give to the customer they chat with: the brand's open campaigns, within stock and limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import Schema, fields
+from apiflask.validators import Length
+from flask import request
+
+from app.core import idempotency, ids, transaction
+from app.core.errors import Conflict
+from app.coupons import commands
+from app.coupons import queries as coupons
+from app.coupons.errors import CampaignUnknown
+
+from . import auth, wording
+from .blueprint import api
+from .customer import followed
+from .shapes import PublicId
+
+
+class NotAMember(Conflict):
+    code, message = "not_a_member", "The customer is not a member yet and has no wallet."
+
+
+class CouponsIn(Schema):
+    external_userid = fields.String(load_default="", validate=Length(max=128))
+
+
+class OfferOut(Schema):
+    """`left`: stock; `limit_reached`: this customer has had all that one member may have."""
+
+    id = PublicId("cmp", attribute="campaign_id")
+    name = fields.String()
+    kind = fields.String()
+    summary = fields.String()
+    left = fields.Integer()
+    limit_reached = fields.Boolean()
+    valid_days = fields.Integer(allow_none=True)
+    ends_at = fields.AwareDateTime(allow_none=True)
+
+
+class OffersOut(Schema):
+    items = fields.List(fields.Nested(OfferOut))
+
+
+class GiveIn(Schema):
+    campaign = fields.String(required=True, validate=Length(1, 40))
+
+
+class GivenOut(Schema):
+    id = fields.String()
+    name = fields.String()
+    valid_to = fields.String()
+
+
+@api.get("/coupons")
+@api.input(CouponsIn, location="query")
+@api.output(OffersOut)
+@api.doc(summary="Coupons I may give", security=auth.SECURITY, responses=[401, 404])
+def offers(query_data: dict[str, str]) -> dict[str, Any]:
+    """The open campaigns; with `external_userid`, whether that customer may still have one."""
+    guide = auth.guide()
+    member = followed(guide, query_data["external_userid"]).member if query_data["external_userid"] else None
+    found = coupons.claimable(guide.brand_id, member.member_id if member else 0)
+    return {
+        "items": [
+            {
+                "campaign_id": one.campaign_id,
+                "name": one.name,
+                "kind": one.kind,
+                "summary": wording.offer(one.terms),
+                "left": one.left,
+                "limit_reached": one.taken >= one.terms.per_member,
+                "valid_days": one.terms.valid_days,
+                "ends_at": one.terms.ends_at,
+            }
+            for one in found
+        ]
+    }
+
+
+@api.post("/customers/<external_userid>/coupons")
+@api.input(GiveIn)
+@api.output(GivenOut, status_code=201)
+@api.doc(summary="Give a coupon", security=auth.SECURITY, responses=[401, 404, 409])
+def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
+    """Give the customer a coupon of an open campaign. Needs an Idempotency-Key; stock and limit hold as for a claim."""
+    guide = auth.guide()
+    key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
+    campaign_id = ids.decode("cmp", json_data["campaign"])
+    with transaction.reading():
+        member = followed(guide, external_userid).member
+        if member is None:
+            raise NotAMember()
+        open_ones = {one.campaign_id for one in coupons.claimable(guide.brand_id, member.member_id)}
+    if campaign_id not in open_ones:
+        raise CampaignUnknown()
+
+    def issue() -> dict[str, Any]:
+        coupon_id = commands.issue(
+            brand_id=guide.brand_id,
+            member_id=member.member_id,
+            campaign_id=campaign_id,
+            source="push",
+            source_ref=f"{ids.encode('gde', guide.guide_id)}:{key}",
+            guide_id=guide.guide_id,
+        )
+        card = coupons.card(guide.brand_id, member.member_id, coupon_id)
+        return {"id": ids.encode("cpn", coupon_id), "name": card.name, "valid_to": card.valid_to.isoformat()}
+
+    digest = idempotency.request_hash(f"give:{external_userid}", json_data)
+    scope = f"sidebar:{guide.guide_id}"
+    return transaction.run(lambda: idempotency.once(scope=scope, key=key, digest=digest, work=issue))

@@ -1,0 +1,69 @@
+"""What a guide reads, in Simplified Chinese: coupons and moments in words."""
+
+from __future__ import annotations
+
+from app.coupons.rules import Terms
+from app.dashboards.queries.timeline import Moment
+
+SOURCES = {
+    "till": "门店开卡",
+    "pos": "门店开卡",
+    "miniapp": "小程序",
+    "import": "老会员导入",
+    "wecom": "企业微信",
+    "self": "自己领取",
+    "sop": "导购任务",
+    "tier": "等级权益",
+    "push": "导购发放",
+    "admin": "总部发放",
+}
+# Moments a guide has no use for: each order's postings and what the page shows elsewhere.
+HIDDEN = ("points", "task_created", "merged")
+
+
+def yuan(fen: int) -> str:
+    """Fen as people write a price: ¥50, ¥12.50."""
+    whole, rest = divmod(fen, 100)
+    return f"¥{whole:,}" if rest == 0 else f"¥{whole:,}.{rest:02}"
+
+
+def offer(terms: Terms) -> str:
+    """A coupon's worth in a few words."""
+    from_ = f"满{yuan(terms.threshold_fen)}" if terms.threshold_fen else ""
+    if terms.kind == "percent":
+        fold = (10_000 - terms.percent_bp) / 1000
+        most = f"，最高减{yuan(terms.cap_fen)}" if terms.cap_fen else ""
+        return f"{from_}享{fold:g}折{most}"
+    if terms.kind == "gift":
+        return f"{from_}送礼品一份"
+    if terms.kind == "shipping":
+        return f"{from_}包邮"
+    return f"{from_}减{yuan(terms.amount_fen)}" if from_ else f"立减{yuan(terms.amount_fen)}"
+
+
+def moment(one: Moment) -> tuple[str, str]:
+    """Headline and small print of a moment."""
+    data = {name: value if value is not None else "" for name, value in one.data.items()}
+    match one.kind:
+        case "joined":
+            return "成为会员", SOURCES.get(str(data["source"]), "")
+        case "bound":
+            return "绑定手机号", "小程序"
+        case "followed":
+            return "添加企业微信", str(data["guide"])
+        case "guide_assigned":
+            return "专属导购", str(data["guide"])
+        case "order":
+            back = "（已退款）" if data["status"] == "refunded" else ""
+            return f"消费 {yuan(int(data['paid_fen']))}{back}", str(data["store"])
+        case "coupon_issued":
+            return f"获得「{data['campaign']}」", SOURCES.get(str(data["source"]), "")
+        case "coupon_redeemed":
+            return f"使用「{data['campaign']}」", f"{data['store']} 优惠 {yuan(int(data['discount_fen']))}"
+        case "coupon_returned":
+            return f"退回「{data['campaign']}」", ""
+        case "tier":
+            return f"等级变为 {data['tier']}", ""
+        case "task_done":
+            return f"完成「{data['title']}」", str(data["guide"])
+    return one.kind, ""
