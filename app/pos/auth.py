@@ -23,6 +23,7 @@ from flask import g, request
 from app.core import clock, crypto
 from app.core.errors import NotFound, Unauthorized
 from app.core.idempotency import checked_key
+from app.core.transaction import reading
 from app.org import queries as org
 from app.org.rules import API_SECRET_CONTEXT
 
@@ -139,22 +140,28 @@ def _client(key_id: str) -> Client | None:
     moment = time.monotonic()
     if kept is not None and kept[0] > moment:
         return kept[1]
-    row = org.api_client(key_id)
-    if row is None or row.status != "active":
+    with reading():
+        client = _read(key_id)
+    if client is None:
         _clients.pop(key_id, None)
         return None
-    scope = None if row.store_ids is None else set(row.store_ids)
-    client = Client(
+    if len(_clients) >= _KEPT:
+        _clients.clear()
+    _clients[key_id] = (moment + KEPT_SECONDS, client)
+    return client
+
+
+def _read(key_id: str) -> Client | None:
+    row = org.api_client(key_id)
+    if row is None or row.status != "active":
+        return None
+    return Client(
         brand_id=row.brand_id,
         client_id=row.id,
         secret=crypto.decrypt(row.secret, context=API_SECRET_CONTEXT).encode(),
         stores={
             store.code: StoreRef(store.id, store.code, store.dealer_id)
             for store in org.stores(row.brand_id)
-            if scope is None or store.id in scope
+            if row.store_ids is None or store.id in row.store_ids
         },
     )
-    if len(_clients) >= _KEPT:
-        _clients.clear()
-    _clients[key_id] = (moment + KEPT_SECONDS, client)
-    return client

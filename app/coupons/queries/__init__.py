@@ -2,7 +2,7 @@
 
 from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
 from .till import ShownCoupon, by_code, redemption, terms, version_terms
-from .wallet import Card, card, code_of, counts, history, owned, wallet
+from .wallet import Card, card, counts, history, owned, wallet
 
 __all__ = [
     "CampaignLine",
@@ -14,7 +14,6 @@ __all__ = [
     "campaigns",
     "card",
     "claimable",
-    "code_of",
     "counts",
     "history",
     "owned",

@@ -72,18 +72,6 @@ def owned(brand_id: int, member_id: int, coupon_id: int) -> Coupon:
     return row
 
 
-def code_of(brand_id: int, member_id: int, coupon_id: int) -> str:
-    """The coupon's own code, to be sealed into a rotating one; it does not leave the server as it is."""
-    code = session.scalar(
-        select(Coupon.code).where(
-            Coupon.brand_id == brand_id, Coupon.member_id == member_id, Coupon.coupon_id == coupon_id
-        )
-    )
-    if code is None:
-        raise CouponUnknown()
-    return code
-
-
 def counts(brand_id: int, member_id: int) -> dict[str, int]:
     """How many of a member's coupons are usable, redeemed and expired."""
     now = clock.now()
