@@ -78,7 +78,7 @@ class Shopper:
 
     def campaigns(self) -> list[str]:
         """The ids of the campaigns in the claim centre that this shopper may claim now."""
-        return [row["id"] for row in self._call("GET", "campaigns")["items"] if row.get("claimable", True)]
+        return [row["id"] for row in self._call("GET", "campaigns")["items"] if row["claimable"]]
 
     def claim(self, campaign: str) -> dict[str, Any]:
         headers = {"Idempotency-Key": str(uuid.uuid4())}
@@ -86,11 +86,11 @@ class Shopper:
 
     def coupons(self) -> list[str]:
         """The ids of the coupons that may be used now."""
-        return [row["id"] for row in self._call("GET", "coupons?status=claimed")["items"]]
+        return [row["id"] for row in self._call("GET", "coupons?status=usable")["items"]]
 
     def show(self, coupon: str) -> str:
         """The rotating code that the till reads."""
-        return str(self._call("POST", f"coupons/{coupon}/code", {})["code"])
+        return str(self._call("GET", f"coupons/{coupon}/code")["code"])
 
     def me(self) -> dict[str, Any]:
         return self._call("GET", "me")

@@ -32,6 +32,11 @@ def control_room() -> str:
     return render_template("control.html", product=current_app.config["PRODUCT_URL"])
 
 
+@clients.get("/favicon.ico")
+def favicon() -> tuple[str, int]:
+    return "", 204
+
+
 @clients.get("/client/miniprogram")
 def mini_client() -> str:
     world = engine().world

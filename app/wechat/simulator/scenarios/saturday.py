@@ -61,8 +61,9 @@ class Saturday(Player):
         self.product = Product(product_url) if product_url else None
         access = engine.world.value("till")
         self.till = Till(self.product, TillAccess(**access)) if self.product and access else None
-        self.random = random.Random(options.seed)
-        self._run = int(self.started_at * 1000)
+        # A second launch in the same world has other shoppers: one phone number must not belong to two people.
+        self._number = engine.world.sequence()
+        self.random = random.Random(f"{options.seed}|{self._number}")
 
     def start(self) -> None:
         with self.engine.world.lock:
@@ -111,7 +112,12 @@ class Saturday(Player):
             return world.customers.rows[chance.choice(list(world.customers.rows))]
         name = chance.choice(SURNAMES) + chance.choice(GIVEN)
         phone = "1" + chance.choice("3589") + "".join(chance.choices("0123456789", k=9))
-        row = {"id": f"walkin-{self._run}-{number}", "name": name, "gender": chance.choice((1, 2, 2)), "phone": phone}
+        row = {
+            "id": f"walkin-{self._number}-{number}",
+            "name": name,
+            "gender": chance.choice((1, 2, 2)),
+            "phone": phone,
+        }
         return self.engine.directory.put_customer(row)
 
     def _unfollow(self, corp_id: str, userid: str, customer: Customer) -> None:
@@ -151,7 +157,7 @@ class Saturday(Player):
     def _buy(self, store: str, shopper: Shopper) -> None:
         """A basket of one to three things, with a coupon when one fits."""
         assert self.till is not None
-        order_no = f"SAT{self._run}-{next(self.order)}"
+        order_no = f"SAT{int(self.started_at * 1000)}-{next(self.order)}"
         lines = [self._line(number) for number in range(1, self.random.choice((2, 2, 3, 4)))]
         redemptions = []
         wallet = shopper.coupons()

@@ -6,17 +6,17 @@ const KINDS = { earn: '消费获得', spend: '使用', expire: '过期', adjust:
 const { customer, appid } = document.body.dataset;
 const product = customer && appid ? new Product(customer, appid) : null;
 let tab = 'home';
-let wallet = 'claimed';
+let wallet = 'open';
 
 const page = $('#page');
 const show = (...nodes) => page.replaceChildren(...nodes.flat().filter(Boolean));
-const rowsOf = (answer) => answer.items || answer.rows || answer.data || [];
-const benefit = (coupon) => {
-  if (coupon.face_value) return yuan(coupon.face_value);
-  if (coupon.amount) return yuan(coupon.amount);
-  if (coupon.percent_off) return `${(100 - coupon.percent_off) / 10} 折`;
-  return '券';
-};
+const benefit = (coupon) => ({
+  amount: () => yuan(coupon.amount_fen),
+  threshold: () => yuan(coupon.amount_fen),
+  percent: () => `${Number(((10000 - coupon.percent_bp) / 1000).toFixed(1))} 折`,
+  gift: () => '礼品',
+  shipping: () => '包邮',
+}[coupon.kind] || (() => '券'))();
 
 function loginPage() {
   show(el('div', { class: 'card', style: 'text-align:center;padding:40px 20px' },
@@ -27,10 +27,10 @@ function loginPage() {
 async function home() {
   const me = await product.me();
   const { member, tier } = me;
-  const coupons = me.coupons.claimed || 0;
-  const card = el('section', { class: 'member' }, el('b', {}, tier ? tier.name : '还不是会员'),
+  const usable = (me.coupons.claimed || 0) + (me.coupons.returned || 0);
+  const card = el('section', { class: 'member' }, el('b', {}, tier ? tier.name : me.bound ? '普通会员' : '还不是会员'),
     el('div', {}, member ? `${member.name || ''} No.${member.number}` : '授权手机号即可入会'),
-    el('div', { class: 'numbers' }, [['积分', me.points], ['成长值', me.growth], ['可用券', coupons]]
+    el('div', { class: 'numbers' }, [['积分', me.points], ['成长值', me.growth], ['可用券', usable]]
       .map(([name, value]) => el('div', {}, el('strong', {}, String(value)), el('span', {}, name)))));
   const bind = me.bound
     ? el('div', { class: 'cell' }, '手机号', el('span', { class: 'right muted' }, member.phone))
@@ -49,27 +49,28 @@ async function home() {
   el('button', { class: 'block', onclick: () => { product.forget(); render(); } }, '退出登录'));
 }
 
-function couponCard(coupon, action) {
-  return el('div', { class: `coupon${coupon.state && coupon.state !== 'claimed' ? ' off' : ''}` },
-    el('div', { class: 'value' }, el('span', {}, benefit(coupon)),
-      coupon.threshold ? el('small', {}, `满 ${yuan(coupon.threshold)}`) : null),
-    el('div', { class: 'body' }, el('div', { class: 'ellipsis' }, coupon.name || coupon.title || coupon.campaign_name || ''),
-      el('div', { class: 'muted' }, coupon.expires_at ? `有效期至 ${day(coupon.expires_at)}` : ''),
-      el('div', { class: 'row' }, coupon.state ? el('span', { class: 'tag grey' }, STATES[coupon.state] || coupon.state) : null,
+function couponCard(coupon, state, note, action) {
+  return el('div', { class: `coupon${state && !coupon.usable ? ' off' : ''}` },
+    el('div', { class: 'value' }, el('span', {}, benefit(coupon))),
+    el('div', { class: 'body' }, el('div', { class: 'ellipsis' }, coupon.name), el('div', { class: 'muted' }, coupon.summary),
+      el('div', { class: 'muted' }, note),
+      el('div', { class: 'row' }, state ? el('span', { class: 'tag grey' }, state) : null,
         action ? el('span', { class: 'right' }, action) : null)));
 }
 
+const WALLET = {
+  open: ['可使用', ['claimed', 'returned']], used: ['已使用', ['locked', 'redeemed']], gone: ['已失效', ['expired', 'voided']],
+};
+
 async function coupons() {
-  const all = rowsOf(await product.coupons());
-  const groups = { claimed: ['claimed'], redeemed: ['locked', 'redeemed'], expired: ['expired', 'voided', 'returned'] };
-  const names = { claimed: '可使用', redeemed: '已使用', expired: '已失效' };
-  const shown = all.filter((coupon) => groups[wallet].includes(coupon.state));
-  show(el('div', { class: 'tabs' }, Object.keys(groups).map((key) => el('button', {
+  const { items } = await product.coupons();
+  const inside = (key) => items.filter((coupon) => WALLET[key][1].includes(coupon.status));
+  show(el('div', { class: 'tabs' }, Object.keys(WALLET).map((key) => el('button', {
     class: `small${key === wallet ? ' on' : ''}`, onclick: () => { wallet = key; render(); },
-  }, `${names[key]} ${all.filter((coupon) => groups[key].includes(coupon.state)).length}`))),
-  shown.map((coupon) => couponCard(coupon, coupon.state === 'claimed'
-    ? el('button', { class: 'primary small', onclick: guarded(() => present(coupon)) }, '出示') : null)),
-  shown.length ? null : el('p', { class: 'muted', style: 'text-align:center;padding:30px' }, '这里还没有券'));
+  }, `${WALLET[key][0]} ${inside(key).length}`))),
+  inside(wallet).map((coupon) => couponCard(coupon, STATES[coupon.status], `${day(coupon.valid_from)} 至 ${day(coupon.valid_to)}`,
+    coupon.usable ? el('button', { class: 'primary small', onclick: guarded(() => present(coupon)) }, '出示') : null)),
+  inside(wallet).length ? null : el('p', { class: 'muted', style: 'text-align:center;padding:30px' }, '这里还没有券'));
 }
 
 /* The rotating code: shown as QR and text, fetched again when it runs out. */
@@ -79,7 +80,7 @@ async function present(coupon) {
   const left = el('div', { class: 'muted' });
   const fill = el('i');
   const sheet = el('div', { class: 'sheet', role: 'dialog', 'aria-modal': 'true' }, el('div', { class: 'card' },
-    el('h2', {}, coupon.name || '优惠券'), image, text, el('div', { class: 'bar' }, fill), left,
+    el('h2', {}, coupon.name), image, text, el('div', { class: 'bar' }, fill), left,
     el('button', { class: 'block', onclick: () => { sheet.remove(); render(); } }, '关闭')));
   document.body.append(sheet);
   let until = 0;
@@ -88,8 +89,8 @@ async function present(coupon) {
     if (!sheet.isConnected) return;
     try {
       if (Date.now() >= until) {
-        const answer = await product.code(coupon.id || coupon.coupon_id);
-        life = answer.expires_in || Math.max(1, (new Date(answer.expires_at) - Date.now()) / 1000);
+        const answer = await product.code(coupon.id);
+        life = Math.max(1, answer.expires_in);
         until = Date.now() + life * 1000;
         image.src = `/qr.svg?text=${encodeURIComponent(answer.code)}`;
         text.textContent = answer.code;
@@ -108,12 +109,13 @@ async function present(coupon) {
 }
 
 async function claimCentre() {
-  const campaigns = rowsOf(await product.campaigns());
-  show(campaigns.map((campaign) => couponCard(campaign, el('button', {
-    class: 'primary small', disabled: campaign.claimable === false,
-    onclick: guarded(async () => { await product.claim(campaign.id); toast('领取成功，已放入卡包'); await render(); }),
-  }, campaign.claimable === false ? '已领取' : '领取'))),
-  campaigns.length ? null : el('p', { class: 'muted', style: 'text-align:center;padding:30px' }, '暂时没有可领的券'));
+  const { items } = await product.campaigns();
+  const label = (offer) => (offer.claimable ? '领取' : offer.left > 0 ? '已领取' : '已领完');
+  show(items.map((offer) => couponCard(offer, null, `剩余 ${offer.left} 张，每人限领 ${offer.per_member} 张`, el('button', {
+    class: 'primary small', disabled: !offer.claimable,
+    onclick: guarded(async () => { await product.claim(offer.id); toast('领取成功，已放入卡包'); await render(); }),
+  }, label(offer)))),
+  items.length ? null : el('p', { class: 'muted', style: 'text-align:center;padding:30px' }, '暂时没有可领的券'));
 }
 
 async function points() {

@@ -30,8 +30,8 @@ class Product {
   }
 
   me() { return this.call('GET', 'me'); }
-  coupons() { return this.call('GET', 'coupons'); }
-  code(couponId) { return this.call('POST', `coupons/${encodeURIComponent(couponId)}/code`, {}); }
+  coupons() { return this.call('GET', 'coupons?limit=100'); }
+  code(couponId) { return this.call('GET', `coupons/${encodeURIComponent(couponId)}/code`); }
   campaigns() { return this.call('GET', 'campaigns'); }
   claim(campaignId) {
     return this.call('POST', `campaigns/${encodeURIComponent(campaignId)}/claim`, {}, { 'Idempotency-Key': crypto.randomUUID() });
