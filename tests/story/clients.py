@@ -43,7 +43,9 @@ class Tencent:
         found: dict[str, Any] = answer.json()
         return found
 
-    def seal(self, plaintext: str, *, receiver: str | None = None, token: str | None = None) -> tuple[dict[str, str], str]:
+    def seal(
+        self, plaintext: str, *, receiver: str | None = None, token: str | None = None
+    ) -> tuple[dict[str, str], str]:
         """Query and XML body of a callback, signed and encrypted with the instance's keys unless told otherwise."""
         wecom = self.described["wecom"]
         receiver = receiver or wecom["corp_id"]
@@ -165,10 +167,10 @@ class Guide:
 
     def call(self, method: str, path: str, body: Any = None) -> requests.Response:
         url = f"{self.described['web_url']}/api/sidebar/v1{path}"
-        headers = {name: value for name, value in {"X-CSRF-Token": self.http.cookies.get("siyu_csrf")}.items() if value}
-        return self.http.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
+        return self.http.request(method, url, json=body, timeout=TIMEOUT)
 
     def open(self) -> requests.Response:
-        """Open the sidebar page: through WeCom's OAuth and back, as the signed-in member of staff."""
-        self.http.cookies.set("sim_staff", self.userid, domain="127.0.0.1")
+        """Open the sidebar page: through WeCom's OAuth and back, as the member of staff signed in to the client."""
+        client = f"{self.described['simulator_url']}/client/wecom"
+        self.http.get(client, params={"staff": self.userid}, timeout=TIMEOUT).raise_for_status()
         return self.http.get(f"{self.described['web_url']}/sidebar/", timeout=TIMEOUT)
