@@ -55,6 +55,7 @@ def seed(members: int) -> None:
         session.execute(text("ANALYZE"))
     if simulated.control_url():
         simulated.call("POST", "/seed", simulated.world(founded, people, settings.secret_key, settings.public_url))
+        simulated.call("POST", "/till", simulated.till(founded, TILL_KEY, derived(settings.secret_key, "till-secret")))
     click.echo(f"{members} members, {sum(len(life.orders) for life in people)} orders.")
 
 

@@ -85,7 +85,7 @@ def world(founded: Founded, lives: Iterable[Life], secret_key: str, public_url: 
                 "userid": guide.userid,
                 "name": guide.name,
                 "departments": [store.department_id],
-                "position": "store manager" if guide.role == "store_manager" else "guide",
+                "position": "店长" if guide.role == "store_manager" else "导购",
             }
             for store in founded.stores
             for guide in founded.guides[store.id]
@@ -93,6 +93,12 @@ def world(founded: Founded, lives: Iterable[Life], secret_key: str, public_url: 
         "customers": customers,
         "follows": follows,
     }
+
+
+def till(founded: Founded, key_id: str, secret: str) -> dict[str, Any]:
+    """What the simulator's Saturday launch needs to buy: a till's key, the stores by department, what they sell."""
+    stores = {str(store.department_id): store.code for store in founded.stores}
+    return {"key_id": key_id, "secret": secret, "stores": stores, "products": plan()["products"]}
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
