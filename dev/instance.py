@@ -165,6 +165,7 @@ def run() -> int:
     begun = time.monotonic()
     try:
         with processes.terminated_as_interrupt(), _only_one():
+            INSTANCE.unlink(missing_ok=True)  # of one that was killed
             bootstrap()
             with Services(VAR / "services") as started:
                 try:
