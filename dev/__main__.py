@@ -62,6 +62,11 @@ def live(_arguments: list[str]) -> int:
     return instance.around([sys.executable, "-m", "dev.live"])
 
 
+def flask(arguments: list[str]) -> int:
+    """Run a `flask` command of the product against the running instance, for example `doctor invariants`."""
+    return _call(PYTHON, "-m", "flask", "--app", "wsgi", *arguments, env=instance.running_environment())
+
+
 def lint(arguments: list[str]) -> int:
     """Check style."""
     return _call(BIN / "ruff", "check", *(arguments or ["."]))
@@ -107,7 +112,7 @@ def clean(_arguments: list[str]) -> int:
 
 _TASKS: dict[str, Callable[[list[str]], int]] = {
     task.__name__.replace("_", "-"): task
-    for task in (run, stop, restart_workers, test, story, faults, bench, live, lint, types, contracts, migrations_check,
+    for task in (run, stop, restart_workers, test, story, faults, bench, live, flask, lint, types, contracts, migrations_check,
                  lock, clean)
 }  # fmt: skip
 _WITHOUT_SETUP = {"run", "stop", "restart-workers", "clean"}
@@ -128,7 +133,7 @@ def main() -> int:
         return task(arguments)
     except KeyboardInterrupt:
         return 130
-    except (BootstrapError, ServicesError) as error:
+    except (BootstrapError, ServicesError, instance.InstanceError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -222,6 +222,16 @@ def remove_data() -> None:
     shutil.rmtree(VAR, ignore_errors=True)
 
 
+def running_environment() -> dict[str, str]:
+    """The environment of the running instance's processes, for a command beside them."""
+    described = environment.read_instance()
+    if not described:
+        raise InstanceError("no instance of this checkout is running")
+    started = {"DATABASE_URL": described["database_url"], "REDIS_URL": described["redis_url"]}
+    ports = {name: int(described[f"{name}_url"].rsplit(":", 1)[1]) for name in environment.PREFERRED_PORTS}
+    return environment.build(started, ports)
+
+
 def around(command: Sequence[str]) -> int:
     """Run a command while an instance is up: the one that runs already, or one of its own."""
     if _running() is not None and environment.read_instance():

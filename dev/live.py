@@ -8,7 +8,7 @@ from dev.bootstrap import CHECKOUT, PYTHON
 
 PARTS = (
     ("story", ["-m", "tests.story"]),
-    ("faults", ["-m", "tests.faults"]),
+    ("faults", ["-m", "tests.faults", "--rush", "10"]),
     ("bench", ["-m", "bench", "--short"]),
 )
 
