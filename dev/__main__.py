@@ -112,8 +112,8 @@ def clean(_arguments: list[str]) -> int:
 
 _TASKS: dict[str, Callable[[list[str]], int]] = {
     task.__name__.replace("_", "-"): task
-    for task in (run, stop, restart_workers, test, story, faults, bench, live, flask, lint, types, contracts, migrations_check,
-                 lock, clean)
+    for task in (run, stop, restart_workers, test, story, faults, bench, live, flask, lint, types, contracts,
+                 migrations_check, lock, clean)
 }  # fmt: skip
 _WITHOUT_SETUP = {"run", "stop", "restart-workers", "clean"}
 

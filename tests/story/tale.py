@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,9 +19,13 @@ TOTAL = sum(line["amount_fen"] for line in BASKET)
 WELCOME_SECONDS = 20
 
 
+def _nothing() -> None:
+    """What happens in the middle of an act when nobody breaks anything."""
+
+
 @dataclass
 class Tale:
-    """One telling. `before_redeeming` is called in its middle, for those who want to break something there."""
+    """One telling. The acts take a callable for their middle, for those who want to break something there."""
 
     described: dict[str, Any]
     stage: Stage = field(default_factory=Stage)
@@ -44,7 +49,7 @@ class Tale:
     def step(self, name: str) -> Any:
         return self.stage.step(name)
 
-    def arrive(self) -> None:
+    def arrive(self, *, after_adding: Callable[[], None] = _nothing) -> None:
         """Till history, the customer adds the guide, the welcome, the login, the binding."""
         with self.step("hq: logs in and reads today"):
             expect(self.hq.login())
@@ -68,6 +73,8 @@ class Tale:
             self.external = added[0]["external_userid"]
             self.added = {one["external_userid"] for one in added}
             same(len({one["createtime"] for one in added}), 1, "seconds of the five events")
+            self.tencent.control("POST", "/callbacks/wait", seconds=20)
+        after_adding()
         with self.step("worker: five welcome messages within 20 s, one each"):
             rows = until("five welcome messages", self._welcomed, WELCOME_SECONDS + 5)
             slowest = max(row["content"]["seconds"] for row in rows)
@@ -88,7 +95,7 @@ class Tale:
             raise Failed("a customer was welcomed twice")
         return mine if len(mine) == len(self.added) else None
 
-    def serve(self) -> None:
+    def serve(self, *, after_completing: Callable[[], None] = _nothing) -> None:
         """The SOP's task, the sidebar, the material, the coupon."""
         with self.step("guide: opens the sidebar through WeCom's OAuth"):
             page = self.guide.open()
@@ -115,6 +122,7 @@ class Tale:
             done = [expect(self.guide.call("POST", f"/tasks/{self.task['id']}/complete", {"evidence": evidence}))
                     for _ in range(2)]  # fmt: skip
             same([one["new"] for one in done], [True, False], "new")
+        after_completing()
         with self.step("worker: the step's coupon is in the shopper's wallet"):
             self.coupon = until("the coupon", lambda: self._coupons(campaign=promised))[0]
 
@@ -128,7 +136,7 @@ class Tale:
         found = expect(self.shopper.call("GET", "/coupons"))["items"]
         return [one for one in found if all(one[name] == value for name, value in like.items())]
 
-    def buy(self) -> None:
+    def buy(self, *, after_paying: Callable[[], None] = _nothing) -> None:
         """The rotating code, the till, the order, the upgrade and its benefit."""
         order_no, key = f"T{self.mark}", secrets.token_hex(12)
         with self.step("shopper: shows the rotating code"):
@@ -162,6 +170,7 @@ class Tale:
             same((found["growth"], found["tier"]["code"], found["upgraded"]), (1068, "silver", True), "growth, tier")
             again = expect(self.till.call("POST", "/orders", order))
             same((again["order"], again["new"]), (found["order"], False), "the same order uploaded again")
+        after_paying()
         with self.step("worker: the tier's benefit coupon arrives"):
             same(len(until("the benefit", lambda: self._coupons(source="tier"))), 1, "benefit coupons")
         with self.step("shopper: sees tier, points and growth"):

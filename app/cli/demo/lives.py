@@ -155,8 +155,11 @@ def _shopping_hour(ground: Ground, chance: random.Random, near: datetime) -> dat
     return at if at <= ground.now else at - timedelta(days=1)
 
 
-def _later(ground: Ground, chance: random.Random, after: datetime, days: int) -> datetime:
-    return min(after + timedelta(days=chance.expovariate(1 / days), minutes=3), ground.now)
+def _later(ground: Ground, chance: random.Random, after: datetime, days: int) -> datetime | None:
+    """Some time after, in a shop's hours; None when that lies ahead."""
+    wanted = after + timedelta(days=chance.expovariate(1 / days))
+    at = max(_shopping_hour(ground, chance, wanted), after + timedelta(minutes=3))
+    return at if wanted <= ground.now and at <= ground.now else None
 
 
 def _order(ground: Ground, chance: random.Random, life: Life, at: datetime) -> Bought:
