@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 import pytest
+from at_once import at_once
 from sqlalchemy import func, select
 
-from app.core import transaction as transactions
 from app.core.db import session
 from app.core.transaction import transaction
 from app.flows import doctor
@@ -17,29 +14,6 @@ from app.identity.models import IdentityRow, Person, PersonMerge
 from app.identity.rules import Identity, mobile
 
 pytestmark = pytest.mark.committed
-
-
-def at_once(app, works: list[Callable[[], object]]) -> list[object]:  # type: ignore[no-untyped-def]
-    """Run every work in a transaction of its own thread, all starting together; what each answered or raised."""
-    start = threading.Barrier(len(works))
-    results: list[object] = [None] * len(works)
-
-    def run(number: int) -> None:
-        with app.app_context():
-            start.wait()
-            try:
-                results[number] = transactions.run(works[number])
-            except Exception as error:
-                results[number] = error
-            finally:
-                session.remove()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
 
 
 def ids(*names: str) -> list[Identity]:
