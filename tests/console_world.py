@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from factories import PASSWORD, World, make_world
+from factories import World, make_world
 
 from app.channels import commands as channels
 from app.channels.events import CustomerAdded
 from app.content import commands as content
-from app.core import clock, context
+from app.core import clock, context, tokens
 from app.core.db import session
 from app.core.outbox import emit
 from app.core.transaction import transaction
@@ -23,7 +23,7 @@ from app.flows.order_paid import order_paid
 from app.identity import commands as identity
 from app.identity.rules import Identity
 from app.members import commands as members
-from app.org import commands as org
+from app.org.models import AdminUser
 from app.points.models import EarnRule
 from app.sales.rules import LineData, OrderData
 from app.sop import commands as sop
@@ -144,9 +144,11 @@ def make_busy() -> Busy:
     return Busy(world, member, person, other, campaign, sop_id, task, correlation)
 
 
-def make_admins(world: World) -> dict[str, str]:
-    """A console user of every role: role -> login. The region holds both stores, dealer and store the second one."""
-    logins = {role: f"{role}-{world.brand.code}" for role in ("hq", "region", "dealer", "store", "group")}
+def make_admins(world: World) -> dict[str, AdminUser]:
+    """A console user of every role, all with the password of `world.admin`.
+
+    The region holds both stores, dealer and store the second one; `group` is of no single brand.
+    """
     where: dict[str, dict[str, int]] = {
         "hq": {"brand_id": world.brand_id},
         "region": {"brand_id": world.brand_id, "region_id": world.region.id},
@@ -154,12 +156,25 @@ def make_admins(world: World) -> dict[str, str]:
         "store": {"brand_id": world.brand_id, "store_id": world.stores[1].id},
         "group": {},
     }
+    users = {
+        role: AdminUser(
+            login=f"{role}-{world.brand.code}",
+            name=role,
+            role="hq" if role == "group" else role,
+            password_hash=world.admin.password_hash,  # hashing is slow by design
+            **place,
+        )
+        for role, place in where.items()
+    }
     with transaction():
-        for role, login in logins.items():
-            org.create_admin(
-                login=login, password=PASSWORD, name=role, role="hq" if role == "group" else role, **where[role]
-            )
-    return logins
+        session.add_all(users.values())
+    return users
+
+
+def bearer(admin: AdminUser) -> dict[str, str]:
+    """Headers of a signed-in user, without the slow look at a password."""
+    token, _ = tokens.issue("admin", {"sub": str(admin.id)})
+    return {"Authorization": f"Bearer {token}"}
 
 
 @contextmanager

