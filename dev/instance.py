@@ -68,6 +68,9 @@ class Instance:
             self._announce(time.monotonic() - begun)
             while True:
                 self.supervisor.watch()
+                for name in self.services.revive():
+                    say(f"{name} had died and was started again (log: {self.services.folder / name}.log)")
+                    self.write()
                 if self._restart_asked:
                     self._restart_asked = False
                     say("restarting the workers, the relay and the schedule")

@@ -110,6 +110,20 @@ class Services:
             self._start_valkey(home)
         self._save_state()
 
+    def revive(self) -> list[str]:
+        """Start again, at its old address, a service that died under us; returns the names of those."""
+        revived: list[str] = []
+        for server in self._started:
+            if server.process is not None and server.process.poll() is not None:
+                port = server.port
+                server.start(port)
+                name = type(server).__name__.lower()
+                if server.port != port:
+                    raise ServicesError(f"{name} died, and its port {port} was taken before it could be started again")
+                self.pids[name] = server.process.pid
+                revived.append(name)
+        return revived
+
     def stop(self) -> None:
         while self._started:
             self._started.pop().stop()

@@ -134,6 +134,19 @@ def test_a_crashed_server_recovers(folder: Path) -> None:
         assert query(services, "SELECT one FROM kept") == 1
 
 
+def test_a_server_that_dies_comes_back_at_its_address(folder: Path) -> None:
+    with Services(folder) as services:
+        query(services, "CREATE TABLE kept AS SELECT 1 AS one")
+        before = services.environment
+        assert services.revive() == []
+        for pid in services.pids.values():
+            os.kill(pid, signal.SIGKILL)
+        assert processes.wait_until(lambda: not any(map(processes.is_alive, services.pids.values())), 5)
+        assert services.revive() == ["postgres", "valkey"]
+        assert services.environment == before
+        assert query(services, "SELECT one FROM kept") == 1
+
+
 def test_a_pid_file_that_names_another_program_is_no_obstacle(folder: Path) -> None:
     with Services(folder) as services:
         home = Path(json.loads((folder / "services.json").read_text())["home"])
