@@ -1,0 +1,65 @@
+"""The simplest alternatives under the same server: an empty route, and one that runs the redemption's statements.
+
+No framework extras, no checks, no signature: what a request costs at least when Flask and psycopg do it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from psycopg_pool import ConnectionPool
+
+from app.core import ids
+from app.coupons.commands.redeem import REDEEM
+from app.coupons.queries.till import BY_CODE
+
+app = Flask(__name__)
+_constants: dict[str, Any] = json.loads(os.environ.get("BENCH_CONSTANTS", "{}"))
+_kept: dict[str, ConnectionPool] = {}
+
+
+def _pool() -> ConnectionPool:
+    if "pool" not in _kept:
+        pool = ConnectionPool(
+            os.environ["DATABASE_URL"],
+            min_size=4,
+            max_size=4,
+            kwargs={"autocommit": True, "prepare_threshold": 1},
+            open=True,
+        )
+        _kept.setdefault("pool", pool)
+    return _kept["pool"]
+
+
+@app.post("/empty")
+def empty() -> Response:
+    return Response("success", mimetype="text/plain")
+
+
+@app.post("/redeem")
+def redeem() -> Response:
+    body = request.get_json()
+    parameters = dict(_constants)
+    with _pool().connection() as connection:
+        found = connection.execute(BY_CODE, {"brand_id": _constants["brand_id"], "code": body["code"]}).fetchone()
+        assert found is not None
+        made = ids.new_ids(3)
+        parameters |= {
+            "member_id": found[0],
+            "coupon_id": found[1],
+            "from_status": found[4],
+            "redemption_id": made[0],
+            "outbox_id": made[1],
+            "event_id": made[2],
+            "order_no": body["order_no"],
+            "key": body["order_no"],
+            "key_digest": b"0" * 32,
+            "step": int(time.time()) // 60,
+        }
+        done = connection.execute(REDEEM, parameters).fetchone()
+    assert done is not None
+    return jsonify(redemption=made[0])
