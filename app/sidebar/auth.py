@@ -37,21 +37,24 @@ def begin(response: Response, guide: Guide, *, secure: bool) -> None:
     response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="Lax", secure=secure, path="/")
 
 
+def require() -> GuideSession:
+    """Find out who asks, once a request; TokenInvalid (401) without a good cookie or for somebody who left."""
+    found = g.guide = _read()
+    return found
+
+
 def guide() -> GuideSession:
-    """The guide of this request; TokenInvalid (401) without a good cookie or for somebody who left."""
-    known: GuideSession | None = g.get("guide")
-    if known is None:
-        known = g.guide = _read()
-    return known
+    """The guide whom `require` found."""
+    found: GuideSession = g.guide
+    return found
 
 
-def signed_in() -> bool:
-    """Whether the request carries a good cookie."""
+def signed_in() -> GuideSession | None:
+    """The guide of the request's cookie, or None."""
     try:
-        guide()
+        return require()
     except TokenInvalid:
-        return False
-    return True
+        return None
 
 
 def _read() -> GuideSession:

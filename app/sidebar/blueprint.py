@@ -12,7 +12,7 @@ api = APIBlueprint("sidebar_api", __name__, url_prefix="/api/sidebar/v1", tag="S
 
 @api.before_request
 def _guard() -> None:
-    auth.guide()
+    auth.require()
 
 
 @api.after_request

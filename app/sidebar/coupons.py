@@ -94,11 +94,10 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
         member = followed(guide, external_userid).member
         if member is None:
             raise NotAMember()
-        open_ones = {one.campaign_id for one in coupons.claimable(guide.brand_id, member.member_id)}
-    if campaign_id not in open_ones:
-        raise CampaignUnknown()
 
     def issue() -> dict[str, Any]:
+        if campaign_id not in {one.campaign_id for one in coupons.claimable(guide.brand_id, member.member_id)}:
+            raise CampaignUnknown()
         coupon_id = commands.issue(
             brand_id=guide.brand_id,
             member_id=member.member_id,

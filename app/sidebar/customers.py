@@ -22,7 +22,7 @@ from app.tiers import queries as tiers
 from . import auth, wording
 from .blueprint import api
 from .customer import Customer, followed
-from .shapes import PublicId, TaskOut
+from .shapes import PublicId, TaskOut, task_view
 
 ORDERS, MOMENTS, COUPONS = 5, 15, 20
 
@@ -112,10 +112,13 @@ def customer(external_userid: str) -> dict[str, Any]:
         "remark": found.follow.remark,
         "added_at": found.follow.added_at,
         "member": None if member is None else _member(found, member),
-        "tasks": []
-        if member is None
-        else sop.tasks_of_member(guide.brand_id, member.member_id, guide_id=guide.guide_id, status="open"),
+        "tasks": [] if member is None else _tasks(guide, member.member_id),
     }
+
+
+def _tasks(guide: auth.GuideSession, member_id: int) -> list[dict[str, Any]]:
+    found = sop.tasks_of_member(guide.brand_id, member_id, guide_id=guide.guide_id, status="open")
+    return [task_view(one) for one in found]
 
 
 def _member(found: Customer, member: Member) -> dict[str, Any]:

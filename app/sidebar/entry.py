@@ -63,8 +63,9 @@ def enter() -> BaseResponse:
     With the JS-SDK's stand-in one browser plays several members of staff, so there WeCom is asked every time.
     """
     task, corp_id = _task(), request.args.get("corp_id", "")
-    if not _settings().jssdk_url and auth.signed_in() and corp_id in ("", auth.guide().corp_id):
-        return redirect(_home(auth.guide().corp_id, task))
+    guide = None if _settings().jssdk_url else auth.signed_in()
+    if guide is not None and corp_id in ("", guide.corp_id):
+        return redirect(_home(guide.corp_id, task))
     with reading():
         account = _account(corp_id)
     state = secrets.token_urlsafe(16)
@@ -106,7 +107,7 @@ def callback() -> BaseResponse:
 @bp.get("/home")
 def home() -> BaseResponse | str:
     """The page. What it shows comes from the API with the same cookie."""
-    if not auth.signed_in():
+    if auth.signed_in() is None:
         return redirect(f"{url_for('sidebar.enter')}?{urlencode(request.args)}")
     return render_template("sidebar/home.html", jssdk=_settings().jssdk_url, task=_task())
 
@@ -122,7 +123,7 @@ def _refused(error: SiyuError) -> Response:
         message = "企业微信暂时没有响应，请稍后再试。"
     else:
         message = "页面没能打开，请稍后再试。"
-    _log.warning("the sidebar was not opened", code=error.code)
+    _log.warning("the sidebar was not opened", error=error.code)
     page = render_template("sidebar/refused.html", message=message, code=error.code)
     return make_response(page, error.status)
 

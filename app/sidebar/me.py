@@ -33,19 +33,15 @@ class NamedOut(Schema):
     name = fields.String()
 
 
-class GuideOut(NamedOut):
-    role = fields.String()
-    userid = fields.String()
-
-
 class CountsOut(Schema):
     due = fields.Integer()
     overdue = fields.Integer()
     done = fields.Integer(metadata={"description": "Done today."})
 
 
-class MeOut(Schema):
-    guide = fields.Nested(GuideOut)
+class MeOut(NamedOut):
+    role = fields.String(metadata={"description": "guide or store_manager."})
+    userid = fields.String()
     store = fields.Nested(NamedOut)
     brand = fields.Nested(NamedOut)
     tasks = fields.Nested(CountsOut)
@@ -105,12 +101,10 @@ def me() -> dict[str, Any]:
     guide = auth.guide()
     brand, store = org.brand(guide.brand_id), org.store(guide.brand_id, guide.store_id)
     return {
-        "guide": {
-            "id": ids.encode("gde", guide.guide_id),
-            "name": guide.name,
-            "role": guide.role,
-            "userid": guide.userid,
-        },
+        "id": ids.encode("gde", guide.guide_id),
+        "name": guide.name,
+        "role": guide.role,
+        "userid": guide.userid,
         "store": {"id": ids.encode("sto", guide.store_id), "name": store.name if store else ""},
         "brand": {"id": ids.encode("brd", brand.id), "name": brand.name},
         "tasks": sop.counts(guide.brand_id, guide.guide_id, first_day(brand.timezone, 1)),

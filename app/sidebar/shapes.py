@@ -40,9 +40,9 @@ class TaskOut(Schema):
     due_at = fields.AwareDateTime()
     deadline_at = fields.AwareDateTime()
     done_at = fields.AwareDateTime(allow_none=True)
-    has_coupon = fields.Function(lambda task: task.campaign_id is not None, metadata={"type": "boolean"})
-    member = PublicId("mbr", attribute="member_id")
-    member_name = fields.Function(lambda task: shown_name(task), metadata={"type": "string"})
+    has_coupon = fields.Boolean()
+    member_id = PublicId("mbr")
+    member_name = fields.String()
 
 
 class MessageOut(Schema):
@@ -54,9 +54,15 @@ class MessageOut(Schema):
     miniprogram = fields.Dict()
 
 
-def shown_name(task: TaskView) -> str:
-    """What a guide calls the member of a task in a list."""
-    return task.member_name or (f"会员 尾号{task.phone_tail}" if task.phone_tail else "会员")
+def task_view(task: TaskView) -> dict[str, Any]:
+    """A task as lists show it; a member without a name is called by the end of their phone number."""
+    tail = f"会员 尾号{task.phone_tail}" if task.phone_tail else "会员"
+    return {
+        **vars(task),
+        "overdue": task.overdue,
+        "has_coupon": task.campaign_id is not None,
+        "member_name": task.member_name or tail,
+    }
 
 
 def encode_cursor(at: datetime, row_id: int) -> str:

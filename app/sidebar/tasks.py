@@ -22,7 +22,7 @@ from .auth import GuideSession
 from .blueprint import api
 from .customer import Customer, CustomerUnknown, followed, values_for
 from .materials import MaterialOut, appid_of, shown
-from .shapes import PublicId, TaskOut, decode_cursor, encode_cursor
+from .shapes import PublicId, TaskOut, decode_cursor, encode_cursor, task_view
 
 PAGE = 20
 
@@ -95,7 +95,7 @@ def tasks(query_data: dict[str, Any]) -> dict[str, Any]:
     place = None
     if last is not None:
         place = encode_cursor(last.done_at if status == "done" and last.done_at else last.deadline_at, last.task_id)
-    return {"items": page, "next_cursor": place}
+    return {"items": [task_view(one) for one in page], "next_cursor": place}
 
 
 @api.get("/tasks/<task_id>")
@@ -110,7 +110,7 @@ def task(task_id: str) -> dict[str, Any]:
     terms = coupons.terms(guide.brand_id, campaign.campaign_id, campaign.version) if campaign else None
     values = values_for(guide, customer) | ({"coupon": campaign.name} if campaign else {})
     return {
-        **TaskOut().dump(found),
+        **task_view(found),
         "customer": None
         if customer is None
         else {
