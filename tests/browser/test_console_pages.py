@@ -57,13 +57,14 @@ def test_members_tasks_campaigns_and_trace(app, page, shot) -> None:
     page.click("#list tbody a")
     page.wait_for_selector(".timeline")
     text = page.locator(".timeline").inner_text()
-    for expected in (
+    expected_lines = (
         "添加导购 导购1 的企业微信",
         "小程序绑定手机号",
         "核销优惠券「春日满减」",
         "完成任务「发送欢迎礼」",
         "消费 ¥280.00",
-    ):
+    )
+    for expected in expected_lines:
         assert expected in text
     assert PHONE not in page.content()
     shot(page, "console-member")
