@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import database, demo, distribute, doctor, simulate, trace
+from . import database, demo, distribute, doctor, organisation, simulate, trace
 
 
 def register(app: Flask) -> None:
     """Put every command group on the application."""
-    for module in (database, demo, doctor, simulate):
-        app.cli.add_command(module.group)
-    for single in (distribute, trace):
-        app.cli.add_command(single.command)
+    groups = [*(module.group for module in (database, demo, doctor, simulate)), *organisation.GROUPS]
+    for command in (*groups, distribute.command, trace.command):
+        app.cli.add_command(command)

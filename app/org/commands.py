@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import secrets
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -12,11 +13,26 @@ from sqlalchemy import case, or_, select, update
 
 from app.core import clock, crypto
 from app.core.db import session
+from app.core.errors import Invalid
 
-from .models import AdminUser, ApiClient, PlatformAccount
+from .models import AdminUser, ApiClient, Brand, PlatformAccount
 from .rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT, LOGIN_LOCK, LOGIN_TRIES
 
+PASSWORD_LENGTH = 12
+
 _hasher = PasswordHasher()
+
+
+def create_brand(*, code: str, name: str, timezone: str = "Asia/Shanghai") -> Brand:
+    """A new brand; an unknown time zone raises Invalid."""
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise Invalid("There is no such time zone.", timezone=timezone) from error
+    row = Brand(code=code, name=name, timezone=timezone)
+    session.add(row)
+    session.flush()
+    return row
 
 
 def set_account(

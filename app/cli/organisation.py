@@ -1,0 +1,121 @@
+"""`flask brand|account|admin|client`: the first rows of a real deployment. Secrets are asked for, never arguments."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from app.core import audit, ids
+from app.core.transaction import transaction
+from app.org import commands, queries
+from app.org.models import Brand
+
+brand = AppGroup("brand", help="Brands of the group.")
+account = AppGroup("account", help="WeCom and WeChat accounts of a brand.")
+admin = AppGroup("admin", help="Console users.")
+client = AppGroup("client", help="API keys of tills, malls and ERPs.")
+
+GROUPS = (brand, account, admin, client)
+ACTOR = "command-line"
+
+
+def _brand(code: str) -> Brand:
+    found = next((one for one in queries.brands() if one.code == code), None)
+    if found is None:
+        raise click.BadParameter(f"there is no brand {code!r}")
+    return found
+
+
+@brand.command("create")
+@click.argument("code")
+@click.argument("name")
+@click.option("--timezone", default="Asia/Shanghai", show_default=True, help="Decides the brand's days.")
+def create_brand(code: str, name: str, timezone: str) -> None:
+    """Create a brand."""
+    with transaction():
+        made = commands.create_brand(code=code, name=name, timezone=timezone)
+        audit.record(actor=ACTOR, action="brand.create", subject=ids.encode("brd", made.id))
+        click.echo(ids.encode("brd", made.id))
+
+
+@account.command("set")
+@click.argument("brand_code")
+@click.argument("kind", type=click.Choice(["wecom", "miniprogram", "official"]))
+@click.argument("namespace", metavar="CORP_ID|APPID")
+@click.option("--open-platform", required=True, help="Name of the Open Platform account that its unionids belong to.")
+@click.option("--agent-id", type=int, help="The WeCom app's AgentId.")
+@click.option("--secret", prompt=True, hide_input=True, envvar="ACCOUNT_SECRET")
+@click.option("--callback-token", prompt=True, hide_input=True, envvar="ACCOUNT_CALLBACK_TOKEN")
+@click.option("--callback-aes-key", prompt=True, hide_input=True, envvar="ACCOUNT_CALLBACK_AES_KEY")
+def set_account(
+    brand_code: str,
+    kind: str,
+    namespace: str,
+    open_platform: str,
+    agent_id: int | None,
+    secret: str,
+    callback_token: str,
+    callback_aes_key: str,
+) -> None:
+    """Set the credentials of a brand's corp app or mini-program; secrets are prompted for or read from ACCOUNT_*."""
+    if kind == "wecom" and agent_id is None:
+        raise click.UsageError("a WeCom account needs --agent-id")
+    with transaction():
+        found = _brand(brand_code)
+        commands.set_account(
+            brand_id=found.id,
+            kind=kind,
+            namespace=namespace,
+            open_platform=open_platform,
+            secret=secret,
+            callback_token=callback_token,
+            callback_aes_key=callback_aes_key,
+            agent_id=agent_id,
+        )
+        audit.record(actor=ACTOR, action="account.set", subject=ids.encode("brd", found.id), kind=kind)
+    click.echo(f"{kind} {namespace} is set; callbacks go to PUBLIC_URL/hooks/{kind}/{namespace}")
+
+
+@admin.command("create")
+@click.argument("login")
+@click.argument("name")
+@click.option("--brand", "brand_code", help="Brand the user works for; without it, the whole group.")
+@click.option("--store", "store_code", help="Make this a store manager of that store.")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="ADMIN_PASSWORD")
+def create_admin(login: str, name: str, brand_code: str | None, store_code: str | None, password: str) -> None:
+    """Create a console user: headquarters, or with --store a store's manager."""
+    if len(password) < commands.PASSWORD_LENGTH:
+        raise click.BadParameter(f"a password has at least {commands.PASSWORD_LENGTH} characters")
+    with transaction():
+        found = _brand(brand_code) if brand_code else None
+        store = queries.store_by_code(found.id, store_code) if found and store_code else None
+        if store_code and store is None:
+            raise click.BadParameter(f"there is no store {store_code!r} in that brand")
+        made = commands.create_admin(
+            login=login,
+            password=password,
+            name=name,
+            role="store" if store else "hq",
+            brand_id=found.id if found else None,
+            store_id=store.id if store else None,
+        )
+        audit.record(actor=ACTOR, action="admin.create", subject=ids.encode("adm", made.id), role=made.role)
+    click.echo(f"{login} may sign in as {made.role}")
+
+
+@client.command("create")
+@click.argument("brand_code")
+@click.argument("name")
+@click.option("--store", "store_codes", multiple=True, help="A store it may act in; without any, all.")
+def create_client(brand_code: str, name: str, store_codes: tuple[str, ...]) -> None:
+    """Create an API key; its secret is printed this once."""
+    with transaction():
+        found = _brand(brand_code)
+        stores = {store.code: store.id for store in queries.stores(found.id)}
+        if unknown := sorted(set(store_codes) - set(stores)):
+            raise click.BadParameter(f"there is no store {', '.join(unknown)}")
+        made, secret = commands.create_api_client(
+            brand_id=found.id, name=name, store_ids=[stores[code] for code in store_codes] if store_codes else None
+        )
+        audit.record(actor=ACTOR, action="client.create", subject=made.key_id)
+    click.echo(f"key {made.key_id}\nsecret {secret}")

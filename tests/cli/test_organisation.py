@@ -1,0 +1,41 @@
+"""The first rows of a real deployment, from the command line."""
+
+from __future__ import annotations
+
+from app.core import audit, crypto
+from app.core.transaction import reading
+from app.org import queries as org
+from app.org.rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT
+
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+
+
+def test_a_deployment_is_set_up(app):
+    run = app.test_cli_runner().invoke
+    assert run(args=["brand", "create", "acme", "Acme"]).exit_code == 0
+    secrets = ["--secret", "s3cret", "--callback-token", "token", "--callback-aes-key", AES_KEY]
+    done = run(args=["account", "set", "acme", "wecom", "ww1", "--open-platform", "open", "--agent-id", "7", *secrets])
+    assert done.exit_code == 0, done.output
+    assert run(args=["admin", "create", "hq", "HQ", "--password", "long enough pass"]).exit_code == 0
+    key = run(args=["client", "create", "acme", "till"])
+    assert key.exit_code == 0
+    key_id, secret = (line.split()[1] for line in key.output.splitlines())
+    with reading():
+        account = org.account_by_namespace("wecom", "ww1")
+        client, admin = org.api_client(key_id), org.admin_user("hq")
+    assert crypto.decrypt(account.secret, context=ACCOUNT_CONTEXT) == "s3cret"
+    assert crypto.decrypt(client.secret, context=API_SECRET_CONTEXT) == secret
+    assert admin.role == "hq" and "long enough" not in admin.password_hash
+    assert audit.broken_links() == []
+
+
+def test_mistakes_are_named_and_change_nothing(app):
+    run = app.test_cli_runner().invoke
+    assert "no brand" in run(args=["client", "create", "nobody", "till"]).output
+    assert run(args=["brand", "create", "acme", "Acme", "--timezone", "Mars/Olympus"]).exit_code != 0
+    assert "12 characters" in run(args=["admin", "create", "x", "X", "--password", "short"]).output
+    run(args=["brand", "create", "acme", "Acme"])
+    assert "no store" in run(args=["client", "create", "acme", "till", "--store", "S9"]).output
+    with reading():
+        assert [brand.code for brand in org.brands()] == ["acme"]
+        assert org.admin_user("x") is None
