@@ -141,3 +141,14 @@ def test_jssdk_tickets_sign(tencent: Tencent) -> None:
     signature = hashlib.sha1(text.encode()).hexdigest()
     assert tencent.engine.tokens.signature_matches(kind="agent", signature=signature, **facts)
     assert not tencent.engine.tokens.signature_matches(kind="jsapi", signature=signature, **facts)
+
+
+def test_dead_codes_are_forgotten_and_live_ones_kept(tencent: Tencent, clock: Clock) -> None:
+    codes = tencent.engine.codes
+    customer = tencent.engine.world.customers.rows["c1"]
+    for _ in range(5000):
+        codes.login(customer, APPID)
+    clock.value += 4000
+    live = [codes.login(customer, APPID) for _ in range(3)]
+    assert len(tencent.engine.world.codes) == 3
+    assert "openid" in session(tencent, live[0])

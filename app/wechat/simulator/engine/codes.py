@@ -10,12 +10,15 @@ from app.wechat.simulator.engine.world import World
 from app.wechat.simulator.errors import ControlError, WireError
 
 LIFE = {"login": 300, "phone": 300, "oauth": 300, "ticket": 1800, "welcome": 20}
+KEPT_AFTER = 3600  # seconds a dead code is remembered, so that a second use is told from an invented code
+SWEEP_AT = 5000
 
 
 class Codes:
     def __init__(self, world: World, tokens: Tokens) -> None:
         self.world = world
         self.tokens = tokens
+        self._sweep_at = SWEEP_AT
 
     def issue(self, kind: str, receiver: str, subject: str, **data: Any) -> str:
         """A new code of `kind` issued for `receiver` (corp id or appid) to `subject` (customer id or userid)."""
@@ -129,8 +132,9 @@ class Codes:
 
     def _forget_old(self) -> None:
         codes = self.world.codes
-        if len(codes) < 5000:
+        if len(codes) < self._sweep_at:
             return
-        limit = self.world.now() - 86400
-        for value in [c.value for c in codes if c.expires_at < limit] or list(codes.rows)[:2500]:
+        limit = self.world.now() - KEPT_AFTER
+        for value in [c.value for c in codes if c.expires_at < limit]:
             codes.drop(value)
+        self._sweep_at = max(SWEEP_AT, 2 * len(codes))
