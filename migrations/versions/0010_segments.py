@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("rule", JSONB(), nullable=False),
         sa.PrimaryKeyConstraint("brand_id", "segment_id", name=op.f("pk_segment")),
-        sa.UniqueConstraint("brand_id", "name", name=op.f("uq_segment_brand_id")),
+        sa.UniqueConstraint("brand_id", "name", name=op.f("uq_segment_brand_id_name")),
     )
     op.create_table(
         "segment_snapshot",

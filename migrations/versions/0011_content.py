@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('text', 'image', 'link', 'miniprogram')", name=op.f("ck_material_kind")),
         sa.CheckConstraint("status IN ('active', 'archived')", name=op.f("ck_material_status")),
         sa.PrimaryKeyConstraint("brand_id", "material_id", name=op.f("pk_material")),
-        sa.UniqueConstraint("brand_id", "code", name=op.f("uq_material_brand_id")),
+        sa.UniqueConstraint("brand_id", "code", name=op.f("uq_material_brand_id_code")),
     )
     op.create_table(
         "material_override",

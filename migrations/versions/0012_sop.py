@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("status IN ('draft', 'active', 'paused')", name=op.f("ck_sop_status")),
         sa.PrimaryKeyConstraint("brand_id", "sop_id", name=op.f("pk_sop")),
-        sa.UniqueConstraint("brand_id", "code", name=op.f("uq_sop_brand_id")),
+        sa.UniqueConstraint("brand_id", "code", name=op.f("uq_sop_brand_id_code")),
     )
     op.create_table(
         "sop_version",
@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.CheckConstraint("action IN ('message', 'call', 'invite')", name=op.f("ck_sop_step_action")),
         sa.CheckConstraint("day_offset >= 0 AND deadline_hours > 0", name=op.f("ck_sop_step_times")),
         sa.PrimaryKeyConstraint("brand_id", "step_id", name=op.f("pk_sop_step")),
-        sa.UniqueConstraint("brand_id", "sop_id", "version", "step_no", name=op.f("uq_sop_step_brand_id")),
+        sa.UniqueConstraint("brand_id", "sop_id", "version", "step_no", name=op.f("uq_sop_step_brand_id_sop_id_version_step_no")),
     )
     op.create_table(
         "sop_run",
