@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from app.core import clock
 from app.coupons.queries.orders import redemption_shares
-from app.org import queries as org
 from app.points import commands as points
 from app.points import queries as points_queries
-from app.points.models import GROWTH, POINTS, EarnRule
-from app.points.rules import earned, expires_at, order_cause
+from app.points.models import GROWTH, POINTS
+from app.points.rules import Rule, order_cause
 from app.sales import commands as sales
 from app.sales.errors import OrderMismatch
 from app.sales.rules import OrderData, check, check_discounts
@@ -63,21 +61,21 @@ def order_paid(
     return _earned_before(brand_id, member_id, recorded)
 
 
-def _earn(brand_id: int, member_id: int, order_id: int, order: OrderData, rule: EarnRule) -> Paid:
+def _earn(brand_id: int, member_id: int, order_id: int, order: OrderData, rule: Rule) -> Paid:
     """Growth first: it locks the member's growth row, under which the tier is read, its rate applied, and raised."""
-    now, cause = clock.now(), order_cause(order_id)
-    growth = earned(order.paid_fen, per_yuan=rule.growth_per_yuan)
-    points.earn(brand_id=brand_id, member_id=member_id, currency=GROWTH, amount=growth, cause=cause, at=order.paid_at)
+    now, cause, at = clock.now(), order_cause(order_id), order.paid_at
+    growth = rule.growth(order.paid_fen)
+    points.earn(brand_id=brand_id, member_id=member_id, currency=GROWTH, amount=growth, cause=cause, at=at)
     standing = tiers_queries.standing(brand_id, member_id)
-    gained = earned(order.paid_fen, per_yuan=rule.points_per_yuan, rate_bp=standing.points_rate_bp)
-    points.earn(
+    gained = rule.points(order.paid_fen, standing.points_rate_bp)
+    balance = points.earn(
         brand_id=brand_id,
         member_id=member_id,
         currency=POINTS,
         amount=gained,
         cause=cause,
-        at=order.paid_at,
-        expires_at=expires_at(order.paid_at, months=rule.points_months, zone=_zone(brand_id, rule)),
+        at=at,
+        expires_at=rule.end(at),
     )
     window = points_queries.growth_since(brand_id, member_id, standing.window_start(now))
     raised = tiers.evaluate(brand_id=brand_id, member_id=member_id, growth=window, at=now, known=standing)
@@ -87,15 +85,10 @@ def _earn(brand_id: int, member_id: int, order_id: int, order: OrderData, rule: 
         new=True,
         points=gained,
         growth=growth,
-        points_balance=points_queries.balances(brand_id, member_id)[POINTS],
+        points_balance=balance or 0,
         tier=raised or standing.current,
         upgraded=raised is not None,
     )
-
-
-def _zone(brand_id: int, rule: EarnRule) -> ZoneInfo:
-    """The zone whose days count; not looked up when points last for ever."""
-    return ZoneInfo(org.brand(brand_id).timezone) if rule.points_months else ZoneInfo("UTC")
 
 
 def _earned_before(brand_id: int, member_id: int, recorded: sales.Recorded) -> Paid:

@@ -15,7 +15,6 @@ from app.org import queries as org
 from app.points import commands as points
 from app.points import queries as points_queries
 from app.points.models import POINTS
-from app.points.rules import expires_at
 from app.tiers import commands as tiers
 from app.tiers import queries as tiers_queries
 from app.tiers.events import BenefitGranted, BenefitsDue, Upgraded
@@ -64,7 +63,6 @@ def deliver(event: BenefitGranted) -> None:
         )
     if event.points is not None:
         now, rule = clock.now(), points_queries.rule(event.brand_id)
-        zone = ZoneInfo(org.brand(event.brand_id).timezone)
         points.earn(
             brand_id=event.brand_id,
             member_id=event.member_id,
@@ -72,5 +70,5 @@ def deliver(event: BenefitGranted) -> None:
             amount=event.points,
             cause=cause,
             at=now,
-            expires_at=expires_at(now, months=rule.points_months if rule else 0, zone=zone),
+            expires_at=rule.end(now) if rule else None,
         )

@@ -130,14 +130,14 @@ def earn(
     cause: str,
     at: datetime,
     expires_at: datetime | None = None,
-) -> bool:
-    """Give a member points or growth, once per cause; False when the cause has earned before.
+) -> int | None:
+    """Give a member points or growth, once per cause; the balance afterwards, None when the cause has earned before.
 
     An amount of zero is journalled as well (without postings): it proves that its cause was dealt with. The balance
     row stays locked until the transaction ends.
     """
     _check(amount, at_least=0)
-    row = session.execute(
+    balance: int | None = session.scalar(
         _EARN,
         {
             **_entry(brand_id, member_id, currency, cause, at),
@@ -145,8 +145,8 @@ def earn(
             "lot_id": ids.new_id() if currency == POINTS and amount else None,
             "expires_at": expires_at,
         },
-    ).first()
-    return row is not None
+    )
+    return balance
 
 
 def spend(*, brand_id: int, member_id: int, currency: str = POINTS, amount: int, cause: str, at: datetime) -> bool:

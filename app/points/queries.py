@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, tuple_
 
 from app.core.db import session
+from app.org.models import Brand
 
 from .models import GROWTH, POINTS, Balance, EarnRule, Journal, Lot, Posting
-from .rules import order_cause
+from .rules import Rule, order_cause
 
 _JOIN = (
     (Posting.brand_id == Journal.brand_id)
@@ -32,9 +34,16 @@ class Entry:
     at: datetime
 
 
-def rule(brand_id: int) -> EarnRule | None:
+def rule(brand_id: int) -> Rule | None:
     """What the brand's members earn; None when the brand has no rule and nothing is earned."""
-    return session.get(EarnRule, brand_id)
+    row = session.execute(
+        select(EarnRule.points_per_yuan, EarnRule.growth_per_yuan, EarnRule.points_months, Brand.timezone)
+        .join(Brand, Brand.id == EarnRule.brand_id)
+        .where(EarnRule.brand_id == brand_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Rule(points_per_yuan=row[0], growth_per_yuan=row[1], points_months=row[2], zone=ZoneInfo(row[3]))
 
 
 def balances(brand_id: int, member_id: int) -> dict[str, int]:

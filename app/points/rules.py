@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,26 @@ def expires_at(at: datetime, *, months: int, zone: ZoneInfo) -> datetime | None:
     day = min(local.day, calendar.monthrange(year, month0 + 1)[1])
     last_day = local.date().replace(year=year, month=month0 + 1, day=day)
     return datetime.combine(last_day + timedelta(days=1), time.min, zone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a brand's members earn for a yuan, and for how many months of the brand's calendar points last."""
+
+    points_per_yuan: int
+    growth_per_yuan: int
+    points_months: int
+    zone: ZoneInfo
+
+    def points(self, paid_fen: int, rate_bp: int) -> int:
+        return earned(paid_fen, per_yuan=self.points_per_yuan, rate_bp=rate_bp)
+
+    def growth(self, paid_fen: int) -> int:
+        return earned(paid_fen, per_yuan=self.growth_per_yuan)
+
+    def end(self, at: datetime) -> datetime | None:
+        """When points earned at a moment expire."""
+        return expires_at(at, months=self.points_months, zone=self.zone)
 
 
 def order_cause(order_id: int) -> str:

@@ -57,9 +57,10 @@ def together(app: Any) -> Callable[[list[Callable[[], T]]], list[T]]:
 
 def earn(member_id: int, amount: int, cause: str, currency: str = "points") -> bool:
     with transaction():
-        return commands.earn(
+        balance = commands.earn(
             brand_id=1, member_id=member_id, currency=currency, amount=amount, cause=cause, at=clock.now()
         )
+    return balance is not None
 
 
 def spend(member_id: int, amount: int, cause: str) -> bool | None:

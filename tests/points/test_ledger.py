@@ -21,7 +21,7 @@ NOW = datetime(2026, 3, 1, 4, tzinfo=UTC)
 
 def earn(amount: int, cause: str, *, expires_in: int | None = None, currency: str = "points") -> bool:
     with transaction():
-        return commands.earn(
+        balance = commands.earn(
             brand_id=BRAND,
             member_id=MEMBER,
             currency=currency,
@@ -30,6 +30,7 @@ def earn(amount: int, cause: str, *, expires_in: int | None = None, currency: st
             at=NOW,
             expires_at=None if expires_in is None else NOW + timedelta(days=expires_in),
         )
+    return balance is not None
 
 
 def spend(amount: int, cause: str, *, at: datetime = NOW) -> bool:

@@ -47,7 +47,7 @@ class Ledger(RuleBasedStateMachine):
             if kind == "spend":
                 return commands.spend(**common)  # type: ignore[arg-type]
             ends = None if days is None else self.now + timedelta(days=days)
-            return commands.earn(currency="points", expires_at=ends, **common)  # type: ignore[arg-type]
+            return commands.earn(currency="points", expires_at=ends, **common) is not None  # type: ignore[arg-type]
 
     def _expire_model(self) -> None:
         gone = sum(left for ends, left in self.lots if ends is not None and ends <= self.day)
