@@ -49,7 +49,9 @@ def upgrade() -> None:
         sa.CheckConstraint("action IN ('message', 'call', 'invite')", name=op.f("ck_sop_step_action")),
         sa.CheckConstraint("day_offset >= 0 AND deadline_hours > 0", name=op.f("ck_sop_step_times")),
         sa.PrimaryKeyConstraint("brand_id", "step_id", name=op.f("pk_sop_step")),
-        sa.UniqueConstraint("brand_id", "sop_id", "version", "step_no", name=op.f("uq_sop_step_brand_id_sop_id_version_step_no")),
+        sa.UniqueConstraint(
+            "brand_id", "sop_id", "version", "step_no", name=op.f("uq_sop_step_brand_id_sop_id_version_step_no")
+        ),
     )
     op.create_table(
         "sop_run",
