@@ -58,7 +58,7 @@ def bench(arguments: list[str]) -> int:
 
 
 def live(_arguments: list[str]) -> int:
-    """Story, faults and a short bench, one after the other on one instance: what .ci/run does."""
+    """Story and faults, one after the other on one instance."""
     return instance.around([sys.executable, "-m", "dev.live"])
 
 

@@ -221,7 +221,8 @@ def restart_workers() -> int:
 
 def remove_data() -> None:
     """Remove var/ with all data, also what stands elsewhere because `nobody` could not reach it."""
-    services.remove(VAR / "services")
+    for state in VAR.glob("*/services.json"):
+        services.remove(state.parent)
     shutil.rmtree(VAR, ignore_errors=True)
 
 

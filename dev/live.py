@@ -9,7 +9,6 @@ from dev.bootstrap import CHECKOUT, PYTHON
 PARTS = (
     ("story", ["-m", "tests.story"]),
     ("faults", ["-m", "tests.faults", "--rush", "10"]),
-    ("bench", ["-m", "bench", "--short"]),
 )
 
 
