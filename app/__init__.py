@@ -6,7 +6,7 @@ from apiflask import APIFlask
 
 from . import cli
 from . import settings as settings_module
-from .audiences import register
+from .audiences import SECURITY_SCHEMES, register
 from .core import crypto, hot, http, log, redis, tokens
 from .core.db import db
 from .flows import accounts, subscriptions
@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         SESSION_COOKIE_SECURE=settings.production,
         OPENAPI_VERSION="3.1.0",
     )
+    app.security_schemes = SECURITY_SCHEMES
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.extensions["siyu"] = settings
     db.init_app(app)

@@ -101,7 +101,7 @@ class Tale:
             page = self.guide.open()
             expect(page)
             same(page.url.startswith(f"{self.described['web_url']}/sidebar/home"), True, "where the OAuth ended")
-            same(expect(self.guide.call("GET", "/me"))["guide"]["userid"], self.guide_userid, "guide")
+            same(expect(self.guide.call("GET", "/me"))["userid"], self.guide_userid, "guide")
         with self.step("guide: the SOP's task is there"):
             self.task = until("the task", self._task)
         with self.step("guide: was told of it in WeCom"):
@@ -128,7 +128,7 @@ class Tale:
 
     def _task(self) -> dict[str, Any] | None:
         found = expect(self.guide.call("GET", "/tasks?limit=100"))["items"]
-        mine: list[dict[str, Any]] = [task for task in found if task["member"] == self.member]
+        mine: list[dict[str, Any]] = [task for task in found if task["member_id"] == self.member]
         return mine[0] if mine else None
 
     def _coupons(self, **like: str) -> list[dict[str, Any]]:
