@@ -17,6 +17,9 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 20.0
 # A process that lived this long starts over with the shortest pause.
 STEADY_SECONDS = 15.0
+# When many are gone at once, the first of the Procfile come up first: loading the code keeps a core busy for seconds.
+AT_ONCE = 2
+APART = 1.5
 LOG_LIMIT = 20 * 1024 * 1024
 
 
@@ -70,15 +73,19 @@ class Supervisor:
         for program in self.programs:
             if program.process is not None and program.process.poll() is not None:
                 self._gone(program)
-            if program.process is None and time.monotonic() >= program.due:
-                self._start(program)
+        moment = time.monotonic()
+        starting = sum(program.process is not None and moment - program.started < APART for program in self.programs)
+        waiting = [program for program in self.programs if program.process is None and moment >= program.due]
+        for program in waiting[: max(0, AT_ONCE - starting)]:
+            self._start(program)
 
     def restart(self, kinds: set[str]) -> None:
+        """Stop these; the next looks start them."""
         chosen = [program for program in self.programs if program.kind in kinds]
         self._stop(chosen)
         for program in chosen:
-            program.failures = 0
-            self._start(program)
+            program.failures, program.due = 0, 0.0
+        self.changed()
 
     def stop(self) -> None:
         self._stop(self.programs)

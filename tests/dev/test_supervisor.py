@@ -84,8 +84,25 @@ def test_a_restart_takes_only_the_chosen_kinds(supervisor: Supervisor) -> None:
     supervisor.add(worker)
     before = pid_of(web), pid_of(worker)
     supervisor.restart({"worker"})
+    assert watch_until_restarted(supervisor, worker, before[1])
     assert pid_of(web) == before[0]
-    assert pid_of(worker) != before[1]
+
+
+def test_the_first_of_the_list_come_back_first(supervisor: Supervisor) -> None:
+    programs = [Program(f"worker-{number}", "sleep 60") for number in range(3)]
+    for program in programs:
+        supervisor.add(program)
+        program.started = 0.0  # long ago
+    for program in programs:
+        os.kill(pid_of(program), signal.SIGKILL)
+        assert program.process is not None
+        program.process.wait(5)
+    supervisor.watch()
+    for program in programs:
+        program.due = 0.0
+    supervisor.watch()
+    assert [program.process is not None for program in programs] == [True, True, False]
+    assert watch_until_restarted(supervisor, programs[2], 0)
 
 
 def test_stop_lets_processes_finish_and_their_words_are_in_the_log(supervisor: Supervisor) -> None:
