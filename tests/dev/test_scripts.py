@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dev import bootstrap, environment
+from dev import bootstrap, environment, instance
 from dev.processes import HOST, free_port
 from dev.processes import socket as sockets
 
@@ -68,3 +68,12 @@ def test_tasks_and_makefile_agree() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
     assert phony is not None
     assert set(phony.group(1).split()) == tasks
+
+
+def test_stop_signals_nobody_but_the_holder_of_the_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(instance, "VAR", tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        (tmp_path / "instance.lock").write_text(f"{bystander.pid}\n")  # left by an instance that was killed
+        assert instance.stop() == 0
+        assert bystander.poll() is None
+        bystander.kill()
