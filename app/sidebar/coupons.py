@@ -13,8 +13,9 @@ from app.core.errors import Conflict
 from app.coupons import commands
 from app.coupons import queries as coupons
 from app.coupons.errors import CampaignUnknown
+from app.coupons.wording import offer as worth
 
-from . import auth, wording
+from . import auth
 from .blueprint import api
 from .customer import followed
 from .shapes import PublicId
@@ -70,7 +71,7 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
                 "campaign_id": one.campaign_id,
                 "name": one.name,
                 "kind": one.kind,
-                "summary": wording.offer(one.terms),
+                "summary": worth(one.terms),
                 "left": one.left,
                 "limit_reached": one.taken >= one.terms.per_member,
                 "valid_days": one.terms.valid_days,

@@ -8,6 +8,7 @@ from apiflask import Schema, fields
 
 from app.core import clock, ids
 from app.coupons import queries as coupons
+from app.coupons.wording import offer
 from app.dashboards.queries import timeline
 from app.identity import queries as identity
 from app.members.models import Member
@@ -118,7 +119,7 @@ def customer(external_userid: str) -> dict[str, Any]:
 
 def _tasks(guide: auth.GuideSession, member_id: int) -> list[dict[str, Any]]:
     found = sop.tasks_of_member(guide.brand_id, member_id, guide_id=guide.guide_id, status="open")
-    return [task_view(one) for one in found]
+    return [task_view(one) for one in sorted(found, key=lambda one: one.deadline_at)]
 
 
 def _member(found: Customer, member: Member) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _member(found: Customer, member: Member) -> dict[str, Any]:
         "usable_coupons": coupons.counts(*key)["usable"],
         "tags": segments.tags_of(*key),
         "coupons": [
-            {**card._asdict(), "summary": wording.offer(card.terms)}
+            {**card._asdict(), "summary": offer(card.terms)}
             for card in coupons.wallet(*key, statuses=("claimed", "locked", "returned"), limit=COUPONS)
         ],
         "orders": _orders(*key),

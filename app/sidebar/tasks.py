@@ -12,12 +12,13 @@ from app.content import queries as content
 from app.content.errors import MaterialUnknown
 from app.core import ids, transaction
 from app.coupons import queries as coupons
+from app.coupons.wording import offer
 from app.sop import commands
 from app.sop import queries as sop
 from app.sop.errors import EvidenceInvalid, TaskUnknown
 from app.sop.queries import TaskView
 
-from . import auth, wording
+from . import auth
 from .auth import GuideSession
 from .blueprint import api
 from .customer import Customer, CustomerUnknown, followed, values_for
@@ -121,7 +122,7 @@ def task(task_id: str) -> dict[str, Any]:
         "material": _material(guide, found, values),
         "coupon": None
         if campaign is None or terms is None
-        else {"campaign_id": campaign.campaign_id, "name": campaign.name, "summary": wording.offer(terms)},
+        else {"campaign_id": campaign.campaign_id, "name": campaign.name, "summary": offer(terms)},
     }
 
 

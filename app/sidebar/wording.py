@@ -1,8 +1,8 @@
-"""What a guide reads, in Simplified Chinese: coupons and moments in words."""
+"""What a guide reads, in Simplified Chinese: moments in words."""
 
 from __future__ import annotations
 
-from app.coupons.rules import Terms
+from app.coupons.wording import yuan
 from app.dashboards.queries.timeline import Moment
 
 SOURCES = {
@@ -19,26 +19,6 @@ SOURCES = {
 }
 # Moments a guide has no use for: each order's postings and what the page shows elsewhere.
 HIDDEN = ("points", "task_created", "merged")
-
-
-def yuan(fen: int) -> str:
-    """Fen as people write a price: ¥50, ¥12.50."""
-    whole, rest = divmod(fen, 100)
-    return f"¥{whole:,}" if rest == 0 else f"¥{whole:,}.{rest:02}"
-
-
-def offer(terms: Terms) -> str:
-    """A coupon's worth in a few words."""
-    from_ = f"满{yuan(terms.threshold_fen)}" if terms.threshold_fen else ""
-    if terms.kind == "percent":
-        fold = (10_000 - terms.percent_bp) / 1000
-        most = f"，最高减{yuan(terms.cap_fen)}" if terms.cap_fen else ""
-        return f"{from_}享{fold:g}折{most}"
-    if terms.kind == "gift":
-        return f"{from_}送礼品一份"
-    if terms.kind == "shipping":
-        return f"{from_}包邮"
-    return f"{from_}减{yuan(terms.amount_fen)}" if from_ else f"立减{yuan(terms.amount_fen)}"
 
 
 def moment(one: Moment) -> tuple[str, str]:

@@ -30,7 +30,7 @@ def test_who_is_this(counter) -> None:
         "导购1",
     )
     assert (member["points"], member["growth"], member["tags"], member["bound"]) == (0, 0, ["敏感肌"], True)
-    assert [task["title"] for task in seen["tasks"]] == ["电话回访", "送上新人礼"]
+    assert [task["title"] for task in seen["tasks"]] == ["送上新人礼", "电话回访"]
     assert {"绑定手机号", "添加企业微信", "成为会员"} <= {one["title"] for one in member["timeline"]}
     assert "13912345670" not in counter.get("customers/wm-1").get_data(as_text=True)
 

@@ -41,8 +41,9 @@ export async function connect() {
 
 /** Put a message into the chat beside the page. Rejects when the guide or WeCom refuses. */
 export async function send(message) {
-  const { msgtype } = message;
-  const result = await sdk().sendChatMessage({ msgtype, [msgtype]: message[msgtype], enterChat: true });
+  // A plain copy: what Alpine watches is a Proxy, which cannot be posted to WeCom's client.
+  const { msgtype, [msgtype]: content } = JSON.parse(JSON.stringify(message));
+  const result = await sdk().sendChatMessage({ msgtype, [msgtype]: content, enterChat: true });
   if (result && result.errCode && result.errCode !== 0) throw result;
 }
 
