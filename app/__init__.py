@@ -26,12 +26,10 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app = APIFlask(
         __name__, title="Siyu", version="1.0.0", spec_path="/openapi.json", docs_path="/docs", static_folder="static"
     )
+    # No SECRET_KEY: tokens are our own, and without one Flask opens no session of its own for each request.
     app.config.update(
-        SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
         SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "pool_recycle": 1800},
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.production,
         OPENAPI_VERSION="3.1.0",
     )
     app.security_schemes = SECURITY_SCHEMES

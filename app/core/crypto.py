@@ -31,12 +31,14 @@ class Keyring:
 
 
 _ring: Keyring | None = None
+_mac_keys: dict[str, bytes] = {}
 
 
 def configure(ring: Keyring) -> None:
     """Install the process's keyring; called once by the composition root."""
     global _ring
     _ring = ring
+    _mac_keys.clear()
 
 
 def _keyring() -> Keyring:
@@ -70,5 +72,7 @@ def blind_index(kind: str, value: str) -> bytes:
 
 def mac(purpose: str, message: bytes) -> bytes:
     """A 32-byte keyed MAC for one purpose, from the blind-index key."""
-    key = hmac.digest(_keyring().index_key, b"mac\x1f" + purpose.encode(), hashlib.sha256)
-    return hmac.digest(key, message, hashlib.sha256)
+    key = _mac_keys.get(purpose)
+    if key is None:
+        key = _mac_keys[purpose] = hmac.digest(_keyring().index_key, b"mac\x1f" + purpose.encode(), "sha256")
+    return hmac.digest(key, message, "sha256")

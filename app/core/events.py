@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 _registry: dict[str, type[Event]] = {}
@@ -23,7 +23,7 @@ class Event:
         _registry[cls.name] = cls
 
     def payload(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))  # fields are JSON already; asdict would copy each of them deeply
 
 
 def load(name: str, payload: dict[str, Any]) -> Event:
