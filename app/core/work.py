@@ -26,8 +26,9 @@ from .db import session
 from .errors import SiyuError
 
 QUEUES = ("callbacks", "messages", "default", "bulk")
-QUEUED_LEASE = {"callbacks": timedelta(seconds=6)}
-RUNNING_LEASE = {"bulk": timedelta(minutes=10)}
+# Callbacks have a customer waiting (a welcome code lives 20 s), so what a dead worker held comes back soon.
+QUEUED_LEASE = {"callbacks": timedelta(seconds=4)}
+RUNNING_LEASE = {"callbacks": timedelta(seconds=8), "bulk": timedelta(minutes=10)}
 DEFAULT_QUEUED_LEASE = timedelta(seconds=20)
 DEFAULT_RUNNING_LEASE = timedelta(seconds=45)
 MAX_ATTEMPTS = 10
@@ -105,8 +106,8 @@ def take(model: Any, row_id: int) -> Any | None:
         .returning(model)
     )
     row = session.scalars(statement, execution_options={"synchronize_session": False}).one_or_none()
-    if row is not None and (longer := RUNNING_LEASE.get(row.queue)):
-        row.lease_until = moment + longer
+    if row is not None and (other := RUNNING_LEASE.get(row.queue)):
+        row.lease_until = moment + other
     return row
 
 

@@ -1,7 +1,8 @@
 """The welcome message: the one thing a server may say to a customer, within 20 seconds, once.
 
 Reserved by its welcome code before it is sent. A worker that dies in between leaves the reservation behind, and whoever
-comes next writes `unknown` instead of sending again.
+comes next sends again: WeCom honours a code once, so the repetition of a message that did arrive is refused
+(`welcome_already_handled`) and nobody is greeted twice. Elsewhere a reserved effect is never repeated blindly.
 """
 
 from __future__ import annotations
@@ -36,22 +37,24 @@ class Request:
     welcome_code: str
     rendered: Rendered
     appid: str | None
+    again: bool
 
 
 def _read(event: CustomerAdded) -> Request | None:
     code = event.welcome_code
     if code is None:
         return None
-    if not channels.reserve_outbound(KIND, code, event.brand_id):
+    again = not channels.reserve_outbound(KIND, code, event.brand_id)
+    if again:
         before = channel_queries.outbound(KIND, code)
-        if before is not None and before.status == "reserved":
-            channels.finish_outbound(KIND, code, status="unknown", error="worker_lost")
-        return None
+        if before is None or before.status != "reserved":
+            return None
     if clock.now().timestamp() - event.at > HOPELESS.total_seconds():
-        channels.finish_outbound(KIND, code, status="failed", error="welcome_code_expired")
+        status, error = ("unknown", "worker_lost") if again else ("failed", "welcome_code_expired")
+        channels.finish_outbound(KIND, code, status=status, error=error)
         return None
     mini = org.account(event.brand_id, "miniprogram")
-    return Request(event.brand_id, code, _rendered(event), mini.namespace if mini else None)
+    return Request(event.brand_id, code, _rendered(event), mini.namespace if mini else None, again)
 
 
 def _rendered(event: CustomerAdded) -> Rendered:
@@ -104,7 +107,10 @@ def _record(request: Request, answer: SiyuError | None) -> None:
         channels.finish_outbound(KIND, request.welcome_code, status="unknown", error=answer.code)
     else:
         reason = answer.reason if isinstance(answer, Rejected) else answer.code
-        channels.finish_outbound(KIND, request.welcome_code, status="failed", error=reason)
+        arrived_before = request.again and reason == "welcome_already_handled"
+        channels.finish_outbound(
+            KIND, request.welcome_code, status="sent" if arrived_before else "failed", error=reason
+        )
 
 
 def _release(request: Request) -> None:

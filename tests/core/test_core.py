@@ -39,6 +39,13 @@ def test_ids_are_unique_and_ordered_across_threads():
     assert block == sorted(block)
 
 
+def test_ids_tell_the_time_again_after_the_clock_was_set_back():
+    with time_machine.travel(clock.now() + timedelta(minutes=5)):
+        ahead = ids.new_ids(3)
+    back = ids.new_ids(3)
+    assert max(back) < min(ahead) and not set(back) & set(ahead)
+
+
 @given(st.integers(min_value=0, max_value=2**63 - 1))
 def test_public_id_round_trip(value):
     assert ids.decode("mbr", ids.encode("mbr", value)) == value

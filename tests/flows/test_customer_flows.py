@@ -160,7 +160,11 @@ def test_a_server_that_does_not_answer_is_asked_again(tencent, run_work) -> None
     assert [one.status for one in welcomes()] == ["sent"] and len(tencent.sent("welcome")) == 1
 
 
-def test_a_worker_lost_between_sending_and_noting_leaves_unknown(tencent, run_work, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [(timedelta(seconds=10), ("sent", "welcome_already_handled")), (timedelta(minutes=2), ("unknown", "worker_lost"))],
+)
+def test_a_worker_lost_after_sending_greets_nobody_twice(tencent, run_work, monkeypatch, later, outcome) -> None:
     def die(request: object, answer: object) -> None:
         raise SystemExit
 
@@ -171,11 +175,28 @@ def test_a_worker_lost_between_sending_and_noting_leaves_unknown(tencent, run_wo
         with pytest.raises(SystemExit):
             run_work()
     assert [one.status for one in welcomes()] == ["reserved"]
-    with time_machine.travel(clock.now() + timedelta(minutes=2)):
+    with time_machine.travel(clock.now() + later):
         relay.sweep()
         run_work()
-    assert [(one.status, one.error) for one in welcomes()] == [("unknown", "worker_lost")]
+    assert [(one.status, one.error) for one in welcomes()] == [outcome]
     assert len(tencent.sent("welcome")) == 1
+
+
+def test_a_worker_lost_before_sending_still_welcomes_in_time(tencent, run_work, monkeypatch) -> None:
+    def die(request: object) -> None:
+        raise SystemExit
+
+    tencent.add("anna")
+    tencent.deliver()
+    with monkeypatch.context() as killed:
+        killed.setattr(outbox.subscriber("welcome.send"), "handler", replace(WELCOME, call=die))
+        with pytest.raises(SystemExit):
+            run_work()
+    assert not tencent.sent("welcome")
+    with time_machine.travel(clock.now() + timedelta(seconds=10)):
+        relay.sweep()
+        run_work()
+    assert [one.status for one in welcomes()] == ["sent"] and len(tencent.sent("welcome")) == 1
 
 
 def test_a_customer_who_leaves_is_lost_and_comes_back(tencent, run_work) -> None:

@@ -16,7 +16,7 @@ from .topic import CONTACT, Topic
 
 T = TypeVar("T")
 
-WELCOME_SECONDS = 12.0  # of the 20 a welcome code lives; the rest went into the queue and the contact's details
+WELCOME_SECONDS = 6.0  # of the 20 a welcome code lives, and less than a worker's lease, so that others may still try
 
 
 @dataclass(frozen=True)
