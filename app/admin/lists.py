@@ -78,7 +78,7 @@ class SopsOut(Page):
 @api.get("/tasks")
 @api.input(TasksIn, location="query", arg_name="asked")
 @api.output(TasksOut)
-@api.doc(summary="Guides' tasks in the caller's stores", responses=[401, 403])
+@api.doc(summary="Guides' tasks in the caller's stores", security="AdminToken", responses=[401, 403])
 def tasks(asked: dict[str, Any]) -> dict[str, Any]:
     """By due time, newest first."""
     return listed_tasks(asked["status"], asked["cursor"], asked["limit"])
@@ -86,14 +86,14 @@ def tasks(asked: dict[str, Any]) -> dict[str, Any]:
 
 @api.get("/campaigns")
 @api.output(CampaignsOut)
-@api.doc(summary="Coupon campaigns with their stock", responses=[401, 403])
+@api.doc(summary="Coupon campaigns with their stock", security="AdminToken", responses=[401, 403])
 def campaigns() -> dict[str, Any]:
     return {"items": queries.campaigns(scope.current().reach), "next_cursor": None}
 
 
 @api.get("/sops")
 @api.output(SopsOut)
-@api.doc(summary="SOPs and how their tasks fare", responses=[401, 403])
+@api.doc(summary="SOPs and how their tasks fare", security="AdminToken", responses=[401, 403])
 def sops() -> dict[str, Any]:
     return {"items": queries.sops(scope.current().reach), "next_cursor": None}
 

@@ -100,7 +100,7 @@ class MemberOut(Schema):
 @api.get("/members")
 @api.input(MembersIn, location="query", arg_name="asked")
 @api.output(MembersOut)
-@api.doc(summary="Find members", responses=[401, 403])
+@api.doc(summary="Find members", security="AdminToken", responses=[401, 403])
 def members(asked: dict[str, Any]) -> dict[str, Any]:
     """Newest first. A search by phone number is written to the audit log."""
     return listed(asked["q"], asked["cursor"], asked["limit"])
@@ -108,7 +108,7 @@ def members(asked: dict[str, Any]) -> dict[str, Any]:
 
 @api.get("/members/<member_id>")
 @api.output(MemberOut)
-@api.doc(summary="One member with history", responses=[401, 403, 404])
+@api.doc(summary="One member with history", security="AdminToken", responses=[401, 403, 404])
 def member(member_id: str) -> dict[str, Any]:
     """The profile and the newest hundred moments. The reading is written to the audit log."""
     profile, moments = shown(member_id)

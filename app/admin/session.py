@@ -57,7 +57,7 @@ def login(given: dict[str, str]) -> dict[str, Any]:
 
 @api.get("/me")
 @api.output(MeOut)
-@api.doc(summary="Who am I and what do I see", responses=[401])
+@api.doc(summary="Who am I and what do I see", security="AdminToken", responses=[401])
 def me() -> dict[str, Any]:
     mine = scope.current()
     seen = mine.reach.store_ids
@@ -75,7 +75,7 @@ def me() -> dict[str, Any]:
 
 @api.post("/logout")
 @api.output(DoneOut)
-@api.doc(summary="Make the token worthless", responses=[401, 403])
+@api.doc(summary="Make the token worthless", security="AdminToken", responses=[401, 403])
 def logout() -> dict[str, str]:
     auth.logout()
     return {"status": "ok"}

@@ -90,7 +90,7 @@ class FeedOut(Schema):
 
 @api.get("/today")
 @api.output(TodayOut)
-@api.doc(summary="Today so far, beside yesterday", responses=[401, 403])
+@api.doc(summary="Today so far, beside yesterday", security="AdminToken", responses=[401, 403])
 def today() -> dict[str, Any]:
     """Money in fen, shares in basis points. Counts are of the caller's stores."""
     return board()
@@ -98,7 +98,7 @@ def today() -> dict[str, Any]:
 
 @api.get("/stores")
 @api.output(StoresOut)
-@api.doc(summary="The caller's stores with their figures of today", responses=[401, 403])
+@api.doc(summary="The caller's stores with their figures of today", security="AdminToken", responses=[401, 403])
 def stores() -> dict[str, Any]:
     """Stores with the most sales first."""
     me = scope.current()
@@ -107,7 +107,7 @@ def stores() -> dict[str, Any]:
 
 @api.get("/feed")
 @api.output(FeedOut)
-@api.doc(summary="What just happened", responses=[401, 403])
+@api.doc(summary="What just happened", security="AdminToken", responses=[401, 403])
 def feed() -> dict[str, Any]:
     """The newest events, newest first. `text` is Simplified Chinese and names nobody in full."""
     return {"items": happened()}

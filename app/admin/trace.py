@@ -40,7 +40,9 @@ class TraceOut(Schema):
 
 @api.get("/trace/<start>")
 @api.output(TraceOut)
-@api.doc(summary="Everything one customer's callbacks and requests caused", responses=[401, 403, 404])
+@api.doc(
+    summary="Everything one customer's callbacks and requests caused", security="AdminToken", responses=[401, 403, 404]
+)
 def trace(start: str) -> dict[str, Any]:
     """`start` is a correlation id, a member's public id or number, or a person's public id. Audited."""
     journey = traced(start)

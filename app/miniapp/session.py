@@ -40,6 +40,10 @@ class PhoneIn(Schema):
     )
 
 
+class BoundOut(MemberOut):
+    """The member that the phone now belongs to."""
+
+
 @bp.post("/login")
 @bp.input(LoginIn)
 @bp.output(LoginOut)
@@ -64,7 +68,7 @@ def login(json_data: dict[str, str]) -> dict[str, Any]:
 
 @bp.post("/phone")
 @bp.input(PhoneIn)
-@bp.output(MemberOut)
+@bp.output(BoundOut)
 @bp.doc(summary="Bind my phone", security=auth.SECURITY, responses=[401, 403, 404, 409, 503])
 def bind(json_data: dict[str, str]) -> dict[str, Any]:
     """Bind the phone number behind the button's code and become a member, with whatever the number's card holds."""

@@ -1,0 +1,182 @@
+"""The OpenAPI document is whole, and nothing that it allows makes any audience answer 500.
+
+Schemathesis makes the requests: a bounded number for each operation, valid and spoilt, with each audience's own proof
+of identity, against a brand where things happened.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import schemathesis
+from console_world import PHONE, Busy, bearer, make_busy
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis.generation import GenerationMode
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from app.core import ids, tokens
+from app.core.transaction import transaction
+from app.coupons import commands as coupons
+from app.coupons.rules import Terms
+from app.miniapp import auth as miniapp_auth
+from app.pos import auth as pos_auth
+
+EXAMPLES = 8
+AUDIENCES = ("admin", "miniapp", "sidebar", "pos")
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def _operations(document) -> list[tuple[str, str, dict]]:
+    return [
+        (path, method, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    ]
+
+
+def test_every_operation_is_described(client) -> None:
+    document = client.get("/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    known = set(document["components"]["securitySchemes"])
+    for path, method, operation in _operations(document):
+        where = f"{method.upper()} {path}"
+        assert operation.get("summary"), f"{where} has no summary"
+        assert any(status.startswith("2") for status in operation["responses"]), where
+        assert {name for one in operation.get("security", []) for name in one} <= known, where
+        if not path.endswith("/login"):
+            assert operation.get("security"), f"{where} does not say who may call it"
+            assert "401" in operation["responses"], where
+    assert {path.split("/")[2] for path, _, _ in _operations(document)} == set(AUDIENCES)
+
+
+def test_the_browsable_page_is_there(client) -> None:
+    assert client.get("/docs").status_code == 200
+
+
+def test_every_operation_but_login_refuses_strangers(client) -> None:
+    for path, method, _ in _operations(client.get("/openapi.json").json):
+        if path.endswith("/login"):
+            continue
+        answer = client.open(path.replace("{", "").replace("}", ""), method=method.upper(), json={})
+        assert answer.status_code in (401, 422), (method, path, answer.text)
+        assert set(answer.json) == {"code", "message", "data", "request_id"}
+
+
+def _identity(busy: Busy, audience: str, request: Request) -> dict[str, str]:
+    """What proves the caller of a request: shopper, guide, manager and till of the busy brand."""
+    world = busy.world
+    if audience == "admin":
+        return bearer(world.admin)
+    if audience == "miniapp":
+        token, _ = miniapp_auth.issue(brand_id=world.brand_id, person_id=busy.person, openid="openid-1")
+        return {"Authorization": f"Bearer {token}"}
+    if audience == "sidebar":
+        token, _ = tokens.issue("sidebar", {"sub": ids.encode("gde", world.guide.id)})
+        return {"Cookie": f"siyu_sidebar={token}"}
+    query = request.query_string.decode("latin-1")
+    stamp = str(int(time.time()))
+    return {
+        "X-Siyu-Key": world.till.key_id,
+        "X-Siyu-Timestamp": stamp,
+        "X-Siyu-Signature": pos_auth.signature(
+            world.till_secret.encode(),
+            method=request.method,
+            target=request.path + (f"?{query}" if query else ""),
+            timestamp=stamp,
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            body=request.get_data(),
+        ),
+    }
+
+
+def _spare_coupon(busy: Busy) -> int:
+    """A coupon that is still good."""
+    with transaction():
+        campaign = coupons.create_campaign(
+            brand_id=busy.world.brand_id,
+            code="SPARE",
+            name="备用券",
+            terms=Terms(kind="amount", amount_fen=100, valid_days=9),
+            quota=5,
+        )
+        return coupons.issue(
+            brand_id=busy.world.brand_id,
+            member_id=busy.member,
+            campaign_id=campaign,
+            source="admin",
+            source_ref="spare",
+        )
+
+
+def _true_ids(busy: Busy, coupon: int) -> dict[str, str]:
+    """Ids of things that are there, by the parameter that names them."""
+    return {
+        "coupon": ids.encode("cpn", coupon),
+        "member_id": ids.encode("mbr", busy.member),
+        "start": busy.correlation,
+        "campaign": ids.encode("cmp", busy.campaign),
+        "task_id": ids.encode("tsk", busy.task),
+        "external_userid": "wm_customer_1",
+        "store": busy.world.store.code,
+        "phone": PHONE,
+    }
+
+
+def _send(app, case, busy: Busy, audience: str, real: dict[str, str]):
+    """Send a generated request, signed; `real` says by what the ids it names are replaced."""
+    for container in (case.path_parameters, case.query, case.body):
+        if isinstance(container, dict):
+            container |= {name: value for name, value in real.items() if name in container}
+    given = case.as_transport_kwargs()
+    headers = {str(name): str(value) for name, value in (given.pop("headers", None) or {}).items()}
+    headers["Idempotency-Key"] = f"schemathesis-{ids.new_id()}"
+    builder = EnvironBuilder(**given, headers=headers)
+    proof = _identity(busy, audience, builder.get_request())
+    return app.test_client(use_cookies=False).open(EnvironBuilder(**given, headers={**headers, **proof}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_nothing_that_is_allowed_answers_500(app, audience) -> None:
+    busy = make_busy()
+    real = _true_ids(busy, _spare_coupon(busy))
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", app).include(path_regex=f"^/api/{audience}/")
+    answers: dict[str, set[int]] = {}
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.path.endswith(("/login", "/logout", "/phone", "/jssdk")):
+            continue  # they end the session or speak to Tencent, and have tests of their own
+        _check(app, operation, busy, audience, real, answers.setdefault(operation.label, set()))
+    assert answers
+    assert [label for label, statuses in answers.items() if min(statuses) >= 300 and label.startswith("GET")] == []
+
+
+def _check(app, operation, busy: Busy, audience: str, real: dict[str, str], seen: set[int]) -> None:
+    """Send a bounded number of requests of one operation, as the document allows them and spoilt."""
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode), there=st.booleans())
+        def check(case, there) -> None:
+            answer = _send(app, case, busy, audience, real if there else {})
+            seen.add(answer.status_code)
+            assert answer.status_code < 500, (operation.label, case.as_curl_command(), answer.text[:500])
+            if answer.status_code >= 400 and answer.is_json:
+                assert set(answer.json) == {"code", "message", "data", "request_id"}, answer.text[:500]
+
+        try:
+            check()
+        except Unsatisfiable:
+            pass  # an operation without anything to spoil
