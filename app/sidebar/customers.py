@@ -119,7 +119,7 @@ def customer(external_userid: str) -> dict[str, Any]:
 
 def _tasks(guide: auth.GuideSession, member_id: int) -> list[dict[str, Any]]:
     found = sop.tasks_of_member(guide.brand_id, member_id, guide_id=guide.guide_id, status="open")
-    return [task_view(one) for one in sorted(found, key=lambda one: one.deadline_at)]
+    return [task_view(one) for one in sorted(found, key=lambda one: (one.deadline_at, one.task_id))]
 
 
 def _member(found: Customer, member: Member) -> dict[str, Any]:

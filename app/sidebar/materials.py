@@ -6,10 +6,12 @@ from typing import Any
 
 from apiflask import Schema, fields
 from apiflask.validators import Length
+from flask import current_app
 
 from app.content import queries as content
 from app.content.queries import MaterialView, Rendered
 from app.org import queries as org
+from app.settings import Settings
 
 from . import auth
 from .blueprint import api
@@ -28,7 +30,9 @@ class MaterialOut(Schema):
     text = fields.String(metadata={"description": "The words, variables filled in."})
     image_url = fields.String(allow_none=True)
     link_url = fields.String(allow_none=True)
-    message = fields.Nested(MessageOut)
+    messages = fields.List(
+        fields.Nested(MessageOut), metadata={"description": "To be sent one after the other: the words, then the card."}
+    )
 
 
 class MaterialsOut(Schema):
@@ -65,25 +69,32 @@ def shown(material: MaterialView, values: dict[str, str | None], appid: str) -> 
         "text": rendered.text or (card.description if card else ""),
         "image_url": material.image_url,
         "link_url": material.link_url,
-        "message": _message(rendered, appid),
+        "messages": _messages(rendered, appid),
     }
 
 
-def _message(rendered: Rendered, appid: str) -> dict[str, Any]:
-    """The argument of `ww.sendChatMessage`. A picture goes as a link to it: the call takes no address of a picture."""
-    if not rendered.attachments:
-        return {"msgtype": "text", "text": {"content": rendered.text}}
-    card = rendered.attachments[0]
-    if card.kind == "miniprogram":
-        program = {"appid": appid, "title": card.title, "imgUrl": card.image_url, "page": card.page}
-        return {"msgtype": "miniprogram", "miniprogram": program}
-    link = card.url or card.image_url
-    return {
-        "msgtype": "news",
-        "news": {
-            "link": link,
-            "title": card.title,
-            "desc": card.description or rendered.text,
-            "imgUrl": card.image_url,
-        },
-    }
+def _messages(rendered: Rendered, appid: str) -> list[dict[str, Any]]:
+    """The arguments of `ww.sendChatMessage`. A picture goes as a link to it: the call takes no address of a picture."""
+    messages: list[dict[str, Any]] = []
+    if rendered.text:
+        messages.append({"msgtype": "text", "text": {"content": rendered.text}})
+    for card in rendered.attachments:
+        picture = _absolute(card.image_url)
+        if card.kind == "miniprogram":
+            program = {"appid": appid, "title": card.title, "imgUrl": picture, "page": card.page}
+            messages.append({"msgtype": "miniprogram", "miniprogram": program})
+        else:
+            news = {
+                "link": _absolute(card.url) or picture,
+                "title": card.title,
+                "desc": card.description,
+                "imgUrl": picture,
+            }
+            messages.append({"msgtype": "news", "news": news})
+    return messages
+
+
+def _absolute(url: str) -> str:
+    """An address that WeCom's client can open by itself; our own files are stored without a host."""
+    settings: Settings = current_app.extensions["siyu"]
+    return settings.public_url.rstrip("/") + url if url.startswith("/") else url

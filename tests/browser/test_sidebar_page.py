@@ -192,7 +192,7 @@ def test_the_whole_round_beside_a_chat(
     frame.click("text=送上新人见面礼")
     frame.wait_for_selector("text=阿宁您好，感谢您成为会员")
     frame.click("button:has-text('发送给客户')")
-    frame.wait_for_selector("text=任务已完成，优惠券已发放")
+    frame.wait_for_selector("text=任务已完成，优惠券随后到账")
     assert [row.content["text"]["content"][:4] for row in shop.engine.world.sent if row.kind == "chat"] == ["阿宁您好"]
     run_work()
     with transaction():

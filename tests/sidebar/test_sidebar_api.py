@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from people import make_follow, make_member
 
 from app.channels import commands as channels
+from app.content import commands as content
 from app.core import ids
 from app.core.db import session
 from app.core.transaction import transaction
@@ -88,7 +89,7 @@ def test_a_task_from_list_to_coupon(counter, run_work) -> None:
     assert task["customer"] == {"external_userid": "wm-1", "name": "阿宁", "avatar": None}
     words = "阿宁您好，新人券送给您。一号店 导购1"
     assert task["material"]["text"] == words
-    assert task["material"]["message"] == {"msgtype": "text", "text": {"content": words}}
+    assert task["material"]["messages"] == [{"msgtype": "text", "text": {"content": words}}]
     assert task["coupon"] == {
         "id": ids.encode("cmp", counter.campaign),
         "name": "新人券",
@@ -130,10 +131,32 @@ def test_material_is_addressed_to_the_customer(counter) -> None:
     counter.sign_in(counter.world.guide)
     items = counter.get("materials", external_userid="wm-1").get_json()["items"]
     assert [one["kind"] for one in items] == ["link", "text"]
-    assert items[0]["message"]["msgtype"] == "news"
-    assert items[0]["message"]["news"]["link"] == "https://example.com/n"
+    (card,) = items[0]["messages"]
+    assert (card["msgtype"], card["news"]["link"]) == ("news", "https://example.com/n")
     assert items[1]["text"].startswith("阿宁您好")
     assert counter.get("materials").get_json()["items"][1]["text"].startswith("亲爱的顾客您好")
+
+
+def test_a_card_follows_its_words_and_has_whole_addresses(counter) -> None:
+    with transaction():
+        content.save_material(
+            brand_id=counter.world.brand_id,
+            code="card",
+            kind="miniprogram",
+            title="{name}的礼券",
+            body="请查收",
+            page="pages/wallet/index",
+            image_url="/static/demo/card.png",
+        )
+    counter.sign_in(counter.world.guide)
+    words, card = counter.get("materials", external_userid="wm-1").get_json()["items"][0]["messages"]
+    assert words == {"msgtype": "text", "text": {"content": "请查收"}}
+    assert card["miniprogram"] == {
+        "appid": counter.tencent.appid,
+        "title": "阿宁的礼券",
+        "page": "pages/wallet/index",
+        "imgUrl": "http://127.0.0.1:8000/static/demo/card.png",
+    }
 
 
 def test_a_coupon_is_given_once_and_within_the_limit(counter) -> None:

@@ -125,8 +125,9 @@ function sidebar() {
       if (this.task.sending || !data.material) return;
       this.task.sending = true;
       try {
-        await wecom.send(data.material.message);
-        this.task.sent = { kind: 'sidebar_send', msgtype: data.material.message.msgtype, external_userid: this.external };
+        const { messages } = data.material;
+        await wecom.send(messages);
+        this.task.sent = { kind: 'sidebar_send', msgtype: messages[messages.length - 1].msgtype, external_userid: this.external };
       } catch {
         this.say('没有发送成功，请在聊天窗口重试', 'warn');
       }
@@ -141,7 +142,7 @@ function sidebar() {
         const { data } = this.task;
         await post(`tasks/${data.id}/complete`, { evidence });
         this.task.noting = false;
-        this.say(data.coupon ? '任务已完成，优惠券已发放' : '任务已完成', 'success');
+        this.say(data.coupon ? '任务已完成，优惠券随后到账' : '任务已完成', 'success');
         await load(this.task, () => get(`tasks/${data.id}`));
         load(this.me, () => get('me'));
         if (this.external) this.loadCustomer();
@@ -171,7 +172,7 @@ function sidebar() {
     async sendMaterial(material) {
       if (!this.external) return this.say('请先打开与客户的聊天', 'warn');
       try {
-        await wecom.send(material.message);
+        await wecom.send(material.messages);
         this.say('已发送', 'success');
       } catch {
         this.say('没有发送成功，请重试', 'warn');
@@ -207,6 +208,10 @@ function sidebar() {
     say(text, kind) {
       clearTimeout(this.toast.timer);
       Object.assign(this.toast, { text, kind, timer: setTimeout(() => { this.toast.text = ''; }, 2600) });
+    },
+
+    hide(element) {
+      element.hidden = true;
     },
 
     kindOf: (kind) => KINDS[kind] || kind,

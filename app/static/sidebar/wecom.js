@@ -39,12 +39,13 @@ export async function connect() {
   }
 }
 
-/** Put a message into the chat beside the page. Rejects when the guide or WeCom refuses. */
-export async function send(message) {
+/** Put messages into the chat beside the page, one after the other. Rejects when the guide or WeCom refuses one. */
+export async function send(messages) {
   // A plain copy: what Alpine watches is a Proxy, which cannot be posted to WeCom's client.
-  const { msgtype, [msgtype]: content } = JSON.parse(JSON.stringify(message));
-  const result = await sdk().sendChatMessage({ msgtype, [msgtype]: content, enterChat: true });
-  if (result && result.errCode && result.errCode !== 0) throw result;
+  for (const { msgtype, [msgtype]: content } of JSON.parse(JSON.stringify(messages))) {
+    const result = await sdk().sendChatMessage({ msgtype, [msgtype]: content, enterChat: true });
+    if (result && result.errCode) throw result;
+  }
 }
 
 /** Open the chat with a customer. */
