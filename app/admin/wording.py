@@ -64,7 +64,7 @@ def feed_line(event: Happened, stores: Mapping[int, str]) -> str:
         "members.joined": f"{who} 成为会员（{source(str(data.get('source', '')))}）",
         "members.bound": f"{who} 在小程序绑定了手机号",
         "sales.order_paid": f"{who} 消费 {yuan(data.get('paid_fen'))}",
-        "tiers.upgraded": f"{who} 升级为 {data.get('tier_name', '')}",
+        "tiers.upgraded": f"{who} {'升级' if data.get('from_tier_id') else '入会'}为 {data.get('tier_name', '')}",
         "coupons.issued": f"{who} 获得一张优惠券（{source(str(data.get('source', '')))}）",
         "coupons.redeemed": f"{who} 核销优惠券，优惠 {yuan(data.get('discount_fen'))}",
         "coupons.returned": f"{who} 的优惠券已退回",

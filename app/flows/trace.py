@@ -56,10 +56,10 @@ def trace(start: str, *, brand_id: int | None = None, limit: int = LIMIT) -> Jou
     With `brand_id`, only what happened in that brand: a brand's own staff see no other brand of the group.
     """
     journey = Journey(brand_id=brand_id)
-    if start.startswith("cor_"):
-        _from_correlation(journey, start)
-    else:
+    if _names_somebody(start):
         _about(journey, _person_of(start, brand_id))
+    else:
+        _from_correlation(journey, start)
     rows = _subject_rows(journey)
     rows += _caused_rows(journey, start, rows)
     rows = _of_brand(rows, brand_id)
@@ -83,6 +83,10 @@ def _of_brand(rows: list[_Rows], brand_id: int | None) -> list[_Rows]:
         ours = [row for row in found if (row.get("brand_id") or brand_id) == brand_id and row["correlation_id"] in mine]
         kept += [(table, ours)] if ours else []
     return kept
+
+
+def _names_somebody(start: str) -> bool:
+    return start.startswith(("mbr_", "prs_")) or start.isdigit()
 
 
 def _person_of(start: str, brand_id: int | None) -> int:
@@ -176,7 +180,7 @@ def _subject_rows(journey: Journey) -> list[_Rows]:
 
 def _caused_rows(journey: Journey, start: str, rows: list[_Rows]) -> list[_Rows]:
     """Rows that name nobody but belong to the same callbacks and requests: messages, deliveries, effects, audit."""
-    if start.startswith("cor_"):
+    if not _names_somebody(start):
         journey.correlations.add(start)
     journey.shared = _shared(journey) if journey.person_ids else set()
     own = sorted(journey.correlations - journey.shared)

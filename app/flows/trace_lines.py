@@ -129,7 +129,7 @@ def _facts(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
         value = row.get(name)
         if isinstance(value, Mapping):
             facts |= {key: _shown(key, one) for key, one in value.items() if one is not None and key not in _SILENT}
-        elif value is not None and not (name in ("last_error", "error") and value == ""):
+        elif value not in (None, ""):
             facts[name] = _shown(name, value)
     return facts
 

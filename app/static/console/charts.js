@@ -37,13 +37,13 @@ const charts = (() => {
     chart("funnel").setOption({
       grid: { left: 8, right: 8, top: 8, bottom: 8, containLabel: true },
       tooltip: { formatter: ({ dataIndex }) => `${steps[dataIndex].name}：${steps[dataIndex].value} 人（${rate(steps[dataIndex].value)}）` },
-      xAxis: { type: "value", min: 0, max: top, show: false },
+      xAxis: { type: "value", min: 0, max: top * 1.4, show: false },
       yAxis: { type: "category", inverse: true, data: steps.map((step) => step.name), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { ...font, fontSize: 13 } },
       series: [
         { type: "bar", stack: "funnel", silent: true, itemStyle: { color: "transparent" }, data: steps.map((step) => (top - step.value) / 2) },
         { type: "bar", stack: "funnel", barWidth: 38, data: steps.map((step, index) => ({ value: step.value, itemStyle: { color: ["#2f6bff", "#5b8bff", "#22b07d", "#f59e0b"][index], borderRadius: 6 } })) },
-        // The label stands in the middle whatever the bar's width.
-        { type: "bar", barGap: "-100%", barWidth: 38, silent: true, itemStyle: { color: "transparent" }, data: steps.map(() => top), label: { show: true, position: "inside", color: "#1d2433", fontWeight: 600, formatter: ({ dataIndex }) => `${steps[dataIndex].value}  ${dataIndex ? rate(steps[dataIndex].value) : ""}`, textBorderColor: "#fff", textBorderWidth: 3 } },
+        // Numbers stand at the right edge, whatever the bar's width.
+        { type: "bar", barGap: "-100%", barWidth: 38, silent: true, itemStyle: { color: "transparent" }, data: steps.map(() => top * 1.4), label: { show: true, position: "insideRight", formatter: ({ dataIndex }) => `{count|${steps[dataIndex].value}}\n{rate|${dataIndex ? rate(steps[dataIndex].value) : "人"}}`, rich: { count: { color: "#1d2433", fontWeight: 600, fontSize: 14, align: "right", lineHeight: 19 }, rate: { ...font, align: "right", lineHeight: 15 } } } },
       ],
     });
   }
