@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import and_, case, func, select
@@ -13,14 +12,13 @@ from app.core.db import session
 from app.coupons.models import Coupon, Redemption
 from app.dashboards.reach import Reach
 from app.dashboards.rules import Day, share_bp
-from app.identity.models import Person
-from app.members.models import Member, Membership
+from app.members.models import Member
 from app.org import queries as org
 from app.org.models import Guide
 from app.sales.models import SalesOrder
 from app.sop.models import GuideTask
 
-FUNNEL_DAYS = 7
+from . import funnel
 
 
 class Figure(NamedTuple):
@@ -48,16 +46,6 @@ class StoreDay:
 
 
 @dataclass(frozen=True)
-class Funnel:
-    """Customers added in the last seven days, and how many of them got how far."""
-
-    added: int
-    bound: int
-    tasked: int
-    redeemed: int
-
-
-@dataclass(frozen=True)
 class Board:
     """The page: `figures` by name, hours 0..23 of both days, stores with the most sales first."""
 
@@ -66,7 +54,7 @@ class Board:
     hours: tuple[int, ...]
     hours_yesterday: tuple[int, ...]
     stores: tuple[StoreDay, ...]
-    funnel: Funnel
+    funnel: funnel.Funnel
 
 
 _BY_STORE = dict[int | None, Figure]
@@ -87,7 +75,7 @@ def board(reach: Reach, day: Day) -> Board:
         hours=hours[0],
         hours_yesterday=hours[1],
         stores=_stores(reach, by),
-        funnel=_funnel(reach, day),
+        funnel=funnel.of(reach, day),
     )
 
 
@@ -220,56 +208,3 @@ def _stores(reach: Reach, by: dict[str, _BY_STORE]) -> tuple[StoreDay, ...]:
 
     lines = [line(store) for store in org.stores(reach.brand_id) if reach.covers(store.id)]
     return tuple(sorted(lines, key=lambda one: (-one.sales_fen, -one.new_members, one.code)))
-
-
-def _funnel(reach: Reach, day: Day) -> Funnel:
-    brand = reach.brand_id
-    living = func.coalesce(Person.merged_into, Follow.person_id)
-    added = (
-        select(living.label("person_id"))
-        .select_from(Follow)
-        .outerjoin(Person, Person.person_id == Follow.person_id)
-        .outerjoin(Guide, Guide.id == Follow.guide_id)
-        .where(
-            Follow.brand_id == brand,
-            reach.within(Guide.store_id),
-            Follow.added_at >= day.end - timedelta(days=FUNNEL_DAYS),
-            Follow.added_at < day.end,
-        )
-        .distinct()
-        .cte("added")
-    )
-    members = (
-        select(added.c.person_id, Member.member_id)
-        .join(Membership, and_(Membership.person_id == added.c.person_id, Membership.brand_id == brand))
-        .join(Member, and_(Member.brand_id == brand, Member.member_id == Membership.member_id))
-        .where(Member.bound_at.is_not(None))
-        .cte("members")
-    )
-    tasked = (
-        select(GuideTask.member_id)
-        .join(members, members.c.member_id == GuideTask.member_id)
-        .where(GuideTask.brand_id == brand, GuideTask.status == "done")
-        .distinct()
-        .cte("tasked")
-    )
-    redeemed = (
-        select(Redemption.member_id)
-        .join(tasked, tasked.c.member_id == Redemption.member_id)
-        .where(Redemption.brand_id == brand, Redemption.returned_at.is_(None))
-        .distinct()
-        .cte("redeemed")
-    )
-    row = session.execute(
-        select(
-            func.count(),
-            func.count(members.c.member_id),
-            func.count(tasked.c.member_id),
-            func.count(redeemed.c.member_id),
-        )
-        .select_from(added)
-        .outerjoin(members, members.c.person_id == added.c.person_id)
-        .outerjoin(tasked, tasked.c.member_id == members.c.member_id)
-        .outerjoin(redeemed, redeemed.c.member_id == tasked.c.member_id)
-    ).one()
-    return Funnel(*row)
