@@ -8,7 +8,8 @@ and there is no window in which a worker can die between two halves.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -19,7 +20,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from .errors import Busy, ProgrammingError, Unavailable
 
-_pool: ConnectionPool | None = None
+_pool: ConnectionPool[_Connection] | None = None
 _opening = threading.Lock()
 _conninfo = ""
 _size = 4
@@ -41,11 +42,11 @@ def close() -> None:
         _pool = None
 
 
-def _connect() -> ConnectionPool:
+def _connect() -> ConnectionPool[_Connection]:
     return _pool or _open()
 
 
-def _open() -> ConnectionPool:
+def _open() -> ConnectionPool[_Connection]:
     global _pool
     with _opening:  # the first requests of a process come on several threads at once
         if _pool is None:
@@ -53,20 +54,26 @@ def _open() -> ConnectionPool:
                 raise ProgrammingError("the hot pool is not configured")
             _pool = ConnectionPool(
                 _conninfo,
+                connection_class=_Connection,
                 min_size=1,
                 max_size=_size,
                 timeout=3,
                 kwargs={"autocommit": True, "prepare_threshold": 1, "options": "-c lock_timeout=3000"},
-                configure=_one_integer_type,
+                configure=_prepare,
                 open=True,
             )
         return _pool
 
 
-def _one_integer_type(connection: psycopg.Connection[TupleRow]) -> None:
+class _Connection(psycopg.Connection[TupleRow]):
+    kept: psycopg.Cursor[TupleRow]
+
+
+def _prepare(connection: _Connection) -> None:
     """Send every integer as int8: by value psycopg would choose among three, and each mix of them is another statement
     to prepare."""
     connection.adapters.register_dumper(int, Int8Dumper)
+    connection.kept = connection.cursor()
 
 
 def fetch_one(statement: str, parameters: Mapping[str, Any]) -> TupleRow | None:
@@ -75,20 +82,26 @@ def fetch_one(statement: str, parameters: Mapping[str, Any]) -> TupleRow | None:
     Raises Busy when a lock is not had within three seconds, Unavailable when the database or the pool does not answer.
     Integrity errors come through as psycopg's, for the caller to name.
     """
-    try:
-        with _connect().connection() as connection:
-            return connection.execute(statement, parameters).fetchone()
-    except _BUSY as error:
-        raise Busy(retry_after=1) from error
-    except (PoolTimeout, psycopg.OperationalError) as error:
-        raise Unavailable("The database does not answer.", retry_after=2) from error
+    with _cursor() as cursor:
+        return cursor.execute(statement, parameters).fetchone()
 
 
 def fetch_all(statement: str, parameters: Mapping[str, Any]) -> list[TupleRow]:
     """Like `fetch_one`, for every row."""
+    with _cursor() as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+@contextmanager
+def _cursor() -> Iterator[psycopg.Cursor[TupleRow]]:
+    """A connection's own cursor: kept with it, as a new one would look its adapters up anew for every parameter."""
     try:
-        with _connect().connection() as connection:
-            return connection.execute(statement, parameters).fetchall()
+        pool = _connect()
+        connection = pool.getconn()
+        try:
+            yield connection.kept
+        finally:
+            pool.putconn(connection)  # which replaces a broken one; autocommit leaves nothing to roll back
     except _BUSY as error:
         raise Busy(retry_after=1) from error
     except (PoolTimeout, psycopg.OperationalError) as error:

@@ -62,7 +62,7 @@ def _begin() -> None:
     context.begin(context.new_correlation_id())
     if request.content_length and request.content_length > MAX_BODY:
         raise TooLarge()
-    if request.mimetype.endswith("json") and request.content_length:
+    if request.mimetype.endswith("json"):  # without a length too: a chunked body has none
         _check_depth(request.get_data(cache=True))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, String
-from flask import Response, g, jsonify
+from flask import Response, g
 
 from app.core import ids
 from app.core.errors import Invalid, NotFound, SiyuError
@@ -17,7 +17,7 @@ from app.coupons import queries
 from app.coupons.rules import Line
 
 from .auth import idempotency_key, signed
-from .checked import Checked, Many, Text, Whole
+from .checked import Checked, Many, Text, Whole, answer, described
 
 blueprint = APIBlueprint("redemptions", __name__, url_prefix="/api/pos/v1/redemptions", tag="pos")
 
@@ -126,13 +126,12 @@ def _coupon(coupon: Any) -> dict[str, str]:
 
 @blueprint.post("/validate")
 @signed
-@blueprint.input(RedemptionIn, validation=False)
-@blueprint.output(QuoteOut)
+@described(blueprint, takes=RedemptionIn, gives=QuoteOut)
 @blueprint.doc(summary="What a coupon would take off an order", security=SECURITY, responses=[401, 404, 422])
-def validate(json_data: Any) -> Response:
+def validate() -> Response:
     """Changes nothing. A coupon that cannot be used answers `usable: false` with the reason a redemption would give;
     a code that is nobody's answers 404."""
-    body = _redemption_in.load(json_data)
+    body = _redemption_in.body()
     lines, till = _basket(body), _till(body["store"])
     try:
         priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
@@ -140,25 +139,28 @@ def validate(json_data: Any) -> Response:
         raise
     except SiyuError as refusal:
         reason = {"code": refusal.code, "message": refusal.message, "data": refusal.data}
-        return jsonify(usable=False, reason=reason, discount_fen=0, currency="CNY", lines=[], coupon=None)
-    return jsonify(
-        usable=True,
-        reason=None,
-        discount_fen=priced.quote.discount_fen,
-        currency="CNY",
-        lines=_lines(priced.quote.lines),
-        coupon=_coupon(priced.coupon),
+        return answer(
+            {"usable": False, "reason": reason, "discount_fen": 0, "currency": "CNY", "lines": [], "coupon": None}
+        )
+    return answer(
+        {
+            "usable": True,
+            "reason": None,
+            "discount_fen": priced.quote.discount_fen,
+            "currency": "CNY",
+            "lines": _lines(priced.quote.lines),
+            "coupon": _coupon(priced.coupon),
+        }
     )
 
 
 @blueprint.post("")
 @signed
-@blueprint.input(RedemptionIn, validation=False)
-@blueprint.output(RedemptionOut)
+@described(blueprint, takes=RedemptionIn, gives=RedemptionOut)
 @blueprint.doc(summary="Redeem a coupon for an order, once", security=SECURITY, responses=[401, 404, 409, 422])
-def redeem(json_data: Any) -> Response:
+def redeem() -> Response:
     """Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
-    key, body = idempotency_key(), _redemption_in.load(json_data)
+    key, body = idempotency_key(), _redemption_in.body()
     lines, till = _basket(body), _till(body["store"])
     done = coupons.redeem(
         till=till,
@@ -167,22 +169,24 @@ def redeem(json_data: Any) -> Response:
         order_no=body["order_no"],
         lines=lines,
     )
-    return jsonify(
-        redemption=ids.encode("rdm", done.redemption_id),
-        order_no=done.order_no,
-        store=body["store"],
-        member=ids.encode("mbr", done.member_id),
-        discount_fen=done.discount_fen,
-        currency="CNY",
-        lines=_lines(done.lines),
-        coupon=_coupon(done),
-        redeemed_at=done.redeemed_at,
+    return answer(
+        {
+            "redemption": ids.encode("rdm", done.redemption_id),
+            "order_no": done.order_no,
+            "store": body["store"],
+            "member": ids.encode("mbr", done.member_id),
+            "discount_fen": done.discount_fen,
+            "currency": "CNY",
+            "lines": _lines(done.lines),
+            "coupon": _coupon(done),
+            "redeemed_at": done.redeemed_at,
+        }
     )
 
 
 @blueprint.post("/<redemption>/return")
 @signed
-@blueprint.output(ReturnOut)
+@described(blueprint, gives=ReturnOut)
 @blueprint.doc(summary="Give a redemption back", security=SECURITY, responses=[401, 404, 409, 422])
 def give_back(redemption: str) -> Response:
     """The order was cancelled: the coupon may be used again while it is valid. Needs an Idempotency-Key."""
@@ -200,7 +204,5 @@ def give_back(redemption: str) -> Response:
         }
 
     with transaction():
-        answer = once(
-            scope=g.client.key_scope, key=key, digest=request_hash("redemptions.return", redemption), work=work
-        )
-    return jsonify(answer)
+        done = once(scope=g.client.key_scope, key=key, digest=request_hash("redemptions.return", redemption), work=work)
+    return answer(done)
