@@ -277,3 +277,13 @@ def test_outside_a_chat_the_page_still_serves(
     page.evaluate("() => { window.fetch = window.online }")
     page.click("button:has-text('重试')")
     page.wait_for_selector(".material")
+
+
+def test_in_an_ordinary_browser_tencents_own_sdk_does_no_harm(app, shop: Shop, page: Page, address: str) -> None:  # type: ignore[no-untyped-def]
+    """Without the stand-in the page loads @wecom/jssdk, which finds no WeCom: the page shows the guide's tasks."""
+    app.extensions["siyu"] = dataclasses.replace(app.extensions["siyu"], jssdk_url="")
+    page.goto(f"{address}/sidebar/")
+    page.select_option("select[name=staff]", shop.world.guide.userid)
+    page.click("button[type=submit]")
+    page.wait_for_selector("[data-task-row]", timeout=20_000)
+    assert page.evaluate("() => typeof window.ww.register") == "function"

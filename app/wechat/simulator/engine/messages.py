@@ -11,6 +11,7 @@ from app.wechat.simulator.engine.world import World
 from app.wechat.simulator.errors import WireError
 
 KEEP = 50_000  # sent rows kept; the oldest go first
+DUPLICATE_CHECK_MOST = 14_400  # seconds
 MEMBER_PER_MINUTE, MEMBER_PER_HOUR = 30, 1000
 # Field kinds of a subscribe message and what fits: a longer value makes the whole send fail with 47003.
 LIMITS = {
@@ -30,6 +31,7 @@ class Messages:
     def __init__(self, world: World, directory: Directory) -> None:
         self.world, self.directory = world, directory
         self._per_member: dict[str, list[float]] = {}
+        self._repeatable: dict[str, float] = {}
 
     def record(
         self, kind: str, receiver: str, to: str, sender: str, content: dict[str, Any], *, dropped: bool = False
@@ -125,6 +127,8 @@ class Messages:
         if not known:
             raise WireError(81013)
         for userid in dict.fromkeys(known):
+            if self._repeated(f"{app.corp_id}|{app.agent_id}|{userid}|{kind}|{sorted(body[kind].items())}", body):
+                continue
             self.record(
                 "app",
                 app.corp_id,
@@ -137,6 +141,19 @@ class Messages:
         if kind == "template_card":
             answer["response_code"] = world.make_id("response", 43)
         return answer
+
+    def _repeated(self, key: str, body: dict[str, Any]) -> bool:
+        """With enable_duplicate_check the same content to a member is accepted, and not sent, for the interval."""
+        if not body.get("enable_duplicate_check"):
+            return False
+        now = self.world.now()
+        if len(self._repeatable) > KEEP:
+            self._repeatable = {k: t for k, t in self._repeatable.items() if t > now - DUPLICATE_CHECK_MOST}
+        interval = min(int(body.get("duplicate_check_interval") or 1800), DUPLICATE_CHECK_MOST)
+        if self._repeatable.get(key, 0) > now - interval:
+            return True
+        self._repeatable[key] = now
+        return False
 
     def _over_limit(self, key: str) -> bool:
         now = self.world.now()
