@@ -17,8 +17,8 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": "X-Siyu-Key",
-        "description": "With X-Siyu-Timestamp and X-Siyu-Signature: hex HMAC-SHA256 of method, path with query, "
-        "timestamp, Idempotency-Key or nothing, and hex SHA-256 of the body, joined by line feeds.",
+        "description": "With X-Siyu-Timestamp and X-Siyu-Signature: hex HMAC-SHA256 with the key's secret over method, "
+        "path with query, timestamp, Idempotency-Key or nothing, and hex SHA-256 of the body, joined by line feeds.",
     },
 }
 
@@ -37,19 +37,3 @@ def register(app: APIFlask) -> None:
     for audience in (hooks, miniapp, sidebar, admin, pos, status):
         for blueprint in audience.blueprints():
             app.register_blueprint(blueprint)
-
-
-# How the callers of each audience prove who they are, as the OpenAPI document names it.
-SECURITY_SCHEMES = {
-    "MiniappToken": {"type": "http", "scheme": "bearer", "description": "From POST /api/miniapp/v1/login."},
-    "SidebarCookie": {"type": "apiKey", "in": "cookie", "name": "siyu_sidebar", "description": "Set by WeCom OAuth2."},
-    "AdminToken": {"type": "http", "scheme": "bearer", "description": "From POST /api/admin/v1/login."},
-    "SiyuKey": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Siyu-Key",
-        "description": "With X-Siyu-Timestamp and X-Siyu-Signature: hex HMAC-SHA256 with the key's secret over "
-        "method, path with query, timestamp, Idempotency-Key or nothing, and the hex SHA-256 of the body, joined by line "
-        "feeds.",
-    },
-}
