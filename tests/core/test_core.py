@@ -51,7 +51,9 @@ def test_public_id_round_trip(value):
     assert ids.decode("mbr", ids.encode("mbr", value)) == value
 
 
-@pytest.mark.parametrize("text_", ["", "mbr_", "sto_0000000000000", "mbr_zzzzzzzzzzzzz", "mbr_000000000000u", "x" * 999])
+@pytest.mark.parametrize(
+    "text_", ["", "mbr_", "sto_0000000000000", "mbr_zzzzzzzzzzzzz", "mbr_000000000000u", "x" * 999]
+)
 def test_wrong_public_id_looks_missing(text_):
     with pytest.raises(NotFound):
         ids.decode("mbr", text_)

@@ -120,6 +120,7 @@ def credentials() -> None:
         "pages": {
             "console": f"{settings.public_url}/console/",
             "api": f"{settings.public_url}/docs",
+            **simulated.pages(),
         },
     }
     click.echo(json.dumps(shown, ensure_ascii=False, indent=2))

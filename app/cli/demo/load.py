@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from sqlalchemy import text
@@ -123,6 +123,7 @@ class Loader:
             seq = 1 + sum(1 for order in life.orders if order.coupon and order.coupon[0] == number_)
             self._coupon(member, number_, taken, seq, status="claimed")
         self._greeting(life, member)
+        self._congratulations(life, member)
 
     def _identity(self, key: tuple[str, str, str], sealed: str | None, person: int, source: str, at: datetime) -> None:
         self._add("identity", *key, sealed, person, source, "{}", CORRELATION, at)
@@ -288,33 +289,42 @@ class Loader:
 
     def _greeting(self, life: Life, member: int) -> None:
         """The task that greeted a member who bound lately, and its coupon when the guide did it."""
-        now = self._ground.now
-        if life.bound_at is None or life.guide_id is None or life.bound_at < now - timedelta(days=30):
+        if life.bound_at is None:
             return
-        sop_id, step_id = self._founded.first_step
-        task, deadline = self._id(life.bound_at), life.bound_at + timedelta(hours=24)
-        done_at = life.bound_at + timedelta(minutes=7 + life.index % 300)
-        status = (
-            "done"
-            if life.index % 5 and done_at < now
-            else "expired"
-            if deadline + timedelta(hours=72) < now
-            else "open"
-        )
-        done = status == "done"
-        sent = {"kind": "sidebar_send", "msgtype": "miniprogram", "external_userid": external_userid(life.index)}
-        self._add(
-            "guide_task", self._brand, member, step_id, "once", task, sop_id, life.guide_id, life.shop.store_id, status,
-            life.bound_at, deadline, done_at if done else None,
-            json.dumps(sent) if done else None, life.bound_at, 2 if status == "expired" else 0,
-            deadline, CORRELATION, life.bound_at,
-        )  # fmt: skip
-        if done:
+        task = self._task(life, member, self._founded.greeting, "once", life.bound_at, hours=24)
+        if task is not None:
+            task_id, done_at = task
             campaign_id, terms = self._founded.campaigns["welcome30"]
             window = coupon_rules.window(terms, done_at)
             assert window is not None
-            state = "claimed" if window[1] > now else "expired"
-            self._write_coupon(member, campaign_id, 1, window, done_at, state, "sop", f"task:{task}", life.guide_id)
+            state = "claimed" if window[1] > self._ground.now else "expired"
+            ref = f"task:{task_id}"
+            self._write_coupon(member, campaign_id, 1, window, done_at, state, "sop", ref, life.guide_id)
+
+    def _congratulations(self, life: Life, member: int) -> None:
+        """The tasks that congratulated a member on each tier reached lately."""
+        for (before, _, _), (step, at, _) in pairwise(life.tiers):
+            if step.rank > before.rank:
+                self._task(life, member, self._founded.congratulation, f"tier:{step.tier_id}:{at:%Y%m%d}", at, hours=48)
+
+    def _task(
+        self, life: Life, member: int, step: tuple[int, int], period: str, at: datetime, *, hours: int
+    ) -> tuple[int, datetime] | None:
+        """A guide's task of the last 30 days; its id and when it was done, or None when it was not (or never was)."""
+        now, (sop_id, step_id) = self._ground.now, step
+        if life.guide_id is None or at < now - timedelta(days=30):
+            return None
+        task, deadline = self._id(at), at + timedelta(hours=hours)
+        done_at = at + timedelta(minutes=7 + life.index % 300)
+        done = bool(life.index % 7) and done_at < now
+        status = "done" if done else "expired" if deadline + timedelta(hours=72) < now else "open"
+        sent = {"kind": "sidebar_send", "msgtype": "miniprogram", "external_userid": external_userid(life.index)}
+        self._add(
+            "guide_task", self._brand, member, step_id, period, task, sop_id, life.guide_id, life.shop.store_id, status,
+            at, deadline, done_at if done else None, json.dumps(sent) if done else None, at,
+            2 if status == "expired" else 0, deadline, CORRELATION, at,
+        )  # fmt: skip
+        return (task, done_at) if done else None
 
 
 def openid(index: int) -> str:

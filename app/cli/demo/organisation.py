@@ -58,8 +58,9 @@ class Founded:
     stores: list[Store]
     guides: dict[int, list[Guide]]
     campaigns: dict[str, tuple[int, Terms]]
-    first_step: tuple[int, int]
-    """(sop_id, step_id) of the step that greets new members."""
+    greeting: tuple[int, int]
+    congratulation: tuple[int, int]
+    """(sop_id, step_id) of the first steps for new and for upgraded members."""
 
 
 def found(secret_key: str) -> Founded:
@@ -81,7 +82,7 @@ def found(secret_key: str) -> Founded:
         store_id=stores[0].id,
         body=_PLAN["flagship_welcome"],
     )
-    first_step = _sops(brand, materials, campaigns)
+    _sops(brand, materials, campaigns)
     for store in stores:
         manager = guides[store.id][-1]
         channels.create_code(
@@ -92,7 +93,7 @@ def found(secret_key: str) -> Founded:
             guide_id=manager.id,
             welcome_material_id=materials["welcome"],
         )
-    return Founded(brand, stores, guides, campaigns, first_step)
+    return Founded(brand, stores, guides, campaigns, *(_step(brand, on) for on in ("members.bound", "tiers.upgraded")))
 
 
 def _stores(brand: Brand) -> list[Store]:
@@ -219,7 +220,7 @@ def _ladder(brand: Brand, campaigns: dict[str, tuple[int, Terms]]) -> None:
     session.flush()
 
 
-def _sops(brand: Brand, materials: dict[str, int], campaigns: dict[str, tuple[int, Terms]]) -> tuple[int, int]:
+def _sops(brand: Brand, materials: dict[str, int], campaigns: dict[str, tuple[int, Terms]]) -> None:
     for row in _PLAN["sops"]:
         trigger = dict(row["trigger"])
         if segment := row.get("segment"):
@@ -242,5 +243,8 @@ def _sops(brand: Brand, materials: dict[str, int], campaigns: dict[str, tuple[in
                 for step in row["steps"]
             ],
         )
-    greeting = sop_queries.steps_for_event(brand.id, "members.bound")[0]
-    return greeting.sop_id, greeting.step_id
+
+
+def _step(brand: Brand, event: str) -> tuple[int, int]:
+    step = sop_queries.steps_for_event(brand.id, event)[0]
+    return step.sop_id, step.step_id

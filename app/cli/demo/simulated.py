@@ -21,6 +21,18 @@ def control_url() -> str | None:
     return f"{base}/_control" if base else None
 
 
+def pages() -> dict[str, str]:
+    """The simulator's pages to open, when there is a simulator."""
+    base = os.environ.get("SIMULATOR_URL")
+    if not base:
+        return {}
+    return {
+        "control_room": f"{base}/",
+        "guide": f"{base}/client/wecom?staff=g0001",
+        "shopper": f"{base}/client/miniprogram?customer=c000001",
+    }
+
+
 def world(founded: Founded, lives: Iterable[Life], secret_key: str, public_url: str) -> dict[str, Any]:
     """The body of the simulator's seed call: corp, mini-program, 40 departments, 200 staff, customers and follows."""
     wecom, mini = plan()["wecom"], plan()["miniprogram"]
