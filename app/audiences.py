@@ -32,7 +32,6 @@ def _schema_name(schema: Any) -> str:
 
 def register(app: APIFlask) -> None:
     """Put every audience on the application."""
-    app.security_schemes = SECURITY_SCHEMES
     app.schema_name_resolver = _schema_name
     for audience in (hooks, miniapp, sidebar, admin, pos, status):
         for blueprint in audience.blueprints():
