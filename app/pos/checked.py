@@ -20,6 +20,7 @@ from app.core.http import Malformed
 
 _V = TypeVar("_V", bound=Callable[..., Any])
 _Check = Callable[[Any], bool]
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class BodyInvalid(Invalid):
@@ -106,7 +107,7 @@ def described(blueprint: APIBlueprint, *, takes: type[Schema] | None = None, giv
 
 def answer(body: dict[str, Any]) -> Response:
     """A JSON answer."""
-    return Response(json.dumps(body, ensure_ascii=False, separators=(",", ":")), mimetype="application/json")
+    return Response(_encode(body), mimetype="application/json")
 
 
 def _object(schema: type[Schema]) -> _Check:

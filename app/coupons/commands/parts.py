@@ -78,7 +78,7 @@ def common(told: Event, now: datetime) -> dict[str, Any]:
         "outbox_id": outbox_id,
         "event_id": event_id,
         "event_name": told.name,
-        "payload": json.dumps(told.payload(), separators=(", ", ": ")),
+        "payload": json.dumps(told.payload()),
         "correlation_id": context.correlation_id(),
         "now": now,
     }

@@ -189,7 +189,7 @@ def _write(till: Till, key: Key, order_no: str, priced: Priced, now: datetime) -
         "key_scope": key.scope,
         "key": key.key,
         "key_digest": key.digest,
-        "answer": json.dumps(answer._asdict(), ensure_ascii=False),
+        "answer": json.dumps(answer._asdict()),
     }
     try:
         row = hot.fetch_one(REDEEM, parameters)
