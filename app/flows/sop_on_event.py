@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from app.core import clock
-from app.members import queries as members
-from app.members.events import Bound
+from app.members import commands as members
+from app.members.events import Bound, GuideAssigned
+from app.org import queries as org
 from app.sales.events import OrderPaid
 from app.sop import commands as sop
 from app.tiers.events import Upgraded
+
+JUST_NOW = timedelta(days=1)
 
 
 def on_bound(event: Bound) -> None:
     """A phone was proved; once a member."""
     _start(event.brand_id, event.member_id, Bound.name, "once", event.guide_id, event.store_id)
+
+
+def on_guide_assigned(event: GuideAssigned) -> None:
+    """The member's open tasks follow to the new owner.
+
+    Whom a customer added is sometimes known only after they bound (Tencent tells the unionid when it is asked), so a
+    member who bound just now and had nobody to look after them is greeted by the owner.
+    """
+    if event.member_id is None:
+        return
+    member = members.hold(brand_id=event.brand_id, member_id=event.member_id)
+    if member is None or member.guide_id is None:
+        return
+    guide = org.guide(member.guide_id)
+    if guide is None:
+        return
+    sop.hand_over(brand_id=event.brand_id, member_id=member.member_id, guide_id=guide.id, store_id=guide.store_id)
+    if member.bound_at is not None and clock.now() - member.bound_at < JUST_NOW:
+        _start(event.brand_id, member.member_id, Bound.name, "once")
 
 
 def on_upgraded(event: Upgraded) -> None:
@@ -34,7 +58,8 @@ def _start(
     guide_id: int | None = None,
     store_id: int | None = None,
 ) -> None:
-    member = members.member(brand_id, member_id) if member_id is not None else None
+    # Held, so that an owner assigned at the same moment either is seen here or sees the tasks made here.
+    member = members.hold(brand_id=brand_id, member_id=member_id) if member_id is not None else None
     if member is None or member.status != "active":
         return
     sop.start(

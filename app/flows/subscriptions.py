@@ -55,6 +55,7 @@ def wire() -> None:
 
     # segments, content, sop
     outbox.subscribe(members.Bound, "sop.on_bound", sop_on_event.on_bound)
+    outbox.subscribe(members.GuideAssigned, "sop.on_guide_assigned", sop_on_event.on_guide_assigned)
     outbox.subscribe(tiers.Upgraded, "sop.on_upgraded", sop_on_event.on_upgraded)
     outbox.subscribe(sales.OrderPaid, "sop.on_order_paid", sop_on_event.on_order_paid)
     outbox.subscribe(sop.TaskCreated, "guide_notice.created", guide_notice.new_tasks, queue="messages")

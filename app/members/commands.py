@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, crypto, ids
 from app.core.db import session
+from app.core.locks import lock_rows
 from app.core.outbox import emit
 from app.identity import commands as identity
 
@@ -92,6 +93,12 @@ def bind(*, brand_id: int, member_id: int, phone_tail: str) -> bool:
         )
     )
     return True
+
+
+def hold(*, brand_id: int, member_id: int) -> Member | None:
+    """The member, locked until the transaction ends, so that owner and home store stay what they are read as."""
+    found: Member | None = lock_rows(Member, [(brand_id, member_id)]).get((brand_id, member_id))
+    return found
 
 
 def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int, reason: str) -> bool:

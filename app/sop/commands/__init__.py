@@ -3,6 +3,7 @@
 from .announce import Notice, announce, claim_notice
 from .complete import Completed, complete
 from .distribute import advance, open_runs
+from .hand_over import hand_over
 from .remind import remind
 from .save import save
 from .start import start
@@ -14,6 +15,7 @@ __all__ = [
     "announce",
     "claim_notice",
     "complete",
+    "hand_over",
     "open_runs",
     "remind",
     "save",
