@@ -15,12 +15,13 @@ from app.core import clock
 from app.core.db import session
 from app.core.transaction import reading, transaction
 from app.org import queries as org
+from app.org.models import Brand
 from app.settings import Settings
 from app.tiers import queries as tiers
 from app.tiers.rules import Step
 
 from . import simulated
-from .lives import Ground, Life, Shop, lives
+from .lives import Ground, Shop, lives
 from .load import Loader
 from .organisation import ADMIN_LOGIN, STORE_TILL_KEY, TILL_KEY, Founded, derived, derived_aes_key, found, plan
 
@@ -37,26 +38,32 @@ def _settings() -> Settings:
 @group.command("seed")
 @click.option("--members", default=20_000, envvar="DEMO_MEMBERS", show_default=True, help="How many members.")
 def seed(members: int) -> None:
-    """Create the brand, its history and the simulator's half of it; does nothing when the brand is there."""
+    """Create the brand and its history unless they are there, and tell the simulator what it does not know yet."""
     settings = _settings()
     with reading():
-        exists = any(brand.code == plan()["brand"]["code"] for brand in org.brands())
-    if exists:
-        click.echo("The demonstration brand is there already.")
-        return
-    with Progress() as progress, transaction():
-        task = progress.add_task("Two years of members", total=members)
-        founded = found(settings.secret_key)
-        ground = _ground(founded)
-        people: list[Life] = list(lives(ground, members))
-        for done in Loader(founded, ground).load(people):
-            progress.advance(task, done)
-    with transaction():
-        session.execute(text("ANALYZE"))
-    if simulated.control_url():
-        simulated.call("POST", "/seed", simulated.world(founded, people, settings.secret_key, settings.public_url))
-        simulated.call("POST", "/till", simulated.till(founded, TILL_KEY, derived(settings.secret_key, "till-secret")))
-    click.echo(f"{members} members, {sum(len(life.orders) for life in people)} orders.")
+        brand = _brand()
+    if brand is None:
+        with Progress() as progress, transaction():
+            task = progress.add_task("Two years of members", total=members)
+            founded = found(settings.secret_key)
+            ground = _ground(founded)
+            for done in Loader(founded, ground).load(lives(ground, members)):
+                progress.advance(task, done)
+        with transaction():
+            session.execute(text("ANALYZE"))
+    # Afterwards and from the database, so that a start that was cut short is made whole by the next one.
+    if simulated.control_url() and not simulated.knows_the_brand(settings.public_url):
+        with reading():
+            brand = _brand()
+            assert brand is not None
+            world = simulated.world(brand, settings.secret_key, settings.public_url)
+            till = simulated.till(brand, TILL_KEY, derived(settings.secret_key, "till-secret"))
+        simulated.call("POST", "/seed", world)
+        simulated.call("POST", "/till", till)
+
+
+def _brand() -> Brand | None:
+    return next((one for one in org.brands() if one.code == plan()["brand"]["code"]), None)
 
 
 def _ground(founded: Founded) -> Ground:

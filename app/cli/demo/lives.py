@@ -104,7 +104,7 @@ def lives(ground: Ground, count: int, seed: int = 20260101) -> Iterator[Life]:
 
 
 def _life(ground: Ground, chance: random.Random, index: int, shop: Shop) -> Life:
-    joined = _moment(ground, chance, int(DAYS * (1 - math.sqrt(chance.random()) * 0.97)))
+    joined = _moment(ground, chance, int(DAYS * (1 - math.sqrt(chance.random()))))
     guide = chance.choice(shop.guides) if chance.random() < 0.8 else None
     bound = _later(ground, chance, joined, 60) if chance.random() < 0.55 else None
     followed = _later(ground, chance, joined, 40) if guide and chance.random() < 0.6 else None

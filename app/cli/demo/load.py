@@ -21,7 +21,7 @@ from app.members.rules import NAME_CONTEXT, number_from
 from app.points import rules as points_rules
 
 from .lives import Bought, Ground, Life
-from .organisation import Founded, plan
+from .organisation import FIRST_NUMBER, Founded, plan
 
 CHUNK = 1000
 CORRELATION = "demo-seed"
@@ -87,7 +87,7 @@ class Loader:
     def _member(self, life: Life) -> None:
         brand, at = self._brand, life.joined_at
         member, person = self._id(at), self._id(at)
-        number, card = number_from(100_000_000 + life.index), f"QH{life.index + 1:08d}"
+        number, card = number_from(FIRST_NUMBER + life.index), f"QH{life.index + 1:08d}"
         self._add("person", person, at)
         self._add("membership", brand, person, member)
         self._add("member_number", brand, number, member)

@@ -27,6 +27,7 @@ from app.sop.rules import Step
 from app.tiers.models import Benefit, Tier, TierPolicy
 
 STORES, GUIDES_PER_STORE = 40, 5
+FIRST_NUMBER = 100_000_000  # member numbers of the demonstration count on from here
 TILL_KEY, STORE_TILL_KEY = "till-demo", "till-demo-s001"
 ADMIN_LOGIN = "hq@qinghe"
 
