@@ -11,8 +11,10 @@ from app.channels import queries as channels
 from app.content import queries as content
 from app.content.errors import MaterialUnknown
 from app.core import ids, transaction
+from app.core.errors import Forbidden
 from app.coupons import queries as coupons
 from app.coupons.wording import offer
+from app.org import queries as org
 from app.sop import commands
 from app.sop import queries as sop
 from app.sop.errors import EvidenceInvalid, TaskUnknown
@@ -28,14 +30,27 @@ from .shapes import PublicId, TaskOut, decode_cursor, encode_cursor, task_view
 PAGE = 20
 
 
+class ManagersOnly(Forbidden):
+    code, message = "managers_only", "Only the store's manager sees the tasks of the store."
+
+
 class TasksIn(Schema):
     status = fields.String(load_default="open", validate=OneOf(["open", "done", "expired"]))
+    of = fields.String(
+        load_default="me", validate=OneOf(["me", "store"]), metadata={"description": "store: for its manager only."}
+    )
     cursor = fields.String(load_default="", validate=Length(max=200))
     limit = fields.Integer(load_default=PAGE, validate=Range(1, 100))
 
 
+class TaskLineOut(TaskOut):
+    """`guide`: whose task it is, in the store's list."""
+
+    guide = fields.String(allow_none=True)
+
+
 class TasksOut(Schema):
-    items = fields.List(fields.Nested(TaskOut))
+    items = fields.List(fields.Nested(TaskLineOut))
     next_cursor = fields.String(allow_none=True)
 
 
@@ -81,13 +96,19 @@ class CompletedOut(Schema):
 @api.get("/tasks")
 @api.input(TasksIn, location="query")
 @api.output(TasksOut)
-@api.doc(summary="My tasks", security=auth.SECURITY, responses=[401])
+@api.doc(summary="My tasks", security=auth.SECURITY, responses=[401, 403])
 def tasks(query_data: dict[str, Any]) -> dict[str, Any]:
-    """The guide's tasks that have come due: open and expired ones by deadline, done ones latest first."""
+    """Tasks that have come due, the guide's own or (for its manager) the store's: open and expired ones by deadline,
+    done ones latest first.
+    """
     guide, limit, status = auth.guide(), query_data["limit"], query_data["status"]
-    found = sop.tasks_of_guide(
+    of_store = query_data["of"] == "store"
+    if of_store and guide.role != "store_manager":
+        raise ManagersOnly()
+    found = sop.due_tasks(
         brand_id=guide.brand_id,
-        guide_id=guide.guide_id,
+        guide_id=None if of_store else guide.guide_id,
+        store_id=guide.store_id if of_store else None,
         status=status,
         after=decode_cursor(query_data["cursor"]),
         limit=limit + 1,
@@ -96,7 +117,9 @@ def tasks(query_data: dict[str, Any]) -> dict[str, Any]:
     place = None
     if last is not None:
         place = encode_cursor(last.done_at if status == "done" and last.done_at else last.deadline_at, last.task_id)
-    return {"items": [task_view(one) for one in page], "next_cursor": place}
+    names = {one.id: one.name for one in org.guides_of_store(guide.store_id)} if of_store else {}
+    items = [{**task_view(one), "guide": names.get(one.guide_id or 0)} for one in page]
+    return {"items": items, "next_cursor": place}
 
 
 @api.get("/tasks/<task_id>")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from people import make_follow, make_member
+from sqlalchemy import event
 
 from app.channels import commands as channels
 from app.content import commands as content
 from app.core import ids
-from app.core.db import session
+from app.core.db import db, session
 from app.core.transaction import transaction
 from app.coupons import queries as coupons
+from app.members import commands as members_commands
 from app.members import queries as members
 
 
@@ -183,8 +185,53 @@ def test_a_coupon_is_given_once_and_within_the_limit(counter) -> None:
         assert card.source == "push"
 
 
-def test_lists_ask_the_database_a_fixed_number_of_times(counter, run_work) -> None:
+def test_what_is_asked_wrongly_is_said_so(counter) -> None:
     counter.sign_in(counter.world.guide)
     bad = counter.get("tasks", cursor="bm90LWpzb24=")
     assert (bad.status_code, bad.get_json()["code"]) == (422, "cursor_invalid")
     assert counter.get("tasks", status="everything").status_code == 422
+    assert counter.get("performance", days=3).status_code == 422
+
+
+def test_the_manager_sees_the_stores_tasks_and_may_do_them(counter) -> None:
+    manager = counter.world.guides[1]
+    with transaction():
+        manager.role = "store_manager"
+        session.merge(manager)
+    counter.sign_in(counter.world.guide)
+    assert counter.get("tasks", of="store").get_json()["code"] == "managers_only"
+    counter.client.delete_cookie("siyu_sidebar")
+    counter.sign_in(manager)
+    assert counter.get("tasks").get_json()["items"] == []
+    items = counter.get("tasks", of="store").get_json()["items"]
+    assert [(one["title"], one["guide"]) for one in items] == [("送上新人礼", "导购1"), ("电话回访", "导购1")]
+    call = items[1]["id"]
+    assert counter.get(f"tasks/{call}").get_json()["customer"] is None
+    done = counter.post(f"tasks/{call}/complete", {"evidence": {"kind": "note", "note": "店长已回访"}})
+    assert done.get_json()["new"] is True
+
+
+def test_a_list_costs_the_same_however_long(counter, run_work) -> None:
+    counter.sign_in(counter.world.guide)
+
+    def statements() -> int:
+        asked: list[str] = []
+
+        def note(*args) -> None:
+            asked.append(args[2])
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            assert counter.get("tasks", limit=100).status_code == 200
+        finally:
+            event.remove(db.engine, "before_cursor_execute", note)
+        return len(asked)
+
+    few = statements()
+    with transaction():
+        for _ in range(10):
+            more = make_member(counter.world, guide=counter.world.guide)
+            members_commands.bind(brand_id=counter.world.brand_id, member_id=more, phone_tail="1111")
+    run_work()
+    assert len(counter.get("tasks", limit=100).get_json()["items"]) == 22
+    assert statements() == few

@@ -20,6 +20,7 @@ const WORDS = {
   busy: '系统繁忙，请稍后再试。',
   unavailable: '系统繁忙，请稍后再试。',
   wechat_unavailable: '企业微信暂时没有响应，请稍后再试。',
+  managers_only: '只有店长可以查看全店任务。',
   offline: '网络不通，请检查网络后重试。',
 };
 

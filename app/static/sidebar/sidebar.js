@@ -5,6 +5,7 @@ import * as format from './format.js';
 import * as wecom from './wecom.js';
 
 const KINDS = { text: '文字', image: '图片', link: '图文', miniprogram: '小程序' };
+const STALE = 30000; // milliseconds
 const ACTIONS = { message: '发消息', call: '打电话', invite: '邀约到店' };
 
 /** 32 random hexadecimal digits; `randomUUID` is missing in older WeCom clients. */
@@ -33,7 +34,7 @@ function sidebar() {
     external: null,
     me: part(),
     customer: part(),
-    tasks: { ...part(), status: 'open', next: null },
+    tasks: { ...part(), status: 'open', of: 'me', next: null },
     task: { ...part(), open: false, sending: false, sent: null, note: '', noting: false },
     materials: part(),
     offers: part(),
@@ -41,6 +42,7 @@ function sidebar() {
     asking: null,
     toast: { text: '', kind: '', timer: null },
     busy: false,
+    shownAt: 0,
 
     async init() {
       const wanted = document.body.dataset.task;
@@ -52,14 +54,24 @@ function sidebar() {
         this.customer.error = problem.message;
       }
       this.connecting = false;
+      this.shownAt = Date.now();
+      document.addEventListener('visibilitychange', () => this.wake());
       if (this.external) this.loadCustomer();
       else if (!wanted) this.show(this.customer.error ? 'customer' : 'tasks');
+    },
+
+    /** The sidebar stays open for hours: whoever comes back to it sees the present state. */
+    wake() {
+      if (document.hidden || this.task.open || this.asking || Date.now() - this.shownAt < STALE) return;
+      load(this.me, () => get('me'));
+      this.show(this.tab);
     },
 
     /* ---- tabs ---- */
 
     show(tab) {
       this.tab = tab;
+      this.shownAt = Date.now();
       this.task.open = false;
       window.scrollTo(0, 0);
       if (tab === 'customer' && this.external) this.loadCustomer();
@@ -77,15 +89,21 @@ function sidebar() {
       if (this.tasks.status !== status) this.tasks.data = null;
       this.tasks.status = status;
       await load(this.tasks, async () => {
-        const page = await get('tasks', { status });
+        const page = await get('tasks', { status, of: this.tasks.of });
         this.tasks.next = page.next_cursor;
         return page.items;
       });
     },
 
+    whose(of) {
+      this.tasks.of = of;
+      this.tasks.data = null;
+      return this.loadTasks(this.tasks.status);
+    },
+
     async moreTasks() {
       await load(this.tasks, async () => {
-        const page = await get('tasks', { status: this.tasks.status, cursor: this.tasks.next });
+        const page = await get('tasks', { status: this.tasks.status, of: this.tasks.of, cursor: this.tasks.next });
         this.tasks.next = page.next_cursor;
         return [...this.tasks.data, ...page.items];
       });

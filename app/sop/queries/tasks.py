@@ -1,8 +1,7 @@
-"""Reads: playbooks, and tasks as guides, customers' pages and head office see them."""
+"""Reads of tasks, as guides, customers' pages and head office see them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,18 +13,8 @@ from app.core.db import session
 from app.members.models import Member
 from app.members.rules import NAME_CONTEXT
 
-from .errors import TaskUnknown
-from .models import GuideTask, Sop, SopStep, SopVersion
-
-
-@dataclass(frozen=True)
-class Scheduled:
-    """An active SOP that runs over a segment; `trigger` as in models.SopVersion."""
-
-    brand_id: int
-    sop_id: int
-    version: int
-    trigger: dict[str, Any]
+from ..errors import TaskUnknown
+from ..models import GuideTask, Sop, SopStep
 
 
 @dataclass(frozen=True)
@@ -72,63 +61,6 @@ class Counts:
 Cursor = tuple[datetime, int]
 
 
-def sops(brand_id: int) -> list[tuple[Sop, SopVersion, int]]:
-    """Every SOP with its present version and how many tasks it has open."""
-    open_tasks = (
-        select(GuideTask.sop_id, func.count().label("open"))
-        .where(GuideTask.brand_id == brand_id, GuideTask.status == "open")
-        .group_by(GuideTask.sop_id)
-        .subquery()
-    )
-    rows = session.execute(
-        select(Sop, SopVersion, func.coalesce(open_tasks.c.open, 0))
-        .join(SopVersion, _present_version())
-        .outerjoin(open_tasks, open_tasks.c.sop_id == Sop.sop_id)
-        .where(Sop.brand_id == brand_id)
-        .order_by(Sop.sop_id)
-    )
-    return [(sop, version, open_count) for sop, version, open_count in rows]
-
-
-def scheduled() -> list[Scheduled]:
-    """Active SOPs of all brands that run over a segment."""
-    rows = session.execute(
-        select(Sop.brand_id, Sop.sop_id, Sop.version, SopVersion.trigger)
-        .join(SopVersion, _present_version())
-        .where(Sop.status == "active", SopVersion.trigger.has_key("segment_id"))
-        .order_by(Sop.brand_id, Sop.sop_id)
-    )
-    return [Scheduled(*row) for row in rows]
-
-
-def steps_for_event(brand_id: int, event: str) -> list[SopStep]:
-    """The steps of every active SOP that an event triggers, in order."""
-    return list(
-        session.scalars(
-            select(SopStep)
-            .join(Sop, and_(Sop.brand_id == SopStep.brand_id, Sop.sop_id == SopStep.sop_id))
-            .join(SopVersion, _present_version())
-            .where(
-                SopStep.brand_id == brand_id,
-                SopStep.version == Sop.version,
-                Sop.status == "active",
-                SopVersion.trigger["event"].astext == event,
-            )
-            .order_by(SopStep.sop_id, SopStep.step_no)
-        )
-    )
-
-
-def steps_of(brand_id: int, sop_id: int, version: int) -> list[SopStep]:
-    return list(
-        session.scalars(
-            select(SopStep)
-            .where(SopStep.brand_id == brand_id, SopStep.sop_id == sop_id, SopStep.version == version)
-            .order_by(SopStep.step_no)
-        )
-    )
-
-
 def task(brand_id: int, task_id: int) -> TaskView:
     found = _views(_tasks(brand_id).where(GuideTask.task_id == task_id))
     if not found:
@@ -136,13 +68,23 @@ def task(brand_id: int, task_id: int) -> TaskView:
     return found[0]
 
 
-def tasks_of_guide(
-    *, brand_id: int, guide_id: int, status: str = "open", after: Cursor | None = None, limit: int = 20
+def due_tasks(
+    *,
+    brand_id: int,
+    guide_id: int | None = None,
+    store_id: int | None = None,
+    status: str = "open",
+    after: Cursor | None = None,
+    limit: int = 20,
 ) -> list[TaskView]:
-    """A guide's tasks that have come due, most urgent first; done ones latest first. `after`: the last one's
-    (deadline_at, task_id), or (done_at, task_id) for done ones.
+    """Tasks of a guide or of a store that have come due, most urgent first; done ones latest first. `after`: the last
+    one's (deadline_at, task_id), or (done_at, task_id) for done ones.
     """
-    rows = _tasks(brand_id).where(GuideTask.guide_id == guide_id, GuideTask.status == status).limit(limit)
+    rows = _tasks(brand_id).where(GuideTask.status == status).limit(limit)
+    if guide_id is not None:
+        rows = rows.where(GuideTask.guide_id == guide_id)
+    if store_id is not None:
+        rows = rows.where(GuideTask.store_id == store_id)
     if status == "done":
         rows = rows.order_by(GuideTask.done_at.desc(), GuideTask.task_id.desc())
         return _views(rows.where(tuple_(GuideTask.done_at, GuideTask.task_id) < after) if after else rows)
@@ -160,23 +102,6 @@ def tasks_of_member(
     if status is not None:
         rows = rows.where(GuideTask.status == status)
     return _views(rows.order_by(GuideTask.due_at.desc(), GuideTask.task_id.desc()).limit(limit))
-
-
-def tasks(
-    *,
-    brand_id: int,
-    store_ids: Sequence[int] | None = None,
-    status: str | None = None,
-    after: Cursor | None = None,
-    limit: int = 50,
-) -> list[TaskView]:
-    """Tasks of a brand or of some stores, latest deadline first; `after` is the last one's (deadline_at, task_id)."""
-    rows = _tasks(brand_id).order_by(GuideTask.deadline_at.desc(), GuideTask.task_id.desc()).limit(limit)
-    if store_ids is not None:
-        rows = rows.where(GuideTask.store_id.in_(store_ids))
-    if status is not None:
-        rows = rows.where(GuideTask.status == status)
-    return _views(rows.where(tuple_(GuideTask.deadline_at, GuideTask.task_id) < after) if after else rows)
 
 
 def counts(brand_id: int, guide_id: int, since: datetime) -> Counts:
@@ -197,22 +122,8 @@ def counts(brand_id: int, guide_id: int, since: datetime) -> Counts:
     return Counts(*row)
 
 
-def done_since(brand_id: int, since: datetime, store_ids: Sequence[int] | None = None) -> int:
-    """How many tasks of a brand, or of some stores, were done since a moment."""
-    rows = select(func.count()).where(
-        GuideTask.brand_id == brand_id, GuideTask.status == "done", GuideTask.done_at >= since
-    )
-    if store_ids is not None:
-        rows = rows.where(GuideTask.store_id.in_(store_ids))
-    return session.scalar(rows) or 0
-
-
 def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
-
-
-def _present_version() -> ColumnElement[bool]:
-    return and_(SopVersion.brand_id == Sop.brand_id, SopVersion.sop_id == Sop.sop_id, SopVersion.version == Sop.version)
 
 
 def _tasks(brand_id: int) -> Select[*tuple[Any, ...]]:
