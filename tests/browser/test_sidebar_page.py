@@ -261,12 +261,19 @@ def test_every_tab_at_the_width_of_the_sidebar(
 def test_outside_a_chat_the_page_still_serves(
     shop: Shop, page: Page, address: str, shot: Callable[[Page, str], Any]
 ) -> None:
+    manager = shop.world.guides[1]
+    with transaction():
+        manager.role = "store_manager"
+        session.merge(manager)
     page.set_viewport_size({"width": 375, "height": 780})
-    page.goto(f"{shop.simulator}/client/wecom?staff={shop.world.guides[1].userid}")  # sets who holds this phone
+    page.goto(f"{shop.simulator}/client/wecom?staff={manager.userid}")  # sets who holds this phone
     page.goto(f"{address}/sidebar/")
     page.wait_for_url("**/sidebar/home**")
     page.wait_for_selector("text=任务都完成了")
     shot(page, "sidebar-no-tasks")
+    page.click("button:has-text('全店任务')")
+    page.wait_for_selector("[data-task-row]:has-text('导购1')")
+    shot(page, "sidebar-store-tasks")
     page.click("[data-tab=customer]")
     page.wait_for_selector("text=还没有选中客户")
     shot(page, "sidebar-no-customer")
