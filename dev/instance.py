@@ -2,7 +2,8 @@
 
 `run` brings the checkout up to date, starts PostgreSQL and Valkey, migrates, seeds an empty database with the
 demonstration brand (SEED=0 leaves it empty), starts the processes of the Procfile and the simulator of Tencent's
-servers, prints `ready` with the addresses, and keeps everything up until Ctrl-C or `stop`.
+servers, prints `ready` with the addresses, plays a gentle Saturday launch so that whoever looks sees things happen
+(LIVE=0 leaves it quiet), and keeps everything up until Ctrl-C or `stop`.
 """
 from __future__ import annotations
 
@@ -66,6 +67,8 @@ class Instance:
             self.is_ready = True
             self.write()
             self._announce(time.monotonic() - begun)
+            if seeded and self.env.get("LIVE") != "0":
+                self._flask("demo", "play")
             while True:
                 self.supervisor.watch()
                 for name in self.services.revive():
@@ -242,7 +245,8 @@ def around(command: Sequence[str]) -> int:
         return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
     try:
         with processes.terminated_as_interrupt():
-            instance = processes.start([sys.executable, "-m", "dev.instance", "run"], cwd=CHECKOUT)
+            quiet = {**os.environ, "LIVE": "0"}
+            instance = processes.start([sys.executable, "-m", "dev.instance", "run"], cwd=CHECKOUT, env=quiet)
             try:
                 while environment.read_instance().get("pid") != instance.pid:
                     if instance.poll() is not None:

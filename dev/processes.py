@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import pwd
 import random
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ HOST = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
 # Below the range the kernel hands out to clients, so that nobody's outgoing connection sits on a port we kept.
 _PORTS = range(20_000, 32_000)
+_reserved: dict[int, int] = {}  # port -> descriptor of the lock that says so
 
 
 class Account:
@@ -48,7 +51,11 @@ class Account:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on: the preferred one when it is still free, else a random one."""
+    """A TCP port of 127.0.0.1 that nobody listens on: the preferred one when it is still free, else a random one.
+
+    It stays ours until this process ends: two instances that start at the same moment must not both find it free (a
+    web server that shares its port between workers would share it with the other instance as well).
+    """
     for port in [*([preferred] if preferred else []), *random.sample(_PORTS, 50)]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,8 +63,25 @@ def free_port(preferred: int | None = None) -> int:
                 probe.bind((HOST, port))
             except OSError:
                 continue
-            return port
+            if _reserve(port):
+                return port
     raise RuntimeError("no free port on 127.0.0.1")
+
+
+def _reserve(port: int) -> bool:
+    if port in _reserved:
+        return True
+    try:
+        lock = os.open(Path(tempfile.gettempdir()) / f"siyu-port-{port}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return False  # somebody else's
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    _reserved[port] = lock
+    return True
 
 
 def _death_with_parent(sent: signal.Signals) -> Callable[[], None] | None:
