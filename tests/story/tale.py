@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from .clients import Guide, Hq, Shopper, Tencent, Till
@@ -17,6 +19,7 @@ BASKET = [
 ]
 TOTAL = sum(line["amount_fen"] for line in BASKET)
 WELCOME_SECONDS = 20
+NAMES: dict[str, Any] = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
 
 
 def _nothing() -> None:
@@ -55,7 +58,7 @@ class Tale:
             expect(self.hq.login())
             self.before = expect(self.hq.call("GET", "/today"))
         with self.step("till: imports a store card that has history"):
-            card = {"card_no": self.card, "phone": self.phone, "name": "Wang", "store": "S001",
+            card = {"card_no": self.card, "phone": self.phone, "name": NAMES["card_holder"], "store": "S001",
                     "opened_at": _ago(days=200)}  # fmt: skip
             made = expect(self.till.call("POST", "/members", card))
             self.member, self.number = made["member"], made["number"]
@@ -66,7 +69,7 @@ class Tale:
         with self.step("tencent: five customers add the guide in the same second"):
             for n in range(5):
                 phone = self.phone if n == 0 else None
-                row = {"id": self.customer + (f"-{n}" if n else ""), "name": f"Shopper {n}", "phone": phone}
+                row = {"id": self.customer + (f"-{n}" if n else ""), "name": NAMES["customers"][n], "phone": phone}
                 self.tencent.control("POST", "/customers", **row)
             names = [self.customer, *(f"{self.customer}-{n}" for n in range(1, 5))]
             added = self.tencent.control("POST", "/contacts", staff=self.guide_userid, customers=names)["contacts"]

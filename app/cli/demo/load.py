@@ -318,11 +318,14 @@ class Loader:
         done_at = at + timedelta(minutes=7 + life.index % 300)
         done = bool(life.index % 7) and done_at < now
         status = "done" if done else "expired" if deadline + timedelta(hours=72) < now else "open"
+        # Who had to be reminded of a late one was reminded at the time.
+        late = not done and deadline < now
+        next_at = deadline + timedelta(hours=72) if late else deadline
         sent = {"kind": "sidebar_send", "msgtype": "miniprogram", "external_userid": external_userid(life.index)}
         self._add(
             "guide_task", self._brand, member, step_id, period, task, sop_id, life.guide_id, life.shop.store_id, status,
             at, deadline, done_at if done else None, json.dumps(sent) if done else None, at,
-            2 if status == "expired" else 0, deadline, CORRELATION, at,
+            2 if late else 0, next_at, CORRELATION, at,
         )  # fmt: skip
         return (task, done_at) if done else None
 
