@@ -7,17 +7,23 @@ from typing import Any
 from apiflask import Schema, fields
 from apiflask.validators import Length, OneOf, Range
 
+from app.core import paging
+from app.core.fields import Page, PublicId
 from app.dashboards.queries import lists as queries
 
-from . import paging, scope
+from . import scope
 from .blueprint import api
-from .fields import Page, PublicId
+
+PAGE = 50
 
 
-class TasksIn(Schema):
-    status = fields.String(load_default=None, allow_none=True, validate=OneOf(queries.TASK_STATUSES))
+class PageIn(Schema):
     cursor = fields.String(load_default="", validate=Length(max=200))
-    limit = fields.Integer(load_default=paging.PAGE, validate=Range(1, 100))
+    limit = fields.Integer(load_default=PAGE, validate=Range(1, 100))
+
+
+class TasksIn(PageIn):
+    status = fields.String(load_default=None, allow_none=True, validate=OneOf(queries.TASK_STATUSES))
 
 
 class TaskOut(Schema):
@@ -98,9 +104,8 @@ def sops() -> dict[str, Any]:
     return {"items": queries.sops(scope.current().reach), "next_cursor": None}
 
 
-def listed_tasks(status: str | None, cursor: str, limit: int = paging.PAGE) -> dict[str, Any]:
+def listed_tasks(status: str | None, cursor: str, limit: int = PAGE) -> dict[str, Any]:
     """A page of tasks, for the API and the console alike."""
-    lines = queries.tasks(scope.current().reach, status=status, after=paging.decode(cursor), limit=limit + 1)
-    more = len(lines) > limit
-    lines = lines[:limit]
-    return {"items": lines, "next_cursor": paging.encode(lines[-1].due_at, lines[-1].task_id) if more else None}
+    lines = queries.tasks(scope.current().reach, status=status, after=paging.after(cursor), limit=limit + 1)
+    shown, next_cursor = paging.page(lines, limit, lambda line: (line.due_at, line.task_id))
+    return {"items": shown, "next_cursor": next_cursor}

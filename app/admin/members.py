@@ -6,30 +6,29 @@ from dataclasses import asdict
 from typing import Any
 
 from apiflask import Schema, fields
-from apiflask.validators import Length, Range
+from apiflask.validators import Length
 
-from app.core import audit, ids
+from app.core import audit, ids, paging
 from app.core.errors import NotFound
+from app.core.fields import Page, PublicId
 from app.core.transaction import transaction
 from app.dashboards.queries import members as queries
 from app.dashboards.queries import timeline
 from app.members.models import Member
 
-from . import paging, scope, wording
+from . import scope, wording
 from .blueprint import api
-from .fields import Page, PublicId
+from .lists import PAGE, PageIn
 
 MOMENTS = 100
 
 
-class MembersIn(Schema):
+class MembersIn(PageIn):
     q = fields.String(
         load_default="",
         validate=Length(max=100),
         metadata={"description": "A whole phone number, member number or public id; empty lists the newest members."},
     )
-    cursor = fields.String(load_default="", validate=Length(max=200))
-    limit = fields.Integer(load_default=paging.PAGE, validate=Range(1, 100))
 
 
 class MemberLineOut(Schema):
@@ -115,7 +114,7 @@ def member(member_id: str) -> dict[str, Any]:
     return {**vars(profile), "timeline": moments}
 
 
-def listed(text: str, cursor: str, limit: int = paging.PAGE) -> dict[str, Any]:
+def listed(text: str, cursor: str, limit: int = PAGE) -> dict[str, Any]:
     """A page of members as far as the caller sees, for the API and the console alike."""
     reach = scope.current().reach
     if text.startswith("mbr_"):
@@ -126,13 +125,9 @@ def listed(text: str, cursor: str, limit: int = paging.PAGE) -> dict[str, Any]:
             with transaction():
                 audit.record(actor=scope.current().actor, action="members.phone_search", subject="member")
         return {"items": queries.find(reach, text), "next_cursor": None}
-    lines = queries.newest(reach, after=paging.decode(cursor), limit=limit + 1)
-    more = len(lines) > limit
-    lines = lines[:limit]
-    return {
-        "items": lines,
-        "next_cursor": paging.encode(lines[-1].joined_at, lines[-1].member_id) if more else None,
-    }
+    lines = queries.newest(reach, after=paging.after(cursor), limit=limit + 1)
+    page, next_cursor = paging.page(lines, limit, lambda line: (line.joined_at, line.member_id))
+    return {"items": page, "next_cursor": next_cursor}
 
 
 def shown(member_id: str) -> tuple[queries.Profile, list[dict[str, Any]]]:

@@ -7,11 +7,10 @@ from typing import Any
 from apiflask import Schema, fields
 from apiflask.validators import Length
 
-from app.core import ids
+from app.core.fields import PublicId
 
 from . import auth, scope
 from .blueprint import api
-from .fields import PublicId
 
 
 class LoginIn(Schema):
@@ -31,10 +30,10 @@ class TokenOut(Schema):
 class MeOut(Schema):
     """`stores` is null when every store of the brand is seen."""
 
-    id = fields.String()
+    id = PublicId("adm", attribute="admin_id")
     name = fields.String()
     role = fields.String()
-    brand = fields.String()
+    brand = PublicId("brd", attribute="brand_id")
     brand_name = fields.String()
     timezone = fields.String()
     stores = fields.List(PublicId("sto"), allow_none=True)
@@ -62,10 +61,10 @@ def me() -> dict[str, Any]:
     mine = scope.current()
     seen = mine.reach.store_ids
     return {
-        "id": mine.actor,
+        "admin_id": mine.admin_id,
         "name": mine.name,
         "role": mine.role,
-        "brand": ids.encode("brd", mine.brand_id),
+        "brand_id": mine.brand_id,
         "brand_name": mine.brand_name,
         "timezone": mine.timezone,
         "stores": None if seen is None else sorted(seen),

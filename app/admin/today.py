@@ -8,6 +8,7 @@ from typing import Any
 from apiflask import Schema, fields
 
 from app.core import clock
+from app.core.fields import Page, PublicId
 from app.dashboards.queries import feed as feed_queries
 from app.dashboards.queries import today as today_queries
 from app.dashboards.rules import day_of
@@ -15,7 +16,6 @@ from app.org import queries as org
 
 from . import scope, wording
 from .blueprint import api
-from .fields import Page, PublicId
 
 TOP_STORES = 10
 FEED = 30

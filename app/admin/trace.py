@@ -7,13 +7,13 @@ from typing import Any
 from apiflask import Schema, fields
 
 from app.core import audit, ids
+from app.core.fields import PublicId
 from app.core.transaction import transaction
 from app.flows.trace import Journey
 from app.flows.trace import trace as follow
 
 from . import scope
 from .blueprint import api
-from .fields import PublicId
 
 
 class StepOut(Schema):

@@ -8,8 +8,9 @@ from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, OneOf, Range
 from flask import request
 
-from app.core import clock, idempotency, ids
-from app.core.errors import Invalid, NotFound
+from app.core import clock, idempotency, ids, paging
+from app.core.errors import NotFound
+from app.core.fields import Page, PublicId
 from app.core.transaction import reading
 from app.coupons import codes, commands, rules, wording
 from app.coupons import queries as coupons
@@ -21,10 +22,6 @@ bp = APIBlueprint("miniapp_coupons", __name__, url_prefix="/api/miniapp/v1", tag
 
 PAGE = 20
 USABLE = "usable"
-
-
-class CouponCursorInvalid(Invalid):
-    code, message = "cursor_invalid", "The cursor is not one that a list answered with."
 
 
 class TermsOut(Schema):
@@ -39,8 +36,8 @@ class TermsOut(Schema):
 
 
 class CardOut(TermsOut):
-    id = fields.String(metadata={"description": "cpn_..."})
-    campaign = fields.String(metadata={"description": "cmp_..."})
+    id = PublicId("cpn", attribute="coupon_id")
+    campaign = PublicId("cmp", attribute="campaign_id")
     name = fields.String()
     status = fields.String(metadata={"description": "claimed, locked, redeemed, returned, expired or voided."})
     usable = fields.Boolean(metadata={"description": "Whether a till would take it at this moment."})
@@ -56,13 +53,12 @@ class WalletIn(Schema):
     limit = fields.Integer(load_default=PAGE, validate=Range(1, 100))
 
 
-class WalletOut(Schema):
+class WalletOut(Page):
     items = fields.List(fields.Nested(CardOut))
-    next_cursor = fields.String(allow_none=True)
 
 
 class OfferOut(TermsOut):
-    id = fields.String(metadata={"description": "cmp_..."})
+    id = PublicId("cmp", attribute="campaign_id")
     name = fields.String()
     left = fields.Integer(metadata={"description": "Coupons left for everybody."})
     taken = fields.Integer(metadata={"description": "Coupons of this campaign the member has had."})
@@ -75,8 +71,8 @@ class OffersOut(Schema):
 
 
 class ClaimedOut(Schema):
-    id = fields.String(metadata={"description": "cpn_..."})
-    campaign = fields.String()
+    id = PublicId("cpn", attribute="coupon_id")
+    campaign = PublicId("cmp", attribute="campaign_id")
     valid_from = fields.String()
     valid_to = fields.String()
 
@@ -94,14 +90,10 @@ def wallet(query_data: dict[str, Any]) -> dict[str, Any]:
     """The member's coupons, newest first; `status=usable` for those a till may take."""
     who, status, limit = auth.member(), query_data["status"], query_data["limit"]
     statuses = rules.OPEN_STATUSES if status == USABLE else (status,) if status else None
-    cards = coupons.wallet(
-        who.brand_id, who.member_id, statuses=statuses, after=_after(query_data["cursor"]), limit=limit + 1
-    )
-    shown = cards[:limit]
-    return {
-        "items": [_card(card) for card in shown],
-        "next_cursor": ids.encode("cpn", shown[-1].coupon_id) if len(cards) > limit else None,
-    }
+    after = paging.after_id(query_data["cursor"])
+    cards = coupons.wallet(who.brand_id, who.member_id, statuses=statuses, after=after, limit=limit + 1)
+    shown, next_cursor = paging.page(cards, limit, lambda card: (card.coupon_id,))
+    return {"items": [_card(card) for card in shown], "next_cursor": next_cursor}
 
 
 @bp.get("/coupons/<coupon>/code")
@@ -148,12 +140,7 @@ def claim(campaign: str) -> dict[str, Any]:
         campaign_id=campaign_id,
         key=commands.Key(f"miniapp:{who.member_id}", key, idempotency.request_hash("coupons.claim", campaign)),
     )
-    return {
-        "id": ids.encode("cpn", taken.coupon_id),
-        "campaign": campaign,
-        "valid_from": taken.valid_from,
-        "valid_to": taken.valid_to,
-    }
+    return taken._asdict()
 
 
 def _terms(terms: rules.Terms) -> dict[str, Any]:
@@ -170,8 +157,8 @@ def _terms(terms: rules.Terms) -> dict[str, Any]:
 def _card(card: coupons.Card) -> dict[str, Any]:
     return {
         **_terms(card.terms),
-        "id": ids.encode("cpn", card.coupon_id),
-        "campaign": ids.encode("cmp", card.campaign_id),
+        "coupon_id": card.coupon_id,
+        "campaign_id": card.campaign_id,
         "name": card.name,
         "status": card.status,
         "usable": card.status in ("claimed", "returned") and card.valid_from <= clock.now(),
@@ -185,7 +172,7 @@ def _card(card: coupons.Card) -> dict[str, Any]:
 def _offer(offer: coupons.Offer) -> dict[str, Any]:
     return {
         **_terms(offer.terms),
-        "id": ids.encode("cmp", offer.campaign_id),
+        "campaign_id": offer.campaign_id,
         "name": offer.name,
         "left": offer.left,
         "taken": offer.taken,
@@ -199,12 +186,3 @@ def _decoded(prefix: str, text: str, unknown: type[NotFound]) -> int:
         return ids.decode(prefix, text)
     except NotFound:
         raise unknown() from None
-
-
-def _after(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        return ids.decode("cpn", cursor)
-    except NotFound:
-        raise CouponCursorInvalid() from None

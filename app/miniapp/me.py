@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from datetime import datetime
 from typing import Any
 
 from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, Range
 
-from app.core import ids
-from app.core.errors import Invalid
+from app.core import paging
+from app.core.fields import Page, PublicId
 from app.coupons import queries as coupons
 from app.members import queries as members
 from app.points import queries as points
@@ -24,10 +20,6 @@ from .shapes import MemberOut, member_view
 bp = APIBlueprint("miniapp_me", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
 
 PAGE = 20
-
-
-class CursorInvalid(Invalid):
-    code, message = "cursor_invalid", "The cursor is not one that a list answered with."
 
 
 class TierOut(Schema):
@@ -54,16 +46,15 @@ class PointsIn(Schema):
 
 
 class EntryOut(Schema):
-    id = fields.String()
+    id = PublicId("jnl", attribute="journal_id")
     kind = fields.String(metadata={"description": "earn, spend, expire, adjust or refund."})
     amount = fields.Integer()
     at = fields.AwareDateTime()
 
 
-class PointsOut(Schema):
+class PointsOut(Page):
     balance = fields.Integer()
     items = fields.List(fields.Nested(EntryOut))
-    next_cursor = fields.String(allow_none=True)
 
 
 @bp.get("/me")
@@ -95,30 +86,8 @@ def history(query_data: dict[str, Any]) -> dict[str, Any]:
     """The member's points, newest first."""
     who = auth.member()
     limit = query_data["limit"]
-    entries = points.history(who.brand_id, who.member_id, before=_before(query_data["cursor"]), limit=limit + 1)
-    shown, more = entries[:limit], len(entries) > limit
-    return {
-        "balance": points.balances(who.brand_id, who.member_id)["points"],
-        "items": [
-            {"id": ids.encode("jnl", one.journal_id), "kind": one.kind, "amount": one.amount, "at": one.at}
-            for one in shown
-        ],
-        "next_cursor": _cursor(shown[-1]) if more else None,
-    }
-
-
-def _cursor(last: points.Entry) -> str:
-    return base64.urlsafe_b64encode(json.dumps([last.at.isoformat(), last.journal_id]).encode()).decode()
-
-
-def _before(cursor: str | None) -> tuple[datetime, int] | None:
-    if cursor is None:
-        return None
-    try:
-        at, journal_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        place = datetime.fromisoformat(at)
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise CursorInvalid() from error
-    if type(journal_id) is not int or abs(journal_id) >= 1 << 63 or place.tzinfo is None:
-        raise CursorInvalid()
-    return place, journal_id
+    before = paging.after(query_data["cursor"])
+    entries = points.history(who.brand_id, who.member_id, before=before, limit=limit + 1)
+    shown, next_cursor = paging.page(entries, limit, lambda one: (one.at, one.journal_id))
+    balance = points.balances(who.brand_id, who.member_id)["points"]
+    return {"balance": balance, "items": shown, "next_cursor": next_cursor}

@@ -6,14 +6,14 @@ from typing import Any
 
 from apiflask import Schema, fields
 
-from app.core import ids
+from app.core.fields import PublicId
 from app.identity import queries as identity
 from app.members.models import Member
 from app.members.rules import masked_phone
 
 
 class MemberOut(Schema):
-    id = fields.String(metadata={"example": "mbr_0000000000005"})
+    id = PublicId("mbr", attribute="member_id")
     number = fields.String(metadata={"description": "The member number, ten digits with a check digit."})
     name = fields.String(allow_none=True)
     phone = fields.String(allow_none=True, metadata={"description": "Masked.", "example": "138****5678"})
@@ -26,7 +26,7 @@ def member_view(member: Member) -> dict[str, Any]:
     """A member as themselves see it."""
     phone = identity.phone_of(member.person_id)
     return {
-        "id": ids.encode("mbr", member.member_id),
+        "member_id": member.member_id,
         "number": member.number,
         "name": member.plain_name,
         "phone": masked_phone(phone) if phone else None,

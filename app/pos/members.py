@@ -9,8 +9,9 @@ from apiflask.fields import AwareDateTime, Boolean, Date, Integer, Nested, Strin
 from flask import g
 from marshmallow import ValidationError, validates_schema
 
-from app.core import clock, crypto, ids
+from app.core import clock, crypto
 from app.core.errors import NotFound
+from app.core.fields import PublicId
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run, transaction
 from app.coupons import queries as coupons
@@ -53,7 +54,7 @@ class CardIn(Schema):
 
 
 class CardOut(Schema):
-    member = String(metadata={"description": "mbr_..."})
+    member = PublicId("mbr", attribute="member_id")
     number = String()
     card_no = String()
     new = Boolean(metadata={"description": "False when the person was a member of the brand before."})
@@ -80,7 +81,7 @@ class MemberTier(Schema):
 
 
 class MemberOut(Schema):
-    member = String(metadata={"description": "mbr_..."})
+    member = PublicId("mbr", attribute="member_id")
     number = String()
     card_no = String(allow_none=True)
     name = String(allow_none=True, metadata={"description": "Masked."})
@@ -107,7 +108,7 @@ def open_store_card(json_data: dict[str, Any]) -> dict[str, Any]:
         facts = {name: value for name, value in json_data.items() if name != "store"}
         opened = open_card(brand_id=g.client.brand_id, store_id=store.store_id, **facts)
         return {
-            "member": ids.encode("mbr", opened.member.member_id),
+            "member_id": opened.member.member_id,
             "number": opened.member.number,
             "card_no": json_data["card_no"],
             "new": opened.new,
@@ -139,7 +140,7 @@ def _shown(member: Member) -> dict[str, Any]:
     above = standing.next_step()
     phone = identity.phone_of(member.person_id)
     return {
-        "member": ids.encode("mbr", member_id),
+        "member_id": member_id,
         "number": member.number,
         "card_no": member.card_no,
         "name": None if member.name is None else _masked(crypto.decrypt(member.name, context=NAME_CONTEXT)),

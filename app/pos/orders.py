@@ -12,6 +12,7 @@ from marshmallow import ValidationError, validates_schema
 
 from app.core import ids
 from app.core.errors import Invalid, NotFound
+from app.core.fields import PublicId
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.flows.order_paid import Paid, order_paid
@@ -57,9 +58,7 @@ class OrderLineIn(Schema):
     quantity = Whole(1, 9999, required=True)
     unit_fen = Whole(0, MOST_FEN, required=True)
     amount_fen = Whole(0, MOST_FEN, required=True, metadata={"description": "unit_fen x quantity, before discount."})
-    discount_fen = Whole(
-        0, MOST_FEN, load_default=0, metadata={"description": "Coupons included."}
-    )
+    discount_fen = Whole(0, MOST_FEN, load_default=0, metadata={"description": "Coupons included."})
 
 
 class OrderIn(Schema):
@@ -82,9 +81,9 @@ class TierOut(Schema):
 
 
 class OrderOut(Schema):
-    order = String(metadata={"description": "ord_..."})
+    order = PublicId("ord", attribute="order_id")
     order_no = String()
-    member = String(allow_none=True, metadata={"description": "mbr_...; null for a walk-in."})
+    member = PublicId("mbr", attribute="member_id", allow_none=True, metadata={"description": "Null for a walk-in."})
     new = Boolean(metadata={"description": "False when this order was uploaded before, with the same content."})
     paid_fen = Integer()
     currency = String()
@@ -167,9 +166,9 @@ def _guide(brand_id: int, userid: str | None) -> int | None:
 
 def _answer(order: OrderData, paid: Paid) -> dict[str, Any]:
     return {
-        "order": ids.encode("ord", paid.order_id),
+        "order_id": paid.order_id,
         "order_no": order.order_no,
-        "member": None if paid.member_id is None else ids.encode("mbr", paid.member_id),
+        "member_id": paid.member_id,
         "new": paid.new,
         "paid_fen": order.paid_fen,
         "currency": "CNY",

@@ -10,6 +10,7 @@ from flask import request
 
 from app.core import idempotency, ids, transaction
 from app.core.errors import Conflict
+from app.core.fields import PublicId
 from app.coupons import commands
 from app.coupons import queries as coupons
 from app.coupons.errors import CampaignUnknown
@@ -18,7 +19,6 @@ from app.coupons.wording import offer as worth
 from . import auth
 from .blueprint import api
 from .customer import followed
-from .shapes import PublicId
 
 
 class NotAMember(Conflict):
@@ -51,7 +51,7 @@ class GiveIn(Schema):
 
 
 class GivenOut(Schema):
-    id = fields.String()
+    id = PublicId("cpn", attribute="coupon_id")
     name = fields.String()
     valid_to = fields.String()
 
@@ -108,7 +108,7 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
             guide_id=guide.guide_id,
         )
         card = coupons.card(guide.brand_id, member.member_id, coupon_id)
-        return {"id": ids.encode("cpn", coupon_id), "name": card.name, "valid_to": card.valid_to.isoformat()}
+        return {"coupon_id": coupon_id, "name": card.name, "valid_to": card.valid_to.isoformat()}
 
     digest = idempotency.request_hash(f"give:{external_userid}", json_data)
     scope = f"sidebar:{guide.guide_id}"

@@ -6,7 +6,8 @@ from typing import Any
 
 from apiflask import Schema, fields
 
-from app.core import clock, ids
+from app.core import clock
+from app.core.fields import PublicId
 from app.coupons import queries as coupons
 from app.coupons.wording import offer
 from app.dashboards.queries import timeline
@@ -23,7 +24,7 @@ from app.tiers import queries as tiers
 from . import auth, wording
 from .blueprint import api
 from .customer import Customer, followed
-from .shapes import PublicId, TaskOut, task_view
+from .shapes import TaskOut, task_view
 
 ORDERS, MOMENTS, COUPONS = 5, 15, 20
 
@@ -65,7 +66,7 @@ class MomentOut(Schema):
 class MemberOut(Schema):
     """Money in fen. The phone is masked."""
 
-    id = fields.String()
+    id = PublicId("mbr", attribute="member_id")
     number = fields.String()
     name = fields.String(allow_none=True)
     phone = fields.String(allow_none=True)
@@ -129,7 +130,7 @@ def _member(found: Customer, member: Member) -> dict[str, Any]:
     store = org.store(member.brand_id, member.home_store_id) if member.home_store_id else None
     owner = org.guide(member.guide_id) if member.guide_id else None
     return {
-        "id": ids.encode("mbr", member.member_id),
+        "member_id": member.member_id,
         "number": member.number,
         "name": member.plain_name,
         "phone": masked_phone(phone) if phone else None,

@@ -10,13 +10,14 @@ from flask import current_app
 
 from app.content import queries as content
 from app.content.queries import MaterialView, Rendered
+from app.core.fields import PublicId
 from app.org import queries as org
 from app.settings import Settings
 
 from . import auth
 from .blueprint import api
 from .customer import followed, values_for
-from .shapes import MessageOut, PublicId
+from .shapes import MessageOut
 
 
 class MaterialsIn(Schema):

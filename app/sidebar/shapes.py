@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from datetime import datetime
 from typing import Any
 
 from apiflask import Schema, fields
 
-from app.core import ids
-from app.core.errors import Invalid
+from app.core.fields import PublicId
 from app.sop.queries import TaskView
-
-
-class CursorInvalid(Invalid):
-    code, message = "cursor_invalid", "The cursor is not one that a list answered with."
-
-
-class PublicId(fields.String):
-    """An id in its public spelling, for example `tsk_0000000000005`."""
-
-    def __init__(self, prefix: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.prefix = prefix
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return None if value is None else ids.encode(self.prefix, value)
 
 
 class TaskOut(Schema):
@@ -63,21 +43,3 @@ def task_view(task: TaskView) -> dict[str, Any]:
         "has_coupon": task.campaign_id is not None,
         "member_name": task.member_name or tail,
     }
-
-
-def encode_cursor(at: datetime, row_id: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), row_id]).encode()).decode()
-
-
-def decode_cursor(cursor: str) -> tuple[datetime, int] | None:
-    """The row after which the page begins; None for the first page."""
-    if not cursor:
-        return None
-    try:
-        at, row_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        place = datetime.fromisoformat(at)
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise CursorInvalid() from error
-    if type(row_id) is not int or abs(row_id) >= 1 << 63 or place.tzinfo is None:
-        raise CursorInvalid()
-    return place, row_id

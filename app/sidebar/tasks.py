@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from apiflask import Schema, fields
@@ -10,8 +11,9 @@ from apiflask.validators import Length, OneOf, Range
 from app.channels import queries as channels
 from app.content import queries as content
 from app.content.errors import MaterialUnknown
-from app.core import ids, transaction
+from app.core import ids, paging, transaction
 from app.core.errors import Forbidden
+from app.core.fields import Page, PublicId
 from app.coupons import queries as coupons
 from app.coupons.wording import offer
 from app.org import queries as org
@@ -25,7 +27,7 @@ from .auth import GuideSession
 from .blueprint import api
 from .customer import Customer, CustomerUnknown, followed, values_for
 from .materials import MaterialOut, appid_of, shown
-from .shapes import PublicId, TaskOut, decode_cursor, encode_cursor, task_view
+from .shapes import TaskOut, task_view
 
 PAGE = 20
 
@@ -49,9 +51,8 @@ class TaskLineOut(TaskOut):
     guide = fields.String(allow_none=True)
 
 
-class TasksOut(Schema):
+class TasksOut(Page):
     items = fields.List(fields.Nested(TaskLineOut))
-    next_cursor = fields.String(allow_none=True)
 
 
 class PromiseOut(Schema):
@@ -110,16 +111,17 @@ def tasks(query_data: dict[str, Any]) -> dict[str, Any]:
         guide_id=None if of_store else guide.guide_id,
         store_id=guide.store_id if of_store else None,
         status=status,
-        after=decode_cursor(query_data["cursor"]),
+        after=paging.after(query_data["cursor"]),
         limit=limit + 1,
     )
-    page, last = found[:limit], found[limit - 1] if len(found) > limit else None
-    place = None
-    if last is not None:
-        place = encode_cursor(last.done_at if status == "done" and last.done_at else last.deadline_at, last.task_id)
+    shown_tasks, next_cursor = paging.page(found, limit, lambda one: (_listed_at(one, status), one.task_id))
     names = {one.id: one.name for one in org.guides_of_store(guide.store_id)} if of_store else {}
-    items = [{**task_view(one), "guide": names.get(one.guide_id or 0)} for one in page]
-    return {"items": items, "next_cursor": place}
+    items = [{**task_view(one), "guide": names.get(one.guide_id or 0)} for one in shown_tasks]
+    return {"items": items, "next_cursor": next_cursor}
+
+
+def _listed_at(task: TaskView, status: str) -> datetime:
+    return task.done_at if status == "done" and task.done_at else task.deadline_at
 
 
 @api.get("/tasks/<task_id>")

@@ -1,4 +1,4 @@
-"""Marshmallow fields of the admin API."""
+"""Marshmallow fields and schemas that the answers of several audiences share."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 from apiflask import Schema, fields
 
-from app.core import ids
+from . import ids
 
 
 class PublicId(fields.String):
-    """An id in its public spelling, for example `mbr_0000000000005`."""
+    """An id in its public spelling, for example `tsk_0000000000005`."""
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        metadata = {"example": ids.encode(prefix, 5), **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
         self.prefix = prefix
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
