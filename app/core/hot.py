@@ -65,7 +65,16 @@ def _open() -> ConnectionPool[_Connection]:
         return _pool
 
 
+class _Thread(threading.local):
+    cursor: psycopg.Cursor[TupleRow] | None = None
+
+
+_thread = _Thread()
+
+
 class _Connection(psycopg.Connection[TupleRow]):
+    """A connection with a cursor of its own: a new one would look its adapters up anew for every parameter."""
+
     kept: psycopg.Cursor[TupleRow]
 
 
@@ -93,16 +102,41 @@ def fetch_all(statement: str, parameters: Mapping[str, Any]) -> list[TupleRow]:
 
 
 @contextmanager
-def _cursor() -> Iterator[psycopg.Cursor[TupleRow]]:
-    """A connection's own cursor: kept with it, as a new one would look its adapters up anew for every parameter."""
-    try:
-        pool = _connect()
-        connection = pool.getconn()
+def held() -> Iterator[None]:
+    """Run the block's statements on one connection: two that follow each other find a warm server process."""
+    if _thread.cursor is not None:
+        yield
+        return
+    with _connection() as connection:
+        _thread.cursor = connection.kept
         try:
-            yield connection.kept
+            yield
         finally:
-            pool.putconn(connection)  # which replaces a broken one; autocommit leaves nothing to roll back
+            _thread.cursor = None
+
+
+@contextmanager
+def _cursor() -> Iterator[psycopg.Cursor[TupleRow]]:
+    try:
+        if _thread.cursor is not None:
+            yield _thread.cursor
+        else:
+            with _connection() as connection:
+                yield connection.kept
     except _BUSY as error:
         raise Busy(retry_after=1) from error
-    except (PoolTimeout, psycopg.OperationalError) as error:
+    except psycopg.OperationalError as error:
         raise Unavailable("The database does not answer.", retry_after=2) from error
+
+
+@contextmanager
+def _connection() -> Iterator[_Connection]:
+    pool = _connect()
+    try:
+        connection = pool.getconn()
+    except PoolTimeout as error:
+        raise Unavailable("The database does not answer.", retry_after=2) from error
+    try:
+        yield connection
+    finally:
+        pool.putconn(connection)  # which replaces a broken one; autocommit leaves nothing to roll back

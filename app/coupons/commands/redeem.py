@@ -102,6 +102,11 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
     Autocommitted on the hot pool. Raises the reason (see errors) when the coupon cannot be used, Busy when others
     kept changing it.
     """
+    with hot.held():
+        return _redeem(till, key, code, order_no, lines)
+
+
+def _redeem(till: Till, key: Key, code: str, order_no: str, lines: Sequence[rules.Line]) -> Redemption:
     now = clock.now()
     for _ in range(_TRIES):
         try:

@@ -95,6 +95,11 @@ def claim(*, brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken
 
     Raises CampaignUnknown, CampaignClosed, CampaignPaused, SoldOut, LimitReached.
     """
+    with hot.held():
+        return _claimed(brand_id, member_id, campaign_id, key)
+
+
+def _claimed(brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken:
     for _ in range(_TRIES):
         done = None
         try:
