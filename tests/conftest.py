@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     if worker is None:
         if config.option.collectonly:
+            os.environ.update(_environment("postgresql://localhost/none", "redis://localhost"))
             return
         services = Services.throwaway()
         services.start()
