@@ -132,6 +132,8 @@ def _send(app, case, busy: Busy, audience: str, real: dict[str, str]):
     for container in (case.path_parameters, case.query, case.body):
         if isinstance(container, dict):
             container |= {name: value for name, value in real.items() if name in container}
+    if isinstance(case.query, dict) and (named := {name: case.query[name] for name in case.query if name in real}):
+        case.query = named  # a member is looked up by one thing alone
     given = case.as_transport_kwargs()
     headers = {str(name): str(value) for name, value in (given.pop("headers", None) or {}).items()}
     headers["Idempotency-Key"] = f"schemathesis-{ids.new_id()}"
