@@ -24,6 +24,10 @@ class Invalid(SiyuError):
     code, status, message = "invalid", 422, "The request is not valid."
 
 
+class NotText(Invalid):
+    code, status, message = "not_text", 400, "The request holds characters that are not text: NUL, or half a character."
+
+
 class Unauthorized(SiyuError):
     code, status, message = "unauthorized", 401, "Authentication is required."
 

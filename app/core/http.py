@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.datastructures import Headers
 
 from . import context, ids, log
-from .errors import Invalid, NotFound, Retryable, SiyuError, TooLarge, Unavailable
+from .errors import Invalid, NotFound, NotText, Retryable, SiyuError, TooLarge
 from .metrics import REQUESTS
+from .transaction import translated
 
 MAX_BODY = 1 << 20
 MAX_DEPTH = 32
@@ -126,8 +127,11 @@ def _http_error(error: HTTPError) -> tuple[dict[str, Any], int, dict[str, str]]:
 
 
 def _unexpected(error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return _siyu_error(Unavailable("The database does not answer.", retry_after=2))
+    if isinstance(error, UnicodeEncodeError):  # JSON can spell half a character, which no database and no hash takes
+        return _siyu_error(NotText())
+    meant = translated(error) if isinstance(error, DBAPIError) else error
+    if isinstance(meant, SiyuError):
+        return _siyu_error(meant)
     _log.error("unexpected error", exc_info=error, endpoint=request.endpoint)
     return _answer(500, "internal", "Something went wrong on our side.")
 

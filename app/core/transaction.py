@@ -16,10 +16,10 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 
 from .db import session
-from .errors import Busy, ProgrammingError, Unavailable
+from .errors import Busy, NotText, ProgrammingError, Unavailable
 
 T = TypeVar("T")
 
@@ -28,6 +28,8 @@ _open: ContextVar[bool] = ContextVar("transaction_open", default=False)
 LOCK_TIMEOUT_MS = 3000
 _LOCK_NOT_AVAILABLE = "55P03"
 _RETRYABLE = {"40P01", "40001"}  # deadlock detected, serialization failure
+# NUL in a text is refused by the driver (which has no state), in JSON by the server.
+_NOT_TEXT = {None, "22021", "22P05"}
 
 
 def is_open() -> bool:
@@ -47,7 +49,7 @@ def transaction() -> Iterator[None]:
         session.commit()
     except DBAPIError as error:
         session.rollback()
-        raise _translated(error) from error
+        raise translated(error) from error
     except BaseException:
         session.rollback()
         raise
@@ -84,10 +86,14 @@ def sqlstate(error: BaseException | None) -> str | None:
     return getattr(getattr(error, "orig", error), "sqlstate", None)
 
 
-def _translated(error: DBAPIError) -> Exception:
+def translated(error: DBAPIError) -> Exception:
+    """What a refusal of the database means to whoever asked; the error itself when it is a bug."""
     state = sqlstate(error)
     if state == _LOCK_NOT_AVAILABLE or state in _RETRYABLE:
         return Busy(retry_after=1)
-    if error.connection_invalidated or state is None or state.startswith(("08", "57P")):
+    if isinstance(error, DataError) and state in _NOT_TEXT:
+        return NotText()
+    lost = isinstance(error, InterfaceError | OperationalError) and state is None
+    if lost or error.connection_invalidated or (state or "").startswith(("08", "57P")):
         return Unavailable("The database does not answer.", retry_after=2)
     return error

@@ -1,0 +1,53 @@
+"""What a hostile or broken caller sends, and what is answered while the database is away: never 500."""
+
+from __future__ import annotations
+
+import pytest
+from factories import make_world
+from sqlalchemy import create_engine
+
+from app.core import ids, tokens
+from app.core.db import db
+
+LOGIN = "/api/miniapp/v1/login"
+
+
+def _json(client, path: str, body: bytes):  # type: ignore[no-untyped-def]
+    answer = client.post(path, data=body, content_type="application/json")
+    return answer.status_code, answer.json["code"]
+
+
+@pytest.mark.parametrize("odd", [rb"\u0000", rb"\ud800"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (LOGIN, b'{"appid": "wx%s", "code": "c"}'),
+        ("/api/admin/v1/login", b'{"login": "a%s", "password": "p"}'),
+    ],
+)
+def test_what_is_not_text_is_refused(client, path, body, odd):
+    assert _json(client, path, body % odd) == (400, "not_text")
+
+
+@pytest.mark.parametrize("path", ["/hooks/wecom/a%00", "/hooks/miniprogram/a%00", "/api/admin/v1/trace/cor_%00"])
+def test_nul_in_a_path_is_refused(client, path):
+    world = make_world()
+    token, _ = tokens.issue("admin", {"sub": str(world.admin.id)})
+    answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json["code"]) == (400, "not_text")
+
+
+def test_nul_in_a_guides_query_is_refused(app):
+    world = make_world()
+    token, _ = tokens.issue("sidebar", {"sub": ids.encode("gde", world.guide.id)})
+    client = app.test_client(use_cookies=False)
+    answer = client.get("/api/sidebar/v1/customers/%00", headers={"Cookie": f"siyu_sidebar={token}"})
+    assert (answer.status_code, answer.json["code"]) == (400, "not_text")
+
+
+def test_a_database_that_is_gone_is_503_for_reads_too(client, monkeypatch):
+    away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 1})
+    monkeypatch.setitem(db.engines, None, away)
+    assert _json(client, LOGIN, b'{"appid": "wx", "code": "c"}') == (503, "unavailable")
+    hook = client.post("/hooks/wecom/wwunheardof", data=b"<xml/>")
+    assert (hook.status_code, hook.headers["Retry-After"]) == (503, "2")
