@@ -23,7 +23,10 @@ from .transaction import translated
 
 MAX_BODY = 1 << 20
 MAX_DEPTH = 32
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]')
+# A string is taken whole or to the body's end and never looked at again: a second look would cost the square.
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
+MAX_DIGITS = 4300  # Python reads no longer number, and the framework does not expect its refusal
+_LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{%d}" % (MAX_DIGITS + 1))
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 _log = log.get("http")
@@ -67,7 +70,10 @@ def _begin() -> None:
     if request.content_length and request.content_length > MAX_BODY:
         raise TooLarge()
     if request.mimetype.endswith("json"):  # without a length too: a chunked body has none
-        _check_depth(request.get_data(cache=True))
+        body = request.get_data(cache=True)
+        _check_depth(body)
+        if len(body) > MAX_DIGITS and _LONG_NUMBER.search(body):
+            raise Malformed()
 
 
 def _check_depth(body: bytes) -> None:

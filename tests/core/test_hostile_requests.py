@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from factories import make_world
 from sqlalchemy import create_engine
@@ -51,3 +53,14 @@ def test_a_database_that_is_gone_is_503_for_reads_too(client, monkeypatch):
     assert _json(client, LOGIN, b'{"appid": "wx", "code": "c"}') == (503, "unavailable")
     hook = client.post("/hooks/wecom/wwunheardof", data=b"<xml/>")
     assert (hook.status_code, hook.headers["Retry-After"]) == (503, "2")
+
+
+def test_a_number_without_end_is_malformed(client):
+    assert _json(client, LOGIN, b'{"appid": ' + b"1" * 5000 + b"}") == (400, "malformed_json")
+
+
+def test_an_open_string_does_not_take_the_time_of_its_square(client):
+    body = b"[]" * 40 + b'"' + rb"\"" * 20_000
+    began = time.perf_counter()
+    client.post("/nowhere", data=body, content_type="application/json")
+    assert time.perf_counter() - began < 2
