@@ -8,6 +8,7 @@ any other body goes to the schema itself, which loads it or says what is wrong.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -31,8 +32,13 @@ class NotJson(Malformed):
     code, status, message = "media_type", 415, "Send Content-Type: application/json."
 
 
+# Controls, ends of lines, turns of direction, halves of characters. Python's isprintable refuses more: the full-width
+# and no-break blanks and the joiners of emoji, which names of goods are full of.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 class Text(fields.String):
-    """A text of printable characters: what a database can hold, a log line can show and a receipt can print."""
+    """A text of one line: what a database can hold, a log line can show and a receipt can print."""
 
     def __init__(self, longest: int, *, shortest: int = 1, **arguments: Any) -> None:
         self.shortest, self.longest = shortest, longest
@@ -55,8 +61,12 @@ class Many(fields.List):
         super().__init__(fields.Nested(one), validate=validate.Length(least, most), **arguments)
 
 
+def _fit(value: str) -> bool:
+    return value.isprintable() or _UNFIT.search(value) is None
+
+
 def _printable(value: str) -> None:
-    if not value.isprintable():
+    if not _fit(value):
         raise ValidationError("Only printable characters are allowed.")
 
 
@@ -132,7 +142,7 @@ def _object(schema: type[Schema]) -> _Check:
 def _field(field: fields.Field[Any]) -> _Check:
     if isinstance(field, Text):
         shortest, longest = field.shortest, field.longest
-        return lambda value: type(value) is str and shortest <= len(value) <= longest and value.isprintable()
+        return lambda value: type(value) is str and shortest <= len(value) <= longest and _fit(value)
     if isinstance(field, Whole):
         least, most = field.least, field.most
         return lambda value: type(value) is int and least <= value <= most
