@@ -20,6 +20,7 @@ from app.identity import queries as identity
 from app.members.models import Member
 from app.members.rules import NAME_CONTEXT, masked_phone
 from app.points import queries as points
+from app.sales.rules import EARLIEST
 from app.tiers import queries as tiers
 
 from .auth import idempotency_key, signed
@@ -49,6 +50,8 @@ class CardIn(Schema):
         now = clock.now()
         if data.get("opened_at") and data["opened_at"] > now:
             raise ValidationError("A card was opened in the past.", "opened_at")
+        if data.get("opened_at") and data["opened_at"] < EARLIEST:
+            raise ValidationError("A card was not opened before there were tills.", "opened_at")
         if data.get("birthday") and data["birthday"] > now.date():
             raise ValidationError("A birthday is in the past.", "birthday")
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from .errors import OrderMismatch
 
 CLOCK_SKEW = timedelta(minutes=10)
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # earlier is a till without a clock, and the first years break arithmetic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ def check(order: OrderData, *, now: datetime, totals: Mapping[str, int] | None =
         raise OrderMismatch("An order has at least one line.", field="lines")
     if order.paid_at > now + CLOCK_SKEW:
         raise OrderMismatch("The order was paid in the future.", field="paid_at")
+    if order.paid_at < EARLIEST:
+        raise OrderMismatch("The order was paid before there were tills.", field="paid_at")
     seen: set[int] = set()
     for index, line in enumerate(order.lines):
         if line.line_no in seen:
