@@ -119,7 +119,11 @@ def jssdk(query_data: dict[str, str]) -> dict[str, Any]:
     """Signatures for one of our pages, as the browser sees its address."""
     settings: Settings = current_app.extensions["siyu"]
     url = query_data["url"]
-    if urlsplit(url)[:2] != urlsplit(settings.public_url)[:2]:
+    try:
+        ours = urlsplit(url)[:2] == urlsplit(settings.public_url)[:2]
+    except ValueError:  # brackets that hold no address
+        ours = False
+    if not ours:
         raise PageForeign()
     with transaction.reading():
         guide = auth.guide()

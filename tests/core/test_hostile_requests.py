@@ -64,3 +64,11 @@ def test_an_open_string_does_not_take_the_time_of_its_square(client):
     began = time.perf_counter()
     client.post("/nowhere", data=body, content_type="application/json")
     assert time.perf_counter() - began < 2
+
+
+def test_an_address_that_is_none_is_a_foreign_page(app):
+    world = make_world()
+    token, _ = tokens.issue("sidebar", {"sub": ids.encode("gde", world.guide.id)})
+    client = app.test_client(use_cookies=False)
+    answer = client.get("/api/sidebar/v1/jssdk?url=http://[", headers={"Cookie": f"siyu_sidebar={token}"})
+    assert (answer.status_code, answer.json["code"]) == (422, "page_foreign")
