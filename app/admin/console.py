@@ -89,7 +89,7 @@ def sign_in() -> ResponseReturnValue:
         _, token, seconds = auth.login(name, password)
     except auth.LoginFailed:
         return render_template("console/login.html", failed=True, next=wanted, name=name), 401
-    inside = wanted.startswith("/console/") and not wanted.startswith("/console//")
+    inside = wanted.startswith("/console/") and not wanted.startswith("/console//") and wanted.isprintable()
     return auth.with_cookie(redirect(wanted if inside else url_for("console.today")), token, seconds)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from factories import make_world
+from factories import PASSWORD, make_world
 from sqlalchemy import create_engine
 
 from app.core import ids, tokens
@@ -72,3 +72,10 @@ def test_an_address_that_is_none_is_a_foreign_page(app):
     client = app.test_client(use_cookies=False)
     answer = client.get("/api/sidebar/v1/jssdk?url=http://[", headers={"Cookie": f"siyu_sidebar={token}"})
     assert (answer.status_code, answer.json["code"]) == (422, "page_foreign")
+
+
+def test_a_line_feed_leads_to_no_page(client):
+    world = make_world()
+    given = {"login": world.admin.login, "password": PASSWORD, "next": "/console/\r\nX-Other: 1"}
+    answer = client.post("/console/login", data=given)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/console/")
