@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import RedisError
 from sqlalchemy import CursorResult, delete, func, select, text
 
 from app.core import clock, context, metrics, redis
@@ -76,7 +77,10 @@ def publish(findings: Sequence[Finding]) -> None:
 
 def export_gauges() -> None:
     """Set the gauges of the last examination and of waiting work; called when someone asks for metrics."""
-    stored = redis.connection().get(_FINDINGS)
+    try:
+        stored = redis.connection().get(_FINDINGS)
+    except RedisError:
+        stored = None  # what is left of the metrics matters most just then
     for name, count in (json.loads(stored) if stored else {}).items():
         metrics.INVARIANT_BREACHES.labels(name).set(count)
     for line in waiting():

@@ -6,9 +6,10 @@ import time
 
 import pytest
 from factories import PASSWORD, make_world
+from redis import Redis
 from sqlalchemy import create_engine
 
-from app.core import ids, tokens
+from app.core import ids, redis, tokens
 from app.core.db import db
 
 LOGIN = "/api/miniapp/v1/login"
@@ -79,3 +80,9 @@ def test_a_line_feed_leads_to_no_page(client):
     given = {"login": world.admin.login, "password": PASSWORD, "next": "/console/\r\nX-Other: 1"}
     answer = client.post("/console/login", data=given)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/console/")
+
+
+def test_metrics_are_told_without_redis(client, monkeypatch):
+    monkeypatch.setattr(redis, "_client", Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2))
+    answer = client.get("/metrics")
+    assert answer.status_code == 200 and "siyu_work_waiting" in answer.text
