@@ -29,7 +29,13 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     # No SECRET_KEY: tokens are our own, and without one Flask opens no session of its own for each request.
     app.config.update(
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "pool_recycle": 1800},
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "pool_size": 5,
+            "max_overflow": 5,
+            "pool_pre_ping": True,
+            "pool_recycle": 1800,
+            "hide_parameters": True,  # an error that quotes them would write names and phones into the log
+        },
         OPENAPI_VERSION="3.1.0",
     )
     app.security_schemes = SECURITY_SCHEMES

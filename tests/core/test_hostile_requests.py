@@ -7,10 +7,11 @@ import time
 import pytest
 from factories import PASSWORD, make_world
 from redis import Redis
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from app.core import ids, redis, tokens
-from app.core.db import db
+from app.core.db import db, session
 
 LOGIN = "/api/miniapp/v1/login"
 
@@ -86,3 +87,10 @@ def test_metrics_are_told_without_redis(client, monkeypatch):
     monkeypatch.setattr(redis, "_client", Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2))
     answer = client.get("/metrics")
     assert answer.status_code == 200 and "siyu_work_waiting" in answer.text
+
+
+def test_an_error_of_the_database_quotes_nobody(app):
+    with pytest.raises(DBAPIError) as error:
+        session.execute(text("SELECT CAST(:phone AS bigint) / 0"), {"phone": 13912341234})
+    session.rollback()
+    assert "13912341234" not in str(error.value)
