@@ -1,33 +1,32 @@
-"""Running several transactions at the same moment, each on its own connection."""
+"""Running several pieces of work at the same moment, each on its own connections."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
-from app.core import transaction
 from app.core.db import session
+from app.core.errors import SiyuError
 
 
-def at_once(app: Any, works: list[Callable[[], Any]]) -> list[Any]:
-    """Run every work in a transaction of its own thread, all starting together; what each answered or raised."""
-    start = threading.Barrier(len(works))
-    results: list[Any] = [None] * len(works)
+def at_once(app: Any, works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run every work in a thread and application context of its own, all starting together.
 
-    def run(number: int) -> None:
+    What each answered, in their order; a refusal is its code, any other error is raised.
+    """
+    start = Barrier(len(works))
+
+    def run(work: Callable[[], Any]) -> Any:
+        start.wait(30)
         with app.app_context():
-            start.wait()
             try:
-                results[number] = transaction.run(works[number])
-            except Exception as error:
-                results[number] = error
+                return work()
+            except SiyuError as refusal:
+                return refusal.code
             finally:
                 session.remove()
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))

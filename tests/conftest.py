@@ -12,11 +12,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from chromium import chromium
+from tencent import tencent, world
 
 from app.core import outbox, work
 from app.core import redis as core_redis
@@ -26,7 +27,7 @@ from dev.services import Services
 from workers.jobs.tables import TABLES
 from workers.jobs.work import perform
 
-sys.path.insert(0, str(Path(__file__).parent))
+__all__ = ["chromium", "tencent", "world"]  # fixtures for every folder
 
 _SERVICES = pytest.StashKey[Services]()
 
@@ -52,7 +53,6 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "committed: needs real commits (every test has them)")
     worker = getattr(config, "workerinput", None)
     if worker is None:
         if config.option.collectonly:

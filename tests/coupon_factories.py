@@ -13,12 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.core import ids
-from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands, queries
 from app.coupons.models import Coupon
 from app.coupons.rules import Line, Terms
-from app.flows import doctor
 from app.pos import auth
 
 _numbers = itertools.count(1)
@@ -76,14 +74,6 @@ def redeem(world: World, code: str, *, order_no: str = "", using: commands.Key |
     return commands.redeem(
         till=till(world), key=using or key(body=(code, order_no)), code=code, order_no=order_no, lines=BASKET
     )
-
-
-def breaches(only: str = "") -> list[doctor.Finding]:
-    """Every invariant (whose name begins with `only`) that does not hold; tests want none."""
-    with transaction():
-        found = [finding for finding in doctor.examine(only) if finding.count]
-        session.expire_all()
-    return found
 
 
 def body(code: str, order_no: str = "O1", *, store: str = "S001", **extra: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A brand's earning rules and ladder for tests, and the invariants they must keep."""
+"""A brand's earning rules and ladder for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from app.core import ids
 from app.core.db import session
 from app.core.transaction import transaction
-from app.flows import doctor
 from app.points.models import EarnRule
 from app.sales.rules import LineData, OrderData
 from app.tiers.models import Benefit, Tier, TierPolicy
@@ -66,9 +65,3 @@ def an_order(
     return OrderData(
         source=source, order_no=order_no, store_id=store_id, paid_at=paid_at or datetime.now(UTC), lines=(line,)
     )
-
-
-def broken(*domains: str) -> list[doctor.Finding]:
-    """The invariants of the domains that do not hold now (all of them when none is named)."""
-    with transaction():
-        return [one for only in domains or ("",) for one in doctor.examine(only) if one.count]

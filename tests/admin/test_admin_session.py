@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from console_world import bearer
-from factories import PASSWORD, make_world
+from factories import PASSWORD
 
 from app.core import clock
 from app.core.audit import AuditLog
@@ -21,11 +21,6 @@ API = "/api/admin/v1"
 
 def _login(client, login: str, password: str = PASSWORD):
     return client.post(f"{API}/login", json={"login": login, "password": password})
-
-
-@pytest.fixture
-def world(app):
-    return make_world()
 
 
 def test_a_good_password_gives_a_token_and_is_audited(client, world) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from factories import World, make_world
 from people import make_follow, make_member
 from playwright.sync_api import Frame, Page
-from werkzeug.serving import make_server
+from serving import serving
 
 from app.content import commands as content
 from app.core import clock, ids
@@ -53,7 +50,6 @@ class Shop:
 
 @pytest.fixture
 def shop(app, address: str, redis, run_work: Callable[[], int]) -> Iterator[Shop]:  # type: ignore[no-untyped-def]
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     world, engine = make_world(), Engine()
     directory = engine.directory
     corp = world.wecom.namespace
@@ -64,28 +60,23 @@ def shop(app, address: str, redis, run_work: Callable[[], int]) -> Iterator[Shop
     engine.contacts.add(corp, world.guide.userid, [customer])
     external = customer.external_userids[corp]
 
-    server = make_server("127.0.0.1", 0, create_app(engine, product_url=address), threaded=True)
-    simulator = f"http://127.0.0.1:{server.port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    before: Settings = app.extensions["siyu"]
-    settings = dataclasses.replace(
-        before,
-        public_url=address,
-        wecom_api_base=simulator,
-        wechat_api_base=simulator,
-        oauth_base=simulator,
-        jssdk_url=f"{simulator}/jssdk/ww.js",
-    )
-    app.extensions["siyu"] = settings
-    accounts.configure(settings, redis)
-    member_id = _furnish(world, external)
-    run_work()
-    yield Shop(world, engine, simulator, external, member_id)
-    app.extensions["siyu"] = before
-    accounts.configure(before, redis)
-    server.shutdown()
-    thread.join()
+    with serving(create_app(engine, product_url=address)) as simulator:
+        before: Settings = app.extensions["siyu"]
+        settings = dataclasses.replace(
+            before,
+            public_url=address,
+            wecom_api_base=simulator,
+            wechat_api_base=simulator,
+            oauth_base=simulator,
+            jssdk_url=f"{simulator}/jssdk/ww.js",
+        )
+        app.extensions["siyu"] = settings
+        accounts.configure(settings, redis)
+        member_id = _furnish(world, external)
+        run_work()
+        yield Shop(world, engine, simulator, external, member_id)
+        app.extensions["siyu"] = before
+        accounts.configure(before, redis)
 
 
 def _furnish(world: World, external: str) -> int:
@@ -162,14 +153,6 @@ def _furnish(world: World, external: str) -> int:
     return member
 
 
-@pytest.fixture
-def shot() -> Callable[[Page, str], Any]:
-    """Keep what is in view as an artefact."""
-    folder = Path(__file__).parent.parent.parent / "var" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    return lambda page, name: page.screenshot(path=folder / f"{name}.png")
-
-
 def _sidebar(page: Page) -> Frame:
     handle = page.wait_for_selector("#sidebar")
     frame = handle.content_frame()
@@ -187,7 +170,7 @@ def test_the_whole_round_beside_a_chat(
     hero = frame.locator(".hero").inner_text()
     assert "阿宁" in hero and "金卡" in hero and "139****5670" in hero and "1,757" in hero
     frame.wait_for_selector("text=羊绒爱好者")
-    shot(page, "sidebar-in-wecom")
+    shot(page, "sidebar-in-wecom", full_page=False)
 
     frame.click("text=送上新人见面礼")
     frame.wait_for_selector("text=阿宁您好，感谢您成为会员")
@@ -229,9 +212,9 @@ def test_every_tab_at_the_width_of_the_sidebar(
     )
     frame = _sidebar(page)
     frame.wait_for_selector("text=互动轨迹")
-    shot(page, "sidebar-customer")
+    shot(page, "sidebar-customer", full_page=False)
     frame.evaluate("window.scrollTo(0, 420)")
-    shot(page, "sidebar-customer-more")
+    shot(page, "sidebar-customer-more", full_page=False)
     for tab, ready in (
         ("tasks", "[data-task-row]"),
         ("materials", ".material"),
@@ -247,15 +230,15 @@ def test_every_tab_at_the_width_of_the_sidebar(
     frame.click("[data-tab=coupons]")
     frame.locator(".voucher button").first.click()
     frame.wait_for_selector(".weui-dialog")
-    shot(page, "sidebar-confirm")
+    shot(page, "sidebar-confirm", full_page=False)
     frame.click(".weui-dialog__btn_default")
     frame.click("[data-tab=tasks]")
     frame.click("[data-task-row] >> nth=0")
     frame.wait_for_selector(".speech")
-    shot(page, "sidebar-task")
+    shot(page, "sidebar-task", full_page=False)
     frame.click("button:has-text('发送给客户')")
     frame.wait_for_selector("h3:has-text('任务已完成')")
-    shot(page, "sidebar-task-done")
+    shot(page, "sidebar-task-done", full_page=False)
 
 
 def test_outside_a_chat_the_page_still_serves(
@@ -270,17 +253,17 @@ def test_outside_a_chat_the_page_still_serves(
     page.goto(f"{address}/sidebar/")
     page.wait_for_url("**/sidebar/home**")
     page.wait_for_selector("text=任务都完成了")
-    shot(page, "sidebar-no-tasks")
+    shot(page, "sidebar-no-tasks", full_page=False)
     page.click("button:has-text('全店任务')")
     page.wait_for_selector("[data-task-row]:has-text('导购1')")
-    shot(page, "sidebar-store-tasks")
+    shot(page, "sidebar-store-tasks", full_page=False)
     page.click("[data-tab=customer]")
     page.wait_for_selector("text=还没有选中客户")
-    shot(page, "sidebar-no-customer")
+    shot(page, "sidebar-no-customer", full_page=False)
     page.evaluate("() => { window.online = window.fetch; window.fetch = () => Promise.reject(new TypeError()) }")
     page.click("[data-tab=materials]")
     page.wait_for_selector("text=网络不通")
-    shot(page, "sidebar-offline")
+    shot(page, "sidebar-offline", full_page=False)
     page.evaluate("() => { window.fetch = window.online }")
     page.click("button:has-text('重试')")
     page.wait_for_selector(".material")

@@ -6,15 +6,16 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import psycopg
 import pytest
-from coupon_factories import BASKET, breaches, campaign, coupon, fresh, key, redeem, till
+from at_once import at_once
+from coupon_factories import BASKET, campaign, coupon, fresh, key, redeem, till
 from factories import World, make_world
+from invariants import broken
 
 from app.core import clock, hot, ids
 from app.core.db import session
@@ -22,8 +23,6 @@ from app.core.errors import Busy, SiyuError
 from app.core.transaction import transaction
 from app.coupons import commands, queries
 from app.coupons.models import CampaignStock, Coupon, Redemption
-
-pytestmark = pytest.mark.committed
 
 HANDS = 64
 CONNECTIONS = 24
@@ -38,24 +37,6 @@ def world(app: Any) -> Iterator[World]:
     hot.configure(settings.database_url, settings.hot_pool_size)
 
 
-def race(app: Any, works: list[Callable[[], Any]]) -> list[Any]:
-    """Run all works at the same moment, each in a thread of its own; a refusal is its code."""
-    gate = Barrier(len(works))
-
-    def run(work: Callable[[], Any]) -> Any:
-        gate.wait(30)
-        with app.app_context():
-            try:
-                return work()
-            except SiyuError as refusal:
-                return refusal.code
-            finally:
-                session.remove()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
-
-
 def _transacted(work: Callable[[], Any]) -> Callable[[], Any]:
     def run() -> Any:
         with transaction():
@@ -66,13 +47,13 @@ def _transacted(work: Callable[[], Any]) -> Callable[[], Any]:
 
 def test_64_orders_want_one_coupon_and_one_gets_it(app: Any, world: World) -> None:
     mine = coupon(world)
-    results = race(app, [lambda no=no: redeem(world, mine.code, order_no=f"O{no}") for no in range(HANDS)])
+    results = at_once(app, [lambda no=no: redeem(world, mine.code, order_no=f"O{no}") for no in range(HANDS)])
     won = [one for one in results if isinstance(one, commands.Redemption)]
     assert len(won) == 1
     assert Counter(one for one in results if isinstance(one, str)) == {"coupon_redeemed": HANDS - 1}
     with transaction():
         assert [row.order_no for row in session.query(Redemption)] == [won[0].order_no]
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_twin_read_then_write_lets_several_orders_have_one_coupon(app: Any, world: World) -> None:
@@ -94,8 +75,8 @@ def test_twin_read_then_write_lets_several_orders_have_one_coupon(app: Any, worl
             )
             return done.rowcount == 1
 
-    assert sum(race(app, [naive] * hands)) == hands
-    assert {finding.name for finding in breaches()} >= {
+    assert sum(at_once(app, [naive] * hands)) == hands
+    assert {finding.name for finding in broken()} >= {
         "coupons.redeemed_means_a_live_redemption",
         "coupons.status_is_the_replay_of_events",
     }
@@ -116,7 +97,7 @@ def test_a_burst_of_claims_takes_the_stock_and_no_more(app: Any, world: World) -
         for _ in range(tries)
     ]
     random.Random(5).shuffle(works)
-    results = race(app, works)
+    results = at_once(app, works)
     taken = [one for one in results if isinstance(one, commands.Taken)]
     refused = Counter(one for one in results if isinstance(one, str))
     assert len(taken) == stock
@@ -124,12 +105,12 @@ def test_a_burst_of_claims_takes_the_stock_and_no_more(app: Any, world: World) -
     with transaction():
         assert max(Counter(row.member_id for row in session.query(Coupon)).values()) <= limit
         assert sum(row.issued for row in session.query(CampaignStock)) == stock
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_one_member_claims_with_many_hands_and_gets_the_limit(app: Any, world: World) -> None:
     hot_campaign, member_id = campaign(world, quota=100, per_member=3), ids.new_id()
-    results = race(
+    results = at_once(
         app,
         [
             lambda: commands.claim(
@@ -145,7 +126,7 @@ def test_one_member_claims_with_many_hands_and_gets_the_limit(app: Any, world: W
     assert Counter(one for one in results if isinstance(one, str)) == {"limit_reached": 21}
     with transaction():
         assert sorted(row.seq for row in session.query(Coupon)) == [1, 2, 3]
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_twin_count_then_insert_goes_over_stock_and_limit(app: Any, world: World) -> None:
@@ -162,7 +143,7 @@ def test_twin_count_then_insert_goes_over_stock_and_limit(app: Any, world: World
                 if counted == (0,):  # a stock of one, a limit of one
                     connection.execute("INSERT INTO naive_coupon VALUES (1)")
 
-        race(app, [naive] * 8)
+        at_once(app, [naive] * 8)
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
             assert connection.execute("SELECT count(*) FROM naive_coupon").fetchone() == (8,)
     finally:
@@ -172,22 +153,22 @@ def test_twin_count_then_insert_goes_over_stock_and_limit(app: Any, world: World
 
 def test_the_same_request_with_many_hands_has_one_effect(app: Any, world: World) -> None:
     mine, using = coupon(world), key(value="the-same-key")
-    results = race(app, [lambda: redeem(world, mine.code, order_no="O1", using=using)] * 24)
+    results = at_once(app, [lambda: redeem(world, mine.code, order_no="O1", using=using)] * 24)
     assert len({one.redemption_id for one in results}) == 1
     member_id, campaign_id = ids.new_id(), campaign(world, per_member=5)
     claim_key = key(f"miniapp:{member_id}", value="the-same-claim")
-    claims = race(
+    claims = at_once(
         app,
         [lambda: commands.claim(brand_id=world.brand_id, member_id=member_id, campaign_id=campaign_id, key=claim_key)]
         * 24,
     )
     assert len({one.coupon_id for one in claims}) == 1
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_one_key_for_different_bodies_serves_one_of_them(app: Any, world: World) -> None:
     coupons = [coupon(world) for _ in range(12)]
-    results = race(
+    results = at_once(
         app,
         [
             lambda one=one: redeem(world, one.code, order_no="O1", using=key(body=one.code, value="one-key-for-all"))
@@ -197,7 +178,7 @@ def test_one_key_for_different_bodies_serves_one_of_them(app: Any, world: World)
     assert sum(isinstance(one, commands.Redemption) for one in results) == 1
     assert Counter(one for one in results if isinstance(one, str)) == {"idempotency_key_reused": 11}
     assert sum(fresh(world, one.member_id, one.coupon_id).status == "redeemed" for one in coupons) == 1
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_a_coupon_is_issued_once_for_one_reason(app: Any, world: World) -> None:
@@ -207,16 +188,16 @@ def test_a_coupon_is_issued_once_for_one_reason(app: Any, world: World) -> None:
             brand_id=world.brand_id, member_id=member_id, campaign_id=campaign_id, source="push", source_ref="gift:1"
         )
     )
-    results = race(app, [issue] * 8)  # as many as the session's own pool of connections holds
+    results = at_once(app, [issue] * 8)  # as many as the session's own pool of connections holds
     assert len(set(results)) == 1 and isinstance(results[0], int)
     with transaction():
         assert session.query(Coupon).count() == 1
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_two_unpaid_orders_want_to_hold_one_coupon(app: Any, world: World) -> None:
     mine = coupon(world)
-    results = race(
+    results = at_once(
         app,
         [
             _transacted(
@@ -233,7 +214,7 @@ def test_two_unpaid_orders_want_to_hold_one_coupon(app: Any, world: World) -> No
     with pytest.raises(SiyuError, match="holds the coupon"):
         redeem(world, mine.code, order_no=other)
     assert redeem(world, mine.code, order_no=str(held.locked_order)).coupon_id == mine.coupon_id
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_a_pause_between_check_and_write_wins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +234,7 @@ def test_a_pause_between_check_and_write_wins(world: World, monkeypatch: pytest.
         redeem(world, mine.code)
     assert refused.value.code == "campaign_paused"
     assert fresh(world, mine.member_id, mine.coupon_id).status == "claimed"
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_everything_at_once_leaves_the_books_right(app: Any, world: World) -> None:
@@ -282,8 +263,8 @@ def test_everything_at_once_leaves_the_books_right(app: Any, world: World) -> No
         )
 
     for _ in range(5):
-        race(app, [work(no) for no in range(8)])
-        assert breaches() == []
+        at_once(app, [work(no) for no in range(8)])
+        assert broken() == []
 
 
 def test_busy_is_the_answer_when_a_lock_is_not_had(app: Any, world: World) -> None:
@@ -294,4 +275,4 @@ def test_busy_is_the_answer_when_a_lock_is_not_had(app: Any, world: World) -> No
             commands.redeem(till=till(world), key=key(), code=mine.code, order_no="O1", lines=BASKET)
     assert redeem(world, mine.code).coupon_id == mine.coupon_id
     assert clock.now() > mine.claimed_at
-    assert breaches() == []
+    assert broken() == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import psycopg
-import pytest
-from factories import World, make_world
-from loyalty import add_benefit, an_order, broken, set_rules
+from at_once import at_once
+from factories import World
+from invariants import broken
+from loyalty import add_benefit, an_order, set_rules
 from sqlalchemy import func, select
 
 from app.core import clock
@@ -23,36 +23,8 @@ from app.points.errors import NotEnough
 from app.sales.models import SalesOrder
 from app.tiers.models import MemberTier
 
-pytestmark = pytest.mark.committed
-
 T = TypeVar("T")
 THREADS = 8
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    return make_world()
-
-
-@pytest.fixture
-def together(app: Any) -> Callable[[list[Callable[[], T]]], list[T]]:
-    """Run functions at the same moment, each in a thread and application context of its own."""
-
-    def go(works: list[Callable[[], T]]) -> list[T]:
-        start = threading.Barrier(len(works))
-
-        def one(work: Callable[[], T]) -> T:
-            with app.app_context():
-                try:
-                    start.wait()
-                    return work()
-                finally:
-                    session.remove()
-
-        with ThreadPoolExecutor(len(works)) as pool:
-            return list(pool.map(one, works))
-
-    return go
 
 
 def earn(member_id: int, amount: int, cause: str, currency: str = "points") -> bool:
@@ -75,16 +47,16 @@ def spend(member_id: int, amount: int, cause: str) -> bool | None:
         return None
 
 
-def test_parallel_spends_never_go_below_the_floor(together: Any) -> None:
+def test_parallel_spends_never_go_below_the_floor(app: Any) -> None:
     for lot in range(5):
         earn(7, 20, f"lot:{lot}")
-    done = together([lambda n=n: spend(7, 30, f"gift:{n}") for n in range(THREADS)])
+    done = at_once(app, [lambda n=n: spend(7, 30, f"gift:{n}") for n in range(THREADS)])
     assert (done.count(True), done.count(None)) == (3, THREADS - 3)
     assert queries.balances(1, 7)["points"] == 10
     assert broken("points.") == []
 
 
-def test_without_the_guard_parallel_spends_overdraw(together: Any) -> None:
+def test_without_the_guard_parallel_spends_overdraw(app: Any) -> None:
     """The twin: read, decide, write. Everyone sees 100 points, everyone is served."""
     earn(7, 100, "lot:1")
     read = threading.Barrier(THREADS)
@@ -99,27 +71,27 @@ def test_without_the_guard_parallel_spends_overdraw(together: Any) -> None:
             connection.execute("UPDATE balance SET amount = %s WHERE member_id = 7", (row[0] - 30,))
             return True
 
-    served = together([careless] * THREADS).count(True)
+    served = at_once(app, [careless] * THREADS).count(True)
     assert served * 30 > 100, "the race that the guard is for did not happen"
     assert {one.name for one in broken("points.")} >= {"points.balances_are_sums_of_postings"}
 
 
-def test_one_spend_repeated_in_parallel_happens_once(together: Any) -> None:
+def test_one_spend_repeated_in_parallel_happens_once(app: Any) -> None:
     earn(7, 100, "lot:1")
-    done = together([lambda: spend(7, 30, "gift:1")] * THREADS)
+    done = at_once(app, [lambda: spend(7, 30, "gift:1")] * THREADS)
     assert (done.count(True), done.count(False)) == (1, THREADS - 1)
     assert queries.balances(1, 7)["points"] == 70
     assert broken("points.") == []
 
 
-def test_one_cause_earned_in_parallel_earns_once(together: Any) -> None:
-    done = together([lambda: earn(7, 30, "gift:1")] * THREADS)
+def test_one_cause_earned_in_parallel_earns_once(app: Any) -> None:
+    done = at_once(app, [lambda: earn(7, 30, "gift:1")] * THREADS)
     assert done.count(True) == 1
     assert queries.balances(1, 7)["points"] == 30
     assert broken("points.") == []
 
 
-def test_earning_spending_and_expiring_at_once_keep_the_books(together: Any) -> None:
+def test_earning_spending_and_expiring_at_once_keep_the_books(app: Any) -> None:
     for lot in range(10):
         earn(7, 10, f"lot:{lot}")
 
@@ -130,7 +102,7 @@ def test_earning_spending_and_expiring_at_once_keep_the_books(together: Any) -> 
     works: list[Callable[[], object]] = []
     for n in range(4):
         works += [lambda n=n: earn(7, 5, f"more:{n}"), lambda n=n: spend(7, 15, f"gift:{n}"), expire]
-    together(works)
+    assert not [one for one in at_once(app, works) if isinstance(one, str)]
     assert queries.balances(1, 7)["points"] == 100 + 20 - 60
     assert broken("points.") == []
 
@@ -140,10 +112,10 @@ def pay(world: World, order_no: str, yuan: int, paid_at: Any = None) -> Paid:
     return run(lambda: order_paid(brand_id=world.brand_id, member_id=7, order=order))
 
 
-def test_one_order_uploaded_in_parallel_is_one_order(together: Any, world: World) -> None:
+def test_one_order_uploaded_in_parallel_is_one_order(app: Any, world: World) -> None:
     set_rules(world.brand_id)
     paid_at = clock.now()
-    done = together([lambda: pay(world, "A1", 600, paid_at)] * THREADS)
+    done = at_once(app, [lambda: pay(world, "A1", 600, paid_at)] * THREADS)
     assert [paid.new for paid in done].count(True) == 1
     assert len({(paid.order_id, paid.points, paid.growth, paid.points_balance) for paid in done}) == 1
     assert session.scalar(select(func.count()).select_from(SalesOrder)) == 1
@@ -151,11 +123,11 @@ def test_one_order_uploaded_in_parallel_is_one_order(together: Any, world: World
     assert broken("points.", "sales.", "tiers.") == []
 
 
-def test_different_orders_of_one_member_raise_it_once(together: Any, world: World, run_work: Any) -> None:
+def test_different_orders_of_one_member_raise_it_once(app: Any, world: World, run_work: Any) -> None:
     """Eight orders of 100 yuan pass the 500 of silver: whichever comes fifth raises, and later ones earn its rate."""
     tiers = set_rules(world.brand_id)
     add_benefit(world.brand_id, tiers["silver"], points=1_000)
-    done = together([lambda n=n: pay(world, f"A{n}", 100) for n in range(THREADS)])
+    done = at_once(app, [lambda n=n: pay(world, f"A{n}", 100) for n in range(THREADS)])
     assert sorted(paid.points for paid in done) == [100] * 5 + [120] * 3
     assert [paid.upgraded for paid in done].count(True) == 2  # onto bronze, and onto silver
     rows = session.execute(select(MemberTier.tier_id, MemberTier.valid_to).order_by(MemberTier.valid_from)).all()
@@ -165,7 +137,7 @@ def test_different_orders_of_one_member_raise_it_once(together: Any, world: Worl
     assert broken() == []
 
 
-def test_the_growth_row_keeps_two_orders_from_missing_each_other(together: Any, world: World) -> None:
+def test_the_growth_row_keeps_two_orders_from_missing_each_other(app: Any, world: World) -> None:
     """The twin of the lock: two orders that each see only their own growth leave the member too low."""
     set_rules(world.brand_id)
     pay(world, "A0", 100)
@@ -192,5 +164,6 @@ def test_the_growth_row_keeps_two_orders_from_missing_each_other(together: Any, 
             assert row is not None
             return int(row[0])
 
-    assert together([lambda: careless(1), lambda: careless(2)]) == [400, 400]  # nobody saw the 700 that call for silver
+    seen_by_both = at_once(app, [lambda: careless(1), lambda: careless(2)])
+    assert seen_by_both == [400, 400]  # nobody saw the 700 that call for silver
     assert "tiers.not_below_growth" in {one.name for one in broken("tiers.")}

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import breaches, campaign, coupon, fresh, key, redeem
+from coupon_factories import campaign, coupon, fresh, key, redeem
 from factories import World, make_world
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from invariants import broken
 
 from app.core import clock, context, ids
 from app.core.db import session
@@ -49,7 +50,7 @@ class CouponLife(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "frozen"):
             self.frozen.stop()
-            assert breaches() == []
+            assert broken() == []
 
     def _refused(self, code: str | set[str], work: Any) -> None:
         with pytest.raises(SiyuError) as refused:
@@ -211,7 +212,7 @@ class CouponLife(RuleBasedStateMachine):
             return
         for coupon_id, one in self.coupons.items():
             assert fresh(self.world, one.member_id, coupon_id).status == self.state[coupon_id]
-        assert breaches("coupons.") == []
+        assert broken("coupons.") == []
 
 
 @pytest.mark.slow
@@ -244,4 +245,4 @@ def test_the_sweeps_go_on_until_nothing_is_left(app: Any, run_work: Any, monkeyp
         assert {fresh(world, one.member_id, one.coupon_id).status for one in mine} == {"expired"}
         with transaction():
             assert session.query(Outbox).filter_by(name="coupons.expired").count() == 5
-    assert breaches() == []
+    assert broken() == []

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from factories import AES_KEY
-from sqlalchemy import event, select
+from sqlalchemy import select
+from statements import statements
 
-from app.core.db import db, session
+from app.core.db import session
 from app.core.inbox import Inbox
 from app.hooks import receivers
 from app.wechat.callbacks import CallbackKeys, Sealed, seal
@@ -86,10 +87,9 @@ def test_a_json_envelope_is_understood(client, world) -> None:
 
 def test_the_way_of_a_callback_holds_no_orm(client, keys) -> None:
     post(client, keys.receiver, added(keys, "warm"))
-    statements = []
-    event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    post(client, keys.receiver, added(keys))
-    assert statements == [] and len(stored()) == 2
+    with statements() as seen:
+        post(client, keys.receiver, added(keys))
+    assert seen == [] and len(stored()) == 2
 
 
 def tampered(sealed: Sealed) -> Sealed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from invariants import broken
 from sqlalchemy import func, select
 
 from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
-from app.flows import doctor
 from app.identity import commands, queries
 from app.identity.commands import Linked
 from app.identity.errors import IdentityBlocked
@@ -31,9 +31,7 @@ pytestmark = pytest.mark.usefixtures("app")
 @pytest.fixture(autouse=True)
 def nothing_broken(app):  # type: ignore[no-untyped-def]
     yield
-    with transaction():
-        broken = [finding for finding in doctor.examine("identity.") if finding.count]
-    assert not broken
+    assert broken("identity.") == []
 
 
 def link(*ids: Identity, source: str = "test", objection=None) -> Linked:  # type: ignore[no-untyped-def]

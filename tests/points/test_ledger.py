@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from loyalty import broken
+from invariants import broken
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 

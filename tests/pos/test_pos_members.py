@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from coupon_factories import breaches, post
-from factories import World, make_world
+from coupon_factories import post
+from factories import World
+from invariants import broken
 from loyalty import set_rules
 from people import make_member
 
@@ -23,11 +24,6 @@ from app.members.models import Member
 from app.pos import auth
 
 CARD = {"card_no": "K100", "phone": "13900001111", "store": "S001", "name": "王小美"}
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    return make_world()
 
 
 def get(client: Any, world: World, query: str) -> Any:
@@ -60,7 +56,7 @@ def test_a_card_with_history_is_imported_once(client: Any, world: World, run_wor
     shown = get(client, world, "phone=13900001111")
     assert shown.status_code == 200, shown.json
     assert shown.json["tier"]["code"] == "bronze"
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_a_card_joins_the_member_who_has_the_phone(client: Any, world: World) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import body, breaches, campaign, coupon, fresh, post
+from coupon_factories import body, campaign, coupon, fresh, post
 from factories import World, make_world
+from invariants import broken
 
 from app.core import clock, ids
 from app.core.db import session
@@ -17,11 +18,6 @@ from app.core.transaction import transaction
 from app.coupons import codes, commands
 from app.coupons.models import Redemption, RedemptionLine
 from app.coupons.rules import Line
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    return make_world()
 
 
 def _count(model: Any) -> int:
@@ -69,7 +65,7 @@ def test_a_redemption_from_validate_to_return(client: Any, world: World) -> None
     assert (replayed.status_code, replayed.json["code"]) == (409, "code_replayed")
     second = post(client, world, "redemptions", body(mine.code, "O2"), idempotency_key="order-O2-1")
     assert second.status_code == 200
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_the_same_request_thrice_has_one_effect_and_one_answer(client: Any, world: World) -> None:
@@ -88,7 +84,7 @@ def test_the_same_request_thrice_has_one_effect_and_one_answer(client: Any, worl
     changed = post(client, world, "redemptions", body(other.code, "O2"), idempotency_key="order-O1-1")
     assert (changed.status_code, changed.json["code"]) == (409, "idempotency_key_reused")
     assert fresh(world, other.member_id, other.coupon_id).status == "claimed"
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_refusals_have_stable_codes_and_change_nothing(client: Any, world: World) -> None:
@@ -132,7 +128,7 @@ def test_refusals_have_stable_codes_and_change_nothing(client: Any, world: World
         answer = post(client, world, "redemptions", body(expired.code), idempotency_key="refused-expired")
         assert (answer.status_code, answer.json["code"]) == (409, "coupon_expired")
     assert _count(Redemption) == 1 and _count(RedemptionLine) == 2 and _count(Outbox) == before
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_a_store_outside_the_keys_scope_is_as_unknown_as_any(client: Any, world: World) -> None:

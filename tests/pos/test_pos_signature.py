@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from coupon_factories import body, post
-from factories import World, make_world
+from factories import World
 from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
@@ -15,11 +15,6 @@ from app.core.transaction import transaction
 from app.pos import auth
 from app.pos.checked import BodyInvalid, Checked
 from app.pos.redemptions import RedemptionIn
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    return make_world()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from loyalty import an_order, broken
+from invariants import broken
+from loyalty import an_order
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from factories import World, make_world
+from factories import World
 from people import make_member
 from sqlalchemy.orm.exc import NoResultFound
 
@@ -20,11 +20,6 @@ from app.segments.errors import SegmentInvalid
 from app.tiers.models import MemberTier, Tier
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def world(app) -> World:  # type: ignore[no-untyped-def]
-    return make_world()
 
 
 @pytest.fixture

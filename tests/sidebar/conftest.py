@@ -10,7 +10,7 @@ import pytest
 from factories import World
 from people import make_follow, make_member
 from sqlalchemy import select
-from tencent import Tencent, tencent, world
+from tencent import Tencent
 
 from app.content import commands as content
 from app.core import ids
@@ -25,8 +25,6 @@ from app.segments import commands as segments
 from app.sop import commands as sop
 from app.sop.models import GuideTask
 from app.sop.rules import Step
-
-__all__ = ["tencent", "world"]
 
 API = "/api/sidebar/v1"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from people import make_follow, make_member
-from sqlalchemy import event
+from statements import statements
 
 from app.channels import commands as channels
 from app.content import commands as content
 from app.core import ids
-from app.core.db import db, session
+from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import queries as coupons
 from app.members import commands as members_commands
@@ -214,24 +214,16 @@ def test_the_manager_sees_the_stores_tasks_and_may_do_them(counter) -> None:
 def test_a_list_costs_the_same_however_long(counter, run_work) -> None:
     counter.sign_in(counter.world.guide)
 
-    def statements() -> int:
-        asked: list[str] = []
-
-        def note(*args) -> None:
-            asked.append(args[2])
-
-        event.listen(db.engine, "before_cursor_execute", note)
-        try:
+    def asked() -> int:
+        with statements() as seen:
             assert counter.get("tasks", limit=100).status_code == 200
-        finally:
-            event.remove(db.engine, "before_cursor_execute", note)
-        return len(asked)
+        return len(seen)
 
-    few = statements()
+    few = asked()
     with transaction():
         for _ in range(10):
             more = make_member(counter.world, guide=counter.world.guide)
             members_commands.bind(brand_id=counter.world.brand_id, member_id=more, phone_tail="1111")
     run_work()
     assert len(counter.get("tasks", limit=100).get_json()["items"]) == 22
-    assert statements() == few
+    assert asked() == few

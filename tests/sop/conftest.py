@@ -1,12 +1,8 @@
-"""A brand with one SOP on binding and a campaign its step promises; Tencent is the simulator's engine."""
+"""A brand with one SOP on binding and a campaign its step promises."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 import pytest
-import responses
 from factories import World, make_world
 
 from app.content import commands as content
@@ -15,8 +11,6 @@ from app.coupons import commands as coupons
 from app.coupons.rules import Terms
 from app.sop import commands as sop
 from app.sop.rules import Step
-from app.wechat.simulator.engine import Engine
-from app.wechat.simulator.responses_bridge import register
 
 
 @pytest.fixture
@@ -44,25 +38,3 @@ def world(app) -> World:  # type: ignore[no-untyped-def]
             ],
         )
     return world
-
-
-@pytest.fixture
-def tencent(world: World) -> Iterator[Engine]:
-    """The simulator behind the gateways, with the world's corp and staff."""
-    engine = Engine(clock=time.time)
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        client = register(mock, engine, hosts=("http://wecom.test", "http://wechat.test")).test_client()
-        answer = client.post(
-            "/_control/seed",
-            json={
-                "corps": [
-                    {
-                        "corp_id": world.wecom.namespace,
-                        "apps": [{"agent_id": world.wecom.agent_id, "secret": "wecom-secret"}],
-                    }
-                ],
-                "staff": [{"userid": guide.userid, "name": guide.name} for guide in world.guides],
-            },
-        )
-        assert answer.status_code == 200, answer.get_data(as_text=True)
-        yield engine

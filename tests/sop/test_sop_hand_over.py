@@ -8,6 +8,7 @@ from datetime import timedelta
 from factories import World
 from people import make_member
 from sqlalchemy import select, update
+from tencent import Tencent
 
 from app.core import clock
 from app.core.db import session
@@ -17,7 +18,6 @@ from app.members import commands as members
 from app.members.events import Bound, GuideAssigned
 from app.members.models import Member
 from app.sop.models import GuideTask
-from app.wechat.simulator.engine import Engine
 
 
 def _bind(world: World, **more) -> int:  # type: ignore[no-untyped-def]
@@ -40,26 +40,26 @@ def _owners(member: int) -> list[tuple[int | None, int]]:
         return [(row.guide_id, row.store_id) for row in rows]
 
 
-def test_a_member_bound_before_anybody_knew_the_guide_is_greeted_by_the_guide(world: World, tencent: Engine, run_work):
+def test_a_member_bound_before_anybody_knew_the_guide_is_greeted_by_the_guide(world: World, tencent: Tencent, run_work):
     member = _bind(world)
     run_work()
     assert _owners(member) == []
     _assign(world, member, world.guides[2])
     run_work()
     assert _owners(member) == [(world.guides[2].id, world.guides[2].store_id)] * 2
-    assert [sent.to for sent in tencent.world.sent] == [world.guides[2].userid]
+    assert [sent.to for sent in tencent.engine.world.sent] == [world.guides[2].userid]
 
 
-def test_open_tasks_follow_the_member_to_a_new_guide_who_is_told(world: World, tencent: Engine, run_work):
+def test_open_tasks_follow_the_member_to_a_new_guide_who_is_told(world: World, tencent: Tencent, run_work):
     member = _bind(world, guide=world.guides[0])
     run_work()
     _assign(world, member, world.guides[2])
     run_work()
     assert _owners(member) == [(world.guides[2].id, world.guides[2].store_id)] * 2
-    assert [sent.to for sent in tencent.world.sent] == [world.guides[0].userid, world.guides[2].userid]
+    assert [sent.to for sent in tencent.engine.world.sent] == [world.guides[0].userid, world.guides[2].userid]
 
 
-def test_a_member_bound_long_ago_is_not_greeted_by_a_new_guide(world: World, tencent: Engine, run_work):
+def test_a_member_bound_long_ago_is_not_greeted_by_a_new_guide(world: World, tencent: Tencent, run_work):
     member = _bind(world)
     run_work()
     with transaction():
@@ -71,7 +71,7 @@ def test_a_member_bound_long_ago_is_not_greeted_by_a_new_guide(world: World, ten
     assert _owners(member) == []
 
 
-def test_an_owner_assigned_while_tasks_are_made_is_not_missed(app, world: World, tencent: Engine):
+def test_an_owner_assigned_while_tasks_are_made_is_not_missed(app, world: World, tencent: Tencent):
     """Without the member's row being held, the assignment would slip between reading the owner and writing the tasks,
     and the hand-over would find nothing to move."""
     member = _bind(world, store=world.store)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import time_machine
+from at_once import at_once
 from factories import World
 from people import make_member
 from sqlalchemy import select
+from tencent import Tencent
 
 from app.channels.models import Outbound
 from app.core import context, outbox, work
 from app.core.db import session
-from app.core.errors import SiyuError
 from app.core.transaction import transaction
 from app.coupons import queries as coupons
 from app.flows import guide_notice
 from app.members import commands as members
 from app.sop import commands
 from app.sop.models import GuideTask
-from app.wechat.simulator.engine import Engine
 from workers.jobs.tables import TABLES
 
 EVIDENCE = {"kind": "sidebar_send", "msgtype": "text", "external_userid": "wm-1"}
@@ -33,7 +32,7 @@ def _bound(world: World) -> int:
     return member
 
 
-def test_a_worker_killed_after_sending_sends_nothing_twice(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_a_worker_killed_after_sending_sends_nothing_twice(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     """The message went out, the record did not: the second worker repeats it word by word and WeCom drops it."""
     with time_machine.travel(datetime(2026, 11, 22, 2, 0, tzinfo=UTC), tick=False) as travel:
         _bound(world)
@@ -66,7 +65,7 @@ def test_a_worker_killed_after_sending_sends_nothing_twice(world: World, tencent
         run_work()
         with transaction():
             assert session.scalars(select(Outbound.status)).all() == ["sent"]
-        said = [row.content for row in tencent.world.sent if not row.dropped]
+        said = [row.content for row in tencent.engine.world.sent if not row.dropped]
         assert len(said) == 1
 
 
@@ -87,33 +86,20 @@ def _perform(row_id: int) -> None:
         assert work.finish(row)
 
 
-def test_eight_presses_at_once_complete_once_and_give_one_coupon(app, world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_eight_presses_at_once_complete_once_and_give_one_coupon(app, world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     member = _bound(world)
     run_work()
     with transaction():
         task_id = session.scalars(select(GuideTask.task_id).order_by(GuideTask.due_at)).first()
     assert task_id is not None
-    gate, answers = threading.Barrier(8), []
 
-    def press() -> None:
-        with app.app_context():
-            gate.wait()
-            try:
-                with transaction():
-                    done = commands.complete(
-                        brand_id=world.brand_id, task_id=task_id, guide_id=world.guide.id, evidence=EVIDENCE
-                    )
-                answers.append(done.new)
-            except SiyuError as error:
-                answers.append(error.code)
-            finally:
-                session.remove()
+    def press() -> bool:
+        with transaction():
+            return commands.complete(
+                brand_id=world.brand_id, task_id=task_id, guide_id=world.guide.id, evidence=EVIDENCE
+            ).new
 
-    threads = [threading.Thread(target=press) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(app, [press] * 8)
     assert sorted(map(str, answers)) == ["False"] * 7 + ["True"]
     run_work()
     with transaction():

@@ -5,21 +5,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from factories import World
+from invariants import broken
 from people import make_member
 from sqlalchemy import select
+from tencent import Tencent
 
 from app.channels.models import Outbound
 from app.core import clock, outbox
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import queries as coupons
-from app.flows import doctor
 from app.members import commands as members
 from app.sop import commands, queries
 from app.sop.errors import EvidenceInvalid, TaskClosed, TaskNotDue, TaskUnknown
 from app.sop.models import GuideTask
 from app.sop.rules import Step
-from app.wechat.simulator.engine import Engine
 
 EVIDENCE = {"kind": "sidebar_send", "msgtype": "text", "external_userid": "wm-1"}
 
@@ -41,12 +41,7 @@ def _notices() -> list[Outbound]:
         return list(session.scalars(select(Outbound).order_by(Outbound.reserved_at)))
 
 
-def _healthy() -> bool:
-    with transaction():
-        return not [finding for finding in doctor.examine("sop") if finding.count]
-
-
-def test_from_binding_to_coupon(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_from_binding_to_coupon(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     member = _bind(world, guide=world.guide)
     run_work()
 
@@ -54,7 +49,7 @@ def test_from_binding_to_coupon(world: World, tencent: Engine, run_work) -> None
     assert (now_task.guide_id, now_task.store_id, now_task.status) == (world.guide.id, world.store.id, "open")
     assert later_task.due_at > clock.now() + timedelta(days=2)
     assert [(row.kind, row.status) for row in _notices()] == [("guide_notice", "sent")]
-    (message,) = tencent.world.sent
+    (message,) = tencent.engine.world.sent
     assert "送上新人礼" in str(message) and "tsk_" in str(message)
 
     with transaction():
@@ -74,10 +69,10 @@ def test_from_binding_to_coupon(world: World, tencent: Engine, run_work) -> None
         assert queries.counts(world.brand_id, world.guide.id, clock.now() - timedelta(hours=1)) == queries.Counts(
             due=0, overdue=0, done=1
         )
-    assert _healthy()
+    assert not broken("sop")
 
 
-def test_an_event_handled_twice_gives_one_task(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_an_event_handled_twice_gives_one_task(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     member = _bind(world, guide=world.guide)
     start = {
         "brand_id": world.brand_id,
@@ -94,7 +89,7 @@ def test_an_event_handled_twice_gives_one_task(world: World, tencent: Engine, ru
     assert len(_tasks(member)) == 2
 
 
-def test_who_gets_the_task(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_who_gets_the_task(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     owned = _bind(world, guide=world.guides[0])
     of_store = _bind(world, store=world.store)
     nobody = _bind(world)
@@ -119,7 +114,7 @@ def _of(member: int) -> list[GuideTask]:
     return list(session.scalars(select(GuideTask).where(GuideTask.member_id == member)))
 
 
-def test_only_its_guide_or_the_stores_manager_completes_a_task(world: World, run_work, tencent: Engine) -> None:  # type: ignore[no-untyped-def]
+def test_only_its_guide_or_the_stores_manager_completes_a_task(world: World, run_work, tencent: Tencent) -> None:  # type: ignore[no-untyped-def]
     member = _bind(world, guide=world.guide)
     run_work()
     due, later = _tasks(member)
@@ -144,7 +139,7 @@ def test_only_its_guide_or_the_stores_manager_completes_a_task(world: World, run
 
 def test_a_burst_of_tasks_is_one_message_and_never_more_than_the_limit(
     world: World,
-    tencent: Engine,
+    tencent: Tencent,
     run_work,  # type: ignore[no-untyped-def]
 ) -> None:
     with time_machine.travel(datetime(2026, 11, 22, 2, 0, tzinfo=UTC), tick=False) as travel:
@@ -154,7 +149,7 @@ def test_a_burst_of_tasks_is_one_message_and_never_more_than_the_limit(
         run_work()
         travel.shift(timedelta(seconds=40))
         run_work()
-        assert len(tencent.world.sent) == len(_notices()) <= 30
+        assert len(tencent.engine.world.sent) == len(_notices()) <= 30
         with transaction():
             untold = session.scalars(
                 select(GuideTask.task_id).where(GuideTask.announced_at.is_(None), GuideTask.due_at <= clock.now())
@@ -162,20 +157,20 @@ def test_a_burst_of_tasks_is_one_message_and_never_more_than_the_limit(
         assert untold == []
 
 
-def test_one_by_one_the_limit_delays_and_then_batches(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_one_by_one_the_limit_delays_and_then_batches(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     with time_machine.travel(datetime(2026, 11, 22, 2, 0, tzinfo=UTC), tick=False) as travel:
         for _ in range(25):
             _bind(world, guide=world.guide)
             run_work()
-        assert len(tencent.world.sent) == 20
+        assert len(tencent.engine.world.sent) == 20
         travel.shift(timedelta(seconds=65))
         run_work()
-        assert len(tencent.world.sent) == 21
-        assert "5 个新任务" in str(list(tencent.world.sent)[-1])
+        assert len(tencent.engine.world.sent) == 21
+        assert "5 个新任务" in str(list(tencent.engine.world.sent)[-1])
     assert all(row.status == "sent" for row in _notices())
 
 
-def test_what_comes_due_later_is_announced_by_the_schedule(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_what_comes_due_later_is_announced_by_the_schedule(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     with time_machine.travel(datetime(2026, 11, 22, 2, 0, tzinfo=UTC), tick=False) as travel:
         _bind(world, guide=world.guide)
         run_work()
@@ -185,12 +180,12 @@ def test_what_comes_due_later_is_announced_by_the_schedule(world: World, tencent
         with transaction():
             assert commands.announce(limit=10) == 1
         run_work()
-        assert len(tencent.world.sent) == 2 and "三天后回访" in str(list(tencent.world.sent)[-1])
+        assert len(tencent.engine.world.sent) == 2 and "三天后回访" in str(list(tencent.engine.world.sent)[-1])
         with transaction():
             assert commands.announce(limit=10) == 0
 
 
-def test_the_ladder_reminds_escalates_and_ends(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_the_ladder_reminds_escalates_and_ends(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     with transaction():
         world.guides[1].role = "store_manager"
         session.merge(world.guides[1])
@@ -214,15 +209,15 @@ def test_the_ladder_reminds_escalates_and_ends(world: World, tencent: Engine, ru
         (task,) = _tasks(member)
     reminder = ("guide_reminder", "sent")
     assert told == [[], [reminder], [reminder], [reminder] * 2, [reminder] * 2, [reminder] * 2]
-    receivers = [row.to for row in tencent.world.sent]
+    receivers = [row.to for row in tencent.engine.world.sent]
     assert [str(world.guides[1].userid) in str(to) for to in receivers] == [False, False, True]
     assert task.status == "expired"
     with pytest.raises(TaskClosed), transaction():
         commands.complete(brand_id=world.brand_id, task_id=task.task_id, guide_id=world.guide.id, evidence=EVIDENCE)
-    assert _healthy()
+    assert not broken("sop")
 
 
-def test_a_notice_that_was_reserved_is_repeated_word_by_word(world: World, tencent: Engine, run_work) -> None:  # type: ignore[no-untyped-def]
+def test_a_notice_that_was_reserved_is_repeated_word_by_word(world: World, tencent: Tencent, run_work) -> None:  # type: ignore[no-untyped-def]
     member = _bind(world, guide=world.guide)
     with transaction():
         outbox.fan_out(100)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from coupon_factories import breaches, campaign
-from factories import World, make_world
+from coupon_factories import campaign
+from factories import World
+from invariants import broken
 from loyalty import add_benefit, an_order, set_rules
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
@@ -23,11 +23,6 @@ from app.points import queries as points
 from app.sales.models import SalesOrder
 from app.tiers import queries as tiers
 from app.tiers.models import Benefit, MemberTier
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    return make_world()
 
 
 def give_coupon(world: World, tier_id: int, campaign_id: int) -> int:
@@ -72,7 +67,7 @@ def test_reaching_a_tier_brings_its_coupon(world: World, run_work: Callable[[], 
     buy(world, 7, 1, "A3")
     run_work()
     assert len(wallet(world, 7)) == 1
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_a_delivery_done_twice_gives_one_coupon(world: World, run_work: Callable[[], int]) -> None:
@@ -84,7 +79,7 @@ def test_a_delivery_done_twice_gives_one_coupon(world: World, run_work: Callable
         session.execute(text("UPDATE delivery SET status = 'due', done_at = NULL"))
     run_work()
     assert len(wallet(world, 7)) == 1
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_a_sold_out_campaign_waits_for_stock_alone(world: World, run_work: Callable[[], int]) -> None:
@@ -105,7 +100,7 @@ def test_a_sold_out_campaign_waits_for_stock_alone(world: World, run_work: Calla
         revive(Delivery, [dead.id])
     run_work()
     assert len(wallet(world, 8)) == 1
-    assert breaches() == []
+    assert broken() == []
 
 
 def test_an_order_whose_tier_cannot_be_written_leaves_nothing(world: World) -> None:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from factories import World, make_world
-from loyalty import add_benefit, an_order, broken, set_rules
+from factories import World
+from invariants import broken
+from loyalty import add_benefit, an_order, set_rules
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -22,11 +23,6 @@ from app.tiers import commands, queries
 from app.tiers.models import BenefitGrant, MemberTier
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def world(app) -> World:  # type: ignore[no-untyped-def]
-    return make_world()
 
 
 def buy(world: World, member_id: int, yuan: int, order_no: str, *, paid_at: datetime | None = None) -> Paid:

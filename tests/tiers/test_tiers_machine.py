@@ -9,7 +9,8 @@ from factories import make_world
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from loyalty import STEPS, an_order, broken, set_rules
+from invariants import broken
+from loyalty import STEPS, an_order, set_rules
 
 from app.core.transaction import transaction
 from app.flows.order_paid import order_paid

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask import Flask, Response
-from playwright.sync_api import Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page, expect
+from serving import serving
 
 from tests.wechat.simulator.cast import AGENT, CORP, Tencent
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium: set CHROMIUM or put one on the PATH"),
-]
+pytestmark = pytest.mark.browser
 
 SIDEBAR = """<!doctype html><body><p id="who"></p><p id="config"></p>
 <button id="send">发送</button><script src="{simulator}/jssdk/ww.js"></script><script>
@@ -34,52 +28,38 @@ send.onclick = () => ww.sendChatMessage({{msgtype: 'text', text: {{content: '新
 </script>"""
 
 
-class Serving:
-    def __init__(self, app: Flask) -> None:
-        self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1400, "height": 900})
+    yield page
+    page.close()
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser.new_page(viewport={"width": 1400, "height": 900})
-        browser.close()
+def simulator(tencent: Tencent) -> Iterator[str]:
+    with serving(tencent.client.application) as address:
+        yield address
 
 
-@pytest.fixture
-def simulator(tencent: Tencent) -> Iterator[Serving]:
-    serving = Serving(tencent.client.application)
-    yield serving
-    serving.close()
+@contextmanager
+def sidebar(tencent: Tencent, simulator: str, page: Page, *, ticket: str) -> Iterator[None]:
+    """A sidebar page of our own, opened beside a chat in the simulator's WeCom."""
+    app = Flask("sidebar")
+    with serving(app) as address:
+        text = f"jsapi_ticket={ticket}&noncestr=n&timestamp=1&url={address}/"
+        signature = hashlib.sha1(text.encode()).hexdigest()
+        body = SIDEBAR.format(simulator=simulator, corp=CORP, agent=AGENT, signature=signature)
+        app.add_url_rule("/", view_func=lambda: Response(body, mimetype="text/html"))
+        tencent.control("pages", sidebar_url=f"{address}/")
+        page.goto(f"{simulator}/client/wecom?staff=GuideA")
+        yield
 
 
-def open_sidebar(tencent: Tencent, simulator: Serving, page: Page, *, ticket: str) -> Serving:
-    sidebar = Flask("sidebar")
-    serving = Serving(sidebar)
-    text = f"jsapi_ticket={ticket}&noncestr=n&timestamp=1&url={serving.url}/"
-    signature = hashlib.sha1(text.encode()).hexdigest()
-    body = SIDEBAR.format(simulator=simulator.url, corp=CORP, agent=AGENT, signature=signature)
-    sidebar.add_url_rule("/", view_func=lambda: Response(body, mimetype="text/html"))
-    tencent.control("pages", sidebar_url=f"{serving.url}/")
-    page.goto(f"{simulator.url}/client/wecom?staff=GuideA")
-    return serving
-
-
-def test_the_sidebar_learns_who_it_is_and_sends(tencent: Tencent, simulator: Serving, page: Page) -> None:
+def test_the_sidebar_learns_who_it_is_and_sends(tencent: Tencent, simulator: str, page: Page) -> None:
     code = tencent.add("c1")[0]["welcome_code"]
     tencent.contact("send_welcome_msg", welcome_code=code, text={"content": "您好，欢迎光临"})
     ticket = tencent.get("/cgi-bin/ticket/get", type="agent_config")["ticket"]
-    serving = open_sidebar(tencent, simulator, page, ticket=ticket)
-    try:
+    with sidebar(tencent, simulator, page, ticket=ticket):
         expect(page.locator("#chat")).to_contain_text("您好，欢迎光临")
         frame = page.frame_locator("#sidebar")
         expect(frame.locator("#who")).to_have_text(f"single_chat_tools {tencent.external('c1')}")
@@ -87,25 +67,20 @@ def test_the_sidebar_learns_who_it_is_and_sends(tencent: Tencent, simulator: Ser
         frame.locator("#send").click()
         expect(frame.locator("#send")).to_have_text("已发送")
         expect(page.locator("#chat")).to_contain_text("新款到店")
-    finally:
-        serving.close()
     sent = tencent.client.get("/_control/sent?kind=chat").get_json()["rows"]
     assert sent[0]["sender"] == "GuideA" and sent[0]["to"] == tencent.external("c1")
 
 
-def test_a_wrong_signature_gives_no_permission(tencent: Tencent, simulator: Serving, page: Page) -> None:
+def test_a_wrong_signature_gives_no_permission(tencent: Tencent, simulator: str, page: Page) -> None:
     tencent.add("c1")
-    serving = open_sidebar(tencent, simulator, page, ticket="invented")
-    try:
+    with sidebar(tencent, simulator, page, ticket="invented"):
         frame = page.frame_locator("#sidebar")
         expect(frame.locator("#who")).to_have_text("getContext:fail no permission")
         expect(frame.locator("#config")).to_contain_text("invalid signature")
-    finally:
-        serving.close()
 
 
-def test_the_control_room_adds_customers(tencent: Tencent, simulator: Serving, page: Page) -> None:
-    page.goto(simulator.url)
+def test_the_control_room_adds_customers(tencent: Tencent, simulator: str, page: Page) -> None:
+    page.goto(simulator)
     page.locator("#staff .cell", has_text="王芳").get_by_role("button", name="选").click()
     page.locator("#customers .cell", has_text="顾客3").get_by_role("button", name="选").click()
     page.get_by_role("button", name="顾客扫码添加导购").click()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask, Response, request
-from werkzeug.serving import make_server
+from serving import serving
 
 from app.wechat.callbacks import CallbackKeys, open_callback
 from app.wechat.simulator.engine import Engine
@@ -27,12 +26,9 @@ class Receiver:
         self.opened: list[Any] = []
         self.nonces: list[str] = []
         self.statuses: list[int] = []
-        app = Flask("receiver")
-        app.add_url_rule("/hook/<receiver>", view_func=self.receive, methods=["POST"])
-        self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.port}/hook/"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
+        self.url = ""
+        self.app = Flask("receiver")
+        self.app.add_url_rule("/hook/<receiver>", view_func=self.receive, methods=["POST"])
 
     def receive(self, receiver: str) -> Response:
         names = {name: request.args[name] for name in ("msg_signature", "timestamp", "nonce")}
@@ -41,17 +37,13 @@ class Receiver:
         self.nonces.append(names["nonce"])
         return Response("success", status=self.statuses.pop(0) if self.statuses else 200)
 
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
-    yield made
-    made.close()
+    with serving(made.app) as address:
+        made.url = f"{address}/hook/"
+        yield made
 
 
 @pytest.fixture
@@ -137,19 +129,12 @@ def test_production_refuses_the_simulator() -> None:
 
 
 def test_a_dropped_connection_is_a_dropped_connection(tencent: Tencent) -> None:
-    server = make_server("127.0.0.1", 0, tencent.client.application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(tencent.client.application) as address:
         tencent.control("faults", api="gettoken", drop=True, count=1)
-        url, params = f"http://127.0.0.1:{server.port}/cgi-bin/gettoken", {"corpid": CORP, "corpsecret": SECRET}
+        url, params = f"{address}/cgi-bin/gettoken", {"corpid": CORP, "corpsecret": SECRET}
         with pytest.raises(requests.ConnectionError):
             requests.get(url, params=params, timeout=5)
         assert requests.get(url, params=params, timeout=5).json()["errcode"] == 0
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_twenty_thousand_customers_in_one_call(tencent: Tencent) -> None:

@@ -1,1 +1,0 @@
-from tencent import tencent, world  # noqa: F401
