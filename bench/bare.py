@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from psycopg_pool import ConnectionPool
 
-from app.core import ids
+from app.core import hot, ids
 from app.coupons.commands.redeem import REDEEM
 from app.coupons.queries.till import BY_CODE
 
@@ -28,7 +28,7 @@ def _pool() -> ConnectionPool:
             os.environ["DATABASE_URL"],
             min_size=4,
             max_size=4,
-            kwargs={"autocommit": True, "prepare_threshold": 1},
+            kwargs={"autocommit": True, "prepare_threshold": 1, "options": hot.OPTIONS},
             open=True,
         )
         _kept.setdefault("pool", pool)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from app.core import hot
 from dev import processes
 from dev.services import Services
 
@@ -236,7 +237,8 @@ def pgbench(
         f"--transactions={transactions}", f"--file={script}",
         *(f"--define={name}={value}" for name, value in variables.items()), database_url,
     ]  # fmt: skip
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    environment = {**os.environ, "PGOPTIONS": hot.OPTIONS}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     found, failed = _TPS.search(done.stdout), _FAILED.search(done.stdout)
     if done.returncode or found is None or (failed is not None and failed[1] != "0"):
         raise RuntimeError(f"pgbench failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

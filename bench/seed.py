@@ -71,7 +71,7 @@ def coupons(brand_id: int, real: int, plain: int) -> dict[str, object]:
         code="bench",
         name="满30减5",
         terms=Terms(kind="threshold", threshold_fen=3000, amount_fen=500, valid_days=30, hq_bp=6000),
-        quota=real + plain,
+        quota=max(real + plain, 1),
     )
     made = [(codes.new_code(), coupon_id, coupon_id + 1) for coupon_id in ids.new_ids(real)]
     made += [(f"PLAIN{number:09}", PLAIN_COUPON + number, PLAIN_MEMBER + number) for number in range(plain)]

@@ -24,6 +24,8 @@ _pool: ConnectionPool[_Connection] | None = None
 _opening = threading.Lock()
 _conninfo = ""
 _size = 4
+# Hot statements find rows by key. A plan that was made while a table was empty would scan it, and be kept.
+OPTIONS = "-c lock_timeout=3000 -c enable_seqscan=off"
 _BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
 
 
@@ -58,7 +60,7 @@ def _open() -> ConnectionPool[_Connection]:
                 min_size=1,
                 max_size=_size,
                 timeout=3,
-                kwargs={"autocommit": True, "prepare_threshold": 1, "options": "-c lock_timeout=3000"},
+                kwargs={"autocommit": True, "prepare_threshold": 1, "options": OPTIONS},
                 configure=_prepare,
                 open=True,
             )

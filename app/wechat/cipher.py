@@ -17,6 +17,7 @@ import hmac
 import re
 import secrets
 import struct
+from functools import lru_cache
 
 from wechatpy.crypto.base import WeChatCipher
 from wechatpy.crypto.pkcs7 import PKCS7Encoder
@@ -82,6 +83,7 @@ def unpad(data: bytes) -> bytes:
     return data[:-count]
 
 
+@lru_cache(64)  # it holds no state: each message makes its own context of it
 def _cipher(encoding_aes_key: str) -> WeChatCipher:
     if not valid_key(encoding_aes_key):
         raise CipherError("the EncodingAESKey must be 43 letters and digits")
