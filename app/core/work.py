@@ -32,6 +32,9 @@ RUNNING_LEASE = {"callbacks": timedelta(seconds=8), "bulk": timedelta(minutes=10
 DEFAULT_QUEUED_LEASE = timedelta(seconds=20)
 DEFAULT_RUNNING_LEASE = timedelta(seconds=45)
 MAX_ATTEMPTS = 10
+# Whoever says when to come back is down, not broken: asked again for some three and a half hours, which is longer than
+# most outages and shorter than WeCom remembers a repeated message.
+MAX_RETRIES = 20
 MAX_BACKOFF = timedelta(minutes=30)
 
 
@@ -124,9 +127,13 @@ def finish(row: Any) -> bool:
 
 
 def fail(row: Any, error: Exception, *, final: bool, retry_after: float | None = None) -> None:
-    """Put a running row back with a growing delay, or lay it aside as dead when trying again cannot help."""
-    dead = final or row.attempts >= MAX_ATTEMPTS
-    delay = timedelta(seconds=retry_after) if retry_after else min(timedelta(seconds=2**row.attempts), MAX_BACKOFF)
+    """Put a running row back with a growing delay, or lay it aside as dead when trying again cannot help.
+
+    `retry_after` is the least delay in seconds; with it the first tries follow soon, as a customer may be waiting.
+    """
+    dead = final or row.attempts >= (MAX_ATTEMPTS if retry_after is None else MAX_RETRIES)
+    grown = min(timedelta(seconds=2 ** (row.attempts if retry_after is None else row.attempts - 3)), MAX_BACKOFF)
+    delay = max(timedelta(seconds=retry_after or 0), grown)
     code = error.code if isinstance(error, SiyuError) else type(error).__name__
     session.execute(
         update(type(row))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 import pytest
+import time_machine
 from sqlalchemy import func, select, update
 
 from app.core import clock, context, inbox, outbox, work
@@ -187,3 +188,25 @@ def test_effect_records_a_final_refusal_and_repeats_a_passing_one(app, run_work)
         assert isinstance(recorded[0], Invalid)
     finally:
         outbox._subscribers.pop("test.effect")
+
+
+def test_an_outage_of_an_hour_lays_nothing_aside(app, run_work):
+    def fail(event: Happened) -> None:
+        raise Unavailable()
+
+    outbox.subscribe(Happened, "test.fail", fail)
+    try:
+        with transaction():
+            outbox.emit(Happened(brand_id=1, number=1))
+        began, waited, tries = clock.now(), timedelta(), 0
+        while waited < timedelta(hours=1):
+            with time_machine.travel(began + waited, tick=False):
+                run_work()
+                row = session.scalars(select(Delivery).where(Delivery.subscriber == "test.fail")).one()
+                assert row.status == "due"
+                waited, tries = row.due_at - began, tries + 1
+                assert waited < timedelta(seconds=5) or tries > 3  # soon at first: somebody may be waiting
+            session.rollback()
+        assert tries < work.MAX_RETRIES
+    finally:
+        outbox._subscribers.pop("test.fail")
