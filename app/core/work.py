@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Index, SmallInteger, Text, and_, or_, select, text, update
+from sqlalchemy import CursorResult, Index, SmallInteger, Text, and_, case, or_, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from . import clock
@@ -143,12 +143,28 @@ def fail(row: Any, error: Exception, *, final: bool, retry_after: float | None =
     )
 
 
+def held(row: Any) -> bool:
+    """Whether the row is still this worker's; it then stays so until the transaction ends."""
+    mine = (type(row).id == row.id, type(row).status == "running", type(row).attempts == row.attempts)
+    return session.scalar(select(type(row).id).where(*mine).with_for_update()) is not None
+
+
 def sweep(model: Any) -> int:
-    """Make rows due again whose lease has ended: their worker or their queue entry is gone. Returns how many."""
+    """Make rows due again whose lease has ended: their worker or their queue entry is gone. Returns how many.
+
+    A row that took its worker with it again and again is laid aside: it would take every worker there is.
+    """
     moment = clock.now()
+    deadly = and_(model.status == "running", model.attempts >= MAX_RETRIES)
     lost = and_(model.status.in_(("queued", "running")), or_(model.lease_until.is_(None), model.lease_until < moment))
     result = session.execute(
-        update(model).where(lost).values(status="due", lease_until=None),
+        update(model)
+        .where(lost)
+        .values(
+            status=case((deadly, "dead"), else_="due"),
+            last_error=case((deadly, "worker_lost"), else_=model.last_error),
+            lease_until=None,
+        ),
         execution_options={"synchronize_session": False},
     )
     assert isinstance(result, CursorResult)

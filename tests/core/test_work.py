@@ -210,3 +210,41 @@ def test_an_outage_of_an_hour_lays_nothing_aside(app, run_work):
         assert tries < work.MAX_RETRIES
     finally:
         outbox._subscribers.pop("test.fail")
+
+
+def test_a_row_that_kills_every_worker_is_laid_aside(app):
+    with transaction():
+        outbox.emit(Happened(brand_id=1, number=5))
+    with transaction():
+        outbox.fan_out(10)
+    ended = {"lease_until": clock.now() - timedelta(seconds=1)}
+    with transaction():
+        session.execute(update(Delivery).values(status="running", attempts=work.MAX_RETRIES, **ended))
+    assert sweep() == 1
+    row = session.scalars(select(Delivery)).one()
+    assert (row.status, row.last_error) == ("dead", "worker_lost")
+
+
+def test_a_worker_that_lost_its_lease_gives_no_reservation_back(app):
+    released: list[object] = []
+
+    def call(request: object) -> object:
+        with transaction():  # the lease ends, and another worker takes the row
+            taken = update(Delivery).values(attempts=Delivery.attempts + 1)
+            session.execute(taken, execution_options={"synchronize_session": False})
+        raise Unavailable()
+
+    effect = work.Effect(lambda event: event, call, lambda request, answer: None, released.append)
+    outbox.subscribe(Happened, "test.effect", effect)
+    try:
+        with transaction():
+            outbox.emit(Happened(brand_id=1, number=1))
+        with transaction():
+            outbox.fan_out(10)
+        row_id = session.scalar(select(Delivery.id).where(Delivery.subscriber == "test.effect"))
+        session.rollback()
+        perform("delivery", [row_id])
+        assert released == []
+        assert session.scalar(select(Delivery.status).where(Delivery.id == row_id)) == "running"
+    finally:
+        outbox._subscribers.pop("test.effect")

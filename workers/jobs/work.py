@@ -70,7 +70,8 @@ def _run_effect(table: Table, effect: work.Effect, row: Any) -> None:
     except Retryable:
         if effect.release is not None:
             with transaction():
-                effect.release(request)
+                if work.held(row):  # else the reservation is another worker's by now
+                    effect.release(request)
         raise
     except SiyuError as error:
         answer = error
