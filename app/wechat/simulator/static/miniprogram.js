@@ -27,7 +27,7 @@ function loginPage() {
 async function home() {
   const me = await product.me();
   const { member, tier } = me;
-  const usable = (me.coupons.claimed || 0) + (me.coupons.returned || 0);
+  const usable = me.coupons.usable || 0;
   const card = el('section', { class: 'member' }, el('b', {}, tier ? tier.name : me.bound ? '普通会员' : '还不是会员'),
     el('div', {}, member ? `${member.name || ''} No.${member.number}` : '授权手机号即可入会'),
     el('div', { class: 'numbers' }, [['积分', me.points], ['成长值', me.growth], ['可用券', usable]]
