@@ -12,7 +12,7 @@ from typing import Any
 from flask import current_app, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.core import audit, crypto, ids, tokens
+from app.core import audit, crypto, ids, rates, tokens
 from app.core.errors import Forbidden, Unauthorized
 from app.core.tokens import TokenInvalid
 from app.core.transaction import transaction
@@ -24,6 +24,7 @@ from . import scope
 AUDIENCE = "admin"
 COOKIE = "siyu_admin"
 CSRF_HEADER = "X-CSRF-Token"
+LOGINS_A_MINUTE = 30  # from one address: each costs argon2's time, and one password may be tried on many accounts
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -38,7 +39,8 @@ class CsrfFailed(Forbidden):
 
 
 def login(name: str, password: str) -> tuple[AdminUser, str, int]:
-    """The user, a fresh token and its life in seconds. Runs argon2 with no transaction open."""
+    """The user, a fresh token and its life in seconds; LoginFailed, TooManyRequests. Runs argon2 outside transactions."""
+    rates.check("admin.login", request.remote_addr or "", most=LOGINS_A_MINUTE)
     with transaction():
         admin = commands.begin_login(login=name)
     if not commands.password_matches(admin, password) or admin is None:

@@ -47,9 +47,10 @@ class DoneOut(Schema):
 @api.post("/login")
 @api.input(LoginIn, arg_name="given")
 @api.output(TokenOut)
-@api.doc(summary="Sign in with login and password", responses=[401])
+@api.doc(summary="Sign in with login and password", responses=[401, 429])
 def login(given: dict[str, str]) -> dict[str, Any]:
-    """A token for eight hours. Ten wrong passwords in a row lock the account for a quarter of an hour."""
+    """A token for eight hours. Ten wrong passwords in a row lock the account for a quarter of an hour; many logins
+    from one address have to wait a minute."""
     admin, token, seconds = auth.login(given["login"], given["password"])
     return {"token": token, "expires_in": seconds, "name": admin.name, "role": admin.role}
 
