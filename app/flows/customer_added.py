@@ -5,15 +5,12 @@ Welcome and contact details are reactions to the event this flow emits, so they 
 
 from __future__ import annotations
 
-from app.channels import commands as channels
 from app.channels.events import CustomerAdded
 from app.core.inbox import Inbox
 from app.core.outbox import emit
-from app.identity.rules import Identity
-from app.org import queries as org
 
 from . import people
-from .relation import optional, relation
+from .relation import note, optional, relation
 
 
 def handle(row: Inbox) -> None:
@@ -23,31 +20,15 @@ def handle(row: Inbox) -> None:
     the relation standing and is news only if it brings a welcome code.
     """
     told = relation(row)
-    guide = org.guide_by_userid(told.corp_id, told.userid)
-    guide = guide if guide is not None and guide.brand_id == told.brand_id else None
-    linked = people.link(
-        brand_id=told.brand_id,
-        ids=[Identity("external_userid", told.corp_id, told.external_userid)],
-        source="wecom.customer_added",
-    )
     state, welcome_code = optional(row, "State"), optional(row, "WelcomeCode")
-    new = channels.record_follow(
-        corp_id=told.corp_id,
-        userid=told.userid,
-        external_userid=told.external_userid,
-        brand_id=told.brand_id,
-        guide_id=guide.id if guide else None,
-        person_id=linked.person_id,
-        at=told.at,
-        state=state,
-    )
+    guide, person_id, new = note(told, source="wecom.customer_added", state=state)
     if new:
-        people.adopt(brand_id=told.brand_id, person_id=linked.person_id)
+        people.adopt(brand_id=told.brand_id, person_id=person_id)
     if new or welcome_code:
         emit(
             CustomerAdded(
                 brand_id=told.brand_id,
-                person_id=linked.person_id,
+                person_id=person_id,
                 corp_id=told.corp_id,
                 userid=told.userid,
                 external_userid=told.external_userid,

@@ -6,11 +6,8 @@ from app.channels import commands, queries
 from app.channels.events import CustomerLost
 from app.core.inbox import Inbox
 from app.core.outbox import emit
-from app.identity.rules import Identity
-from app.org import queries as org
 
-from . import people
-from .relation import Relation, optional, relation
+from .relation import note, optional, relation
 
 _BY_GUIDE = ".del_external_contact"
 
@@ -20,7 +17,8 @@ def handle(row: Inbox) -> None:
     told = relation(row)
     by_guide = row.kind.endswith(_BY_GUIDE)
     if queries.follow(told.corp_id, told.userid, told.external_userid) is None:
-        _note(told)
+        # The end came before the beginning: without a row, the late beginning would look like a standing relation.
+        note(told, source="wecom.customer_lost")
     follow = commands.mark_lost(
         corp_id=told.corp_id,
         userid=told.userid,
@@ -41,23 +39,4 @@ def handle(row: Inbox) -> None:
             by="guide" if by_guide else "customer",
             transferred=optional(row, "Source") == "DELETE_BY_TRANSFER",
         )
-    )
-
-
-def _note(told: Relation) -> None:
-    """The end came before the beginning: without a row, the late beginning would look like a standing relation."""
-    guide = org.guide_by_userid(told.corp_id, told.userid)
-    linked = people.link(
-        brand_id=told.brand_id,
-        ids=[Identity("external_userid", told.corp_id, told.external_userid)],
-        source="wecom.customer_lost",
-    )
-    commands.record_follow(
-        corp_id=told.corp_id,
-        userid=told.userid,
-        external_userid=told.external_userid,
-        brand_id=told.brand_id,
-        guide_id=guide.id if guide is not None and guide.brand_id == told.brand_id else None,
-        person_id=linked.person_id,
-        at=told.at,
     )

@@ -1,14 +1,19 @@
-"""What a change_external_contact callback says, read from the inbox."""
+"""What a change_external_contact callback says, read from the inbox, and noting the relation it is about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+from app.channels import commands as channels
 from app.core.errors import Invalid
 from app.core.inbox import Inbox
+from app.identity.rules import Identity
 from app.org import queries as org
-from app.org.models import PlatformAccount
+from app.org.models import Guide, PlatformAccount
+
+from . import people
 
 
 class CallbackIncomplete(Invalid):
@@ -34,6 +39,14 @@ class Relation:
         return self.account.brand_id
 
 
+class Noted(NamedTuple):
+    """`guide` is None for staff who are no guide of the brand; `new`: the relation is new or stands again."""
+
+    guide: Guide | None
+    person_id: int
+    new: bool
+
+
 def relation(row: Inbox) -> Relation:
     """The relation an inbox row of source `wecom:<corp>` is about."""
     corp_id = row.source.partition(":")[2]
@@ -47,6 +60,28 @@ def relation(row: Inbox) -> Relation:
         external_userid=_text(row, "ExternalUserID"),
         at=datetime.fromtimestamp(int(_text(row, "CreateTime")), UTC),
     )
+
+
+def note(told: Relation, *, source: str, state: str | None = None) -> Noted:
+    """Note that the relation stands since its moment; its external userid becomes a person's."""
+    guide = org.guide_by_userid(told.corp_id, told.userid)
+    guide = guide if guide is not None and guide.brand_id == told.brand_id else None
+    linked = people.link(
+        brand_id=told.brand_id,
+        ids=[Identity("external_userid", told.corp_id, told.external_userid)],
+        source=source,
+    )
+    new = channels.record_follow(
+        corp_id=told.corp_id,
+        userid=told.userid,
+        external_userid=told.external_userid,
+        brand_id=told.brand_id,
+        guide_id=guide.id if guide else None,
+        person_id=linked.person_id,
+        at=told.at,
+        state=state,
+    )
+    return Noted(guide, linked.person_id, new)
 
 
 def optional(row: Inbox, name: str) -> str | None:
