@@ -1,4 +1,4 @@
-"""What the commands share: the idempotency key, the outbox row and a coupon's event.
+"""What the commands share: doing something once under an idempotency key, the outbox row and a coupon's event.
 
 `key`, `outbox` and `event` are members of a CTE. Each reads `source`, the member that made the change, so that nothing
 is written unless the change was made.
@@ -7,18 +7,21 @@ is written unless the change was made.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import insert
 
 from app.core import clock, context, hot, ids
 from app.core.db import session
+from app.core.errors import Busy, SiyuError
 from app.core.events import Event
 from app.core.idempotency import IdempotencyKeyReused
 
 from ..models import CouponEvent
+
+T = TypeVar("T")
 
 
 class Key(NamedTuple):
@@ -42,7 +45,28 @@ KEY_IS_NEW = "NOT EXISTS (SELECT FROM idempotency_key WHERE scope = %(key_scope)
 _PROMISED = "SELECT request_hash, answer FROM idempotency_key WHERE scope = %(scope)s AND key = %(key)s"
 
 
-def promised(used: Key) -> dict[str, Any] | None:
+def once(used: Key, attempt: Callable[[], T | None], read: Callable[[dict[str, Any]], T], *, tries: int) -> T:
+    """What `attempt` answers, or what was answered under this key before, as `read` makes it of the stored answer.
+
+    All on one hot connection. An attempt that answers None was overtaken and is made again; Busy after `tries`.
+    """
+    with hot.held():
+        for _ in range(tries):
+            try:
+                done = attempt()
+            except SiyuError:
+                # A retry of a request that was served: what it asks for may be gone now, by this very key.
+                if (stored := _promised(used)) is not None:
+                    return read(stored)
+                raise
+            if done is not None:
+                return done
+            if (stored := _promised(used)) is not None:
+                return read(stored)
+    raise Busy(retry_after=1)
+
+
+def _promised(used: Key) -> dict[str, Any] | None:
     """What was answered under this key, if anything; IdempotencyKeyReused when that was for another body."""
     row = hot.fetch_one(_PROMISED, {"scope": used.scope, "key": used.key})
     if row is None:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from psycopg import errors as pg
 
 from app.core import clock, hot, ids
-from app.core.errors import Busy, SiyuError
 
 from .. import codes, queries, rules
 from ..errors import CampaignPaused, CodeReplayed, CouponRedeemed, CouponWrongStore
@@ -102,26 +101,12 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
     Autocommitted on the hot pool. Raises the reason (see errors) when the coupon cannot be used, Busy when others
     kept changing it.
     """
-    with hot.held():
-        return _redeem(till, key, code, order_no, lines)
-
-
-def _redeem(till: Till, key: Key, code: str, order_no: str, lines: Sequence[rules.Line]) -> Redemption:
     now = clock.now()
-    for _ in range(_TRIES):
-        try:
-            priced = _price(till, code, order_no, lines, now)
-            done = _write(till, key, order_no, priced, now)
-        except SiyuError as refusal:
-            # A retry of a request that was served: its code has rotated on and its coupon is used, by this very key.
-            if (promised := _promised(key)) is not None:
-                return promised
-            raise refusal
-        if done is None:
-            done = _promised(key)
-        if done is not None:
-            return done
-    raise Busy(retry_after=1)
+
+    def attempt() -> Redemption | None:
+        return _write(till, key, order_no, _price(till, code, order_no, lines, now), now)
+
+    return parts.once(key, attempt, _stored, tries=_TRIES)
 
 
 def _price(till: Till, code: str, order_no: str, lines: Sequence[rules.Line], now: datetime) -> Priced:
@@ -207,9 +192,6 @@ def _write(till: Till, key: Key, order_no: str, priced: Priced, now: datetime) -
     return None if row is None else answer
 
 
-def _promised(key: Key) -> Redemption | None:
-    answer = parts.promised(key)
-    if answer is None:
-        return None
+def _stored(answer: dict[str, Any]) -> Redemption:
     answer["lines"] = [(line_no, fen) for line_no, fen in answer["lines"]]
     return Redemption(**answer)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, hot, ids
 from app.core.db import session
-from app.core.errors import Busy, SiyuError
+from app.core.errors import Busy
 
 from .. import codes, queries, rules
 from ..errors import CampaignClosed, CampaignPaused, CampaignUnknown, LimitReached, SoldOut
@@ -95,27 +95,14 @@ def claim(*, brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken
 
     Raises CampaignUnknown, CampaignClosed, CampaignPaused, SoldOut, LimitReached.
     """
-    with hot.held():
-        return _claimed(brand_id, member_id, campaign_id, key)
 
-
-def _claimed(brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken:
-    for _ in range(_TRIES):
-        done = None
+    def attempt() -> Taken | None:
         try:
-            done = _claim(brand_id, member_id, campaign_id, key)
+            return _claim(brand_id, member_id, campaign_id, key)
         except pg.UniqueViolation:
-            pass  # the same member or the same key at the same moment: look again
-        except SiyuError as refusal:
-            # A retry of a claim that was served may well be over the limit now.
-            if (promised := _promised(key)) is not None:
-                return promised
-            raise refusal
-        if done is None:
-            done = _promised(key)
-        if done is not None:
-            return done
-    raise Busy(retry_after=1)
+            return None  # the same member or the same key at the same moment: look again
+
+    return parts.once(key, attempt, lambda answer: Taken(**answer), tries=_TRIES)
 
 
 def _claim(brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken | None:
@@ -243,8 +230,3 @@ def _prepare(
 def _stripe(stripes: list[int], member_id: int) -> int:
     """The member's home stripe among those that still hold stock. A CRC, as the low bits of ids are not even."""
     return stripes[zlib.crc32(member_id.to_bytes(8)) % len(stripes)]
-
-
-def _promised(key: Key) -> Taken | None:
-    answer = parts.promised(key)
-    return None if answer is None else Taken(**answer)
