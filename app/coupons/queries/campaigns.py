@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -61,7 +60,7 @@ def claimable(brand_id: int, member_id: int) -> list[Offer]:
 
 
 class CampaignLine(NamedTuple):
-    """A campaign in a list: its state and how its coupons fare."""
+    """A campaign in a list: its state and its stock."""
 
     campaign_id: int
     code: str
@@ -71,10 +70,9 @@ class CampaignLine(NamedTuple):
     claimable: bool
     quota: int
     issued: int
-    redeemed: int
 
 
-def campaigns(brand_id: int, *, statuses: Sequence[str] | None = None) -> list[CampaignLine]:
+def campaigns(brand_id: int) -> list[CampaignLine]:
     """The brand's campaigns, newest first."""
     stock = (
         select(
@@ -84,12 +82,6 @@ def campaigns(brand_id: int, *, statuses: Sequence[str] | None = None) -> list[C
         )
         .where(CampaignStock.brand_id == brand_id)
         .group_by(CampaignStock.campaign_id)
-        .subquery()
-    )
-    used = (
-        select(Coupon.campaign_id, func.count().label("redeemed"))
-        .where(Coupon.brand_id == brand_id, Coupon.status == "redeemed")
-        .group_by(Coupon.campaign_id)
         .subquery()
     )
     statement = (
@@ -102,15 +94,12 @@ def campaigns(brand_id: int, *, statuses: Sequence[str] | None = None) -> list[C
             Campaign.claimable,
             func.coalesce(stock.c.quota, 0),
             func.coalesce(stock.c.issued, 0),
-            func.coalesce(used.c.redeemed, 0),
         )
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
-        .outerjoin(used, used.c.campaign_id == Campaign.campaign_id)
         .where(Campaign.brand_id == brand_id)
+        .order_by(Campaign.campaign_id.desc())
     )
-    if statuses is not None:
-        statement = statement.where(Campaign.status.in_(statuses))
-    rows = session.execute(statement.order_by(Campaign.campaign_id.desc()))
+    rows = session.execute(statement)
     return [CampaignLine(*row[:6], *(int(value) for value in row[6:])) for row in rows]
 
 

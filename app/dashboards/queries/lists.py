@@ -123,14 +123,7 @@ def campaigns(reach: Reach) -> list[CampaignLine]:
     used = {campaign_id: (count, int(fen)) for campaign_id, count, fen in rows}
     return [
         CampaignLine(
-            campaign_id=one.campaign_id,
-            code=one.code,
-            name=one.name,
-            kind=one.kind,
-            status=one.status,
-            claimable=one.claimable,
-            quota=one.quota,
-            issued=one.issued,
+            **one._asdict(),
             redeemed=used.get(one.campaign_id, (0, 0))[0],
             discount_fen=used.get(one.campaign_id, (0, 0))[1],
         )
