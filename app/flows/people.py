@@ -30,6 +30,10 @@ def adopt(*, brand_id: int, person_id: int) -> None:
     member = member_queries.member_of(brand_id, person_id)
     if member is None or member.guide_id is not None:
         return
+    # Two guides added in one moment both find a member without an owner; held, the second one finds the first's.
+    held = members.hold(brand_id=brand_id, member_id=member.member_id)
+    if held is None or held.guide_id is not None:
+        return
     for follow in channels.follows_of_person(person_id, brand_id=brand_id, active=True):
         guide = org.guide(follow.guide_id) if follow.guide_id is not None else None
         if guide is not None and guide.status == "active":
