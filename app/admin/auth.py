@@ -39,7 +39,7 @@ class CsrfFailed(Forbidden):
 
 
 def login(name: str, password: str) -> tuple[AdminUser, str, int]:
-    """The user, a fresh token and its life in seconds; LoginFailed, TooManyRequests. Runs argon2 outside transactions."""
+    """The user, a fresh token and its life in seconds; LoginFailed, TooManyRequests. Argon2 runs in no transaction."""
     rates.check("admin.login", request.remote_addr or "", most=LOGINS_A_MINUTE)
     with transaction():
         admin = commands.begin_login(login=name)
