@@ -50,13 +50,14 @@ class Rejected(WeChatError):
         self.errcode, self.reason, self.final = errcode, reason, final
 
 
-class Misconfigured(WeChatError):
-    """A secret, permission or trusted address is wrong: calling again makes it worse, a person has to act."""
+class Misconfigured(core.Retryable):
+    """A secret, permission or trusted address is wrong and a person has to act. Nothing happened; work that met this
+    waits and is tried again, at most once a minute, as repeated wrong secrets get an address banned."""
 
-    code, status, message = "wechat_misconfigured", 503, "The WeChat account is not configured correctly."
+    code, message = "wechat_misconfigured", "The WeChat account is not configured correctly."
 
     def __init__(self, message: str | None = None, *, errcode: int = 0, reason: str = "", **data: Any) -> None:
-        super().__init__(message, errcode=errcode, reason=reason, **data)
+        super().__init__(message, retry_after=60, errcode=errcode, reason=reason, **data)
         self.errcode, self.reason = errcode, reason
 
 

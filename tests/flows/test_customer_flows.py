@@ -160,6 +160,17 @@ def test_a_server_that_does_not_answer_is_asked_again(tencent, run_work) -> None
     assert [one.status for one in welcomes()] == ["sent"] and len(tencent.sent("welcome")) == 1
 
 
+def test_a_permission_that_is_missing_for_a_while_costs_no_contact(tencent, run_work) -> None:
+    tencent.add("anna")
+    tencent.deliver()
+    tencent.engine.faults.inject({"api": "externalcontact/get", "errcode": 48002, "count": 1})
+    run_work()
+    assert follows()[0].contact is None and not dead()
+    with time_machine.travel(clock.now() + timedelta(minutes=2)):
+        run_work()
+    assert follows()[0].contact is not None
+
+
 @pytest.mark.parametrize(
     ("later", "outcome"),
     [(timedelta(seconds=10), ("sent", "welcome_already_handled")), (timedelta(minutes=2), ("unknown", "worker_lost"))],
