@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apiflask import APIFlask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import cli
 from . import settings as settings_module
@@ -41,6 +42,10 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.security_schemes = SECURITY_SCHEMES
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.extensions["siyu"] = settings
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
+        )
     db.init_app(app)
     http.init_app(app)
     subscriptions.wire()

@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError
-from marshmallow.validate import OneOf
+from marshmallow.validate import OneOf, Range
 
 from .core.crypto import Keyring
 
@@ -28,6 +28,7 @@ class Settings:
 
     environment: production, demo or test. database_url: postgresql://... redis_url: redis:// or unix://.
     public_url: where browsers reach us. *_base: Tencent's servers, or the simulator's outside production.
+    trusted_proxies: how many reverse proxies of ours stand in front and say who calls (X-Forwarded-For).
     """
 
     environment: str
@@ -42,6 +43,7 @@ class Settings:
     jssdk_url: str
     log_level: str
     hot_pool_size: int
+    trusted_proxies: int
 
     @property
     def production(self) -> bool:
@@ -68,6 +70,7 @@ def load() -> Settings:
         "jssdk_url": env.str("WECOM_JSSDK_URL", ""),
         "log_level": env.str("LOG_LEVEL", "INFO"),
         "hot_pool_size": env.int("HOT_POOL_SIZE", 4),
+        "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=Range(0, 5)),
     }
     problems: list[str] = []
     try:

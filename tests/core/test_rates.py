@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from redis import Redis
 
+from app import create_app
 from app.admin.auth import LOGINS_A_MINUTE
 from app.core import rates
 from app.core import redis as core_redis
+from app.core.db import db
 from app.core.errors import TooManyRequests
 
 NOON = datetime(2026, 1, 1, 12, 0, 15, tzinfo=UTC)
@@ -43,3 +46,17 @@ def test_logins_from_one_address_are_limited(client):
     assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
     assert answer.headers["Retry-After"] == "45"
     assert page.status_code == 429
+
+
+def test_behind_a_proxy_of_ours_the_caller_is_who_it_names(app, redis):
+    behind = create_app(replace(app.extensions["siyu"], trusted_proxies=1))
+
+    def sign_in(address: str) -> int:
+        body, headers = {"login": "nobody", "password": "wrong"}, {"X-Forwarded-For": f"6.6.6.6, {address}"}
+        return behind.test_client().post("/api/admin/v1/login", json=body, headers=headers).status_code
+
+    answers = [sign_in("10.0.0.1") for _ in range(31)]
+    assert answers[0] == 401 and answers[-1] == 429
+    assert sign_in("10.0.0.2") == 401
+    with behind.app_context():
+        db.engine.dispose()
