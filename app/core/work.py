@@ -88,11 +88,13 @@ def due(model: Any, queue: str, limit: int) -> list[int]:
         .order_by(model.due_at, model.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # A CTE, because it runs once: a subquery the planner may run again for each row, past the limit.
+        .cte("candidates")
     )
     statement = (
         update(model)
         # The condition stands on the outer UPDATE as well: a distributed engine may run the inner one twice.
-        .where(model.id.in_(candidates.scalar_subquery()), model.status == "due")
+        .where(model.id.in_(select(candidates.c.id)), model.status == "due")
         .values(status="queued", lease_until=moment + QUEUED_LEASE.get(queue, DEFAULT_QUEUED_LEASE))
         .returning(model.id)
     )
