@@ -1,4 +1,5 @@
-"""`flask brand|account|admin|client`: the first rows of a real deployment. Secrets are asked for, never arguments."""
+"""`flask brand|store|guide|account|admin|client`: the first rows of a real deployment. Secrets are asked for, never
+arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ account = AppGroup("account", help="WeCom and WeChat accounts of a brand.")
 admin = AppGroup("admin", help="Console users.")
 client = AppGroup("client", help="API keys of tills, malls and ERPs.")
 
-GROUPS = (brand, account, admin, client)
+store = AppGroup("store", help="Stores of a brand.")
+guide = AppGroup("guide", help="Store staff.")
+
+GROUPS = (brand, store, guide, account, admin, client)
 ACTOR = "command-line"
 
 
@@ -36,6 +40,45 @@ def create_brand(code: str, name: str, timezone: str) -> None:
         made = commands.create_brand(code=code, name=name, timezone=timezone)
         audit.record(actor=ACTOR, action="brand.create", subject=ids.encode("brd", made.id))
         click.echo(ids.encode("brd", made.id))
+
+
+@store.command("create")
+@click.argument("brand_code")
+@click.argument("code")
+@click.argument("name")
+@click.option("--region", required=True, help="Its region's code; made when it is new.")
+@click.option("--dealer", help="Its dealer's code, for a franchised store; made when it is new.")
+def create_store(brand_code: str, code: str, name: str, region: str, dealer: str | None) -> None:
+    """Create a store; tills name it by its code."""
+    with transaction():
+        found = _brand(brand_code)
+        if queries.store_by_code(found.id, code) is not None:
+            raise click.BadParameter(f"the brand has a store {code!r} already")
+        made = commands.create_store(brand_id=found.id, code=code, name=name, region=region, dealer=dealer)
+        audit.record(actor=ACTOR, action="store.create", subject=ids.encode("sto", made.id))
+    click.echo(f"{code} {name}")
+
+
+@guide.command("create")
+@click.argument("brand_code")
+@click.argument("store_code")
+@click.argument("userid")
+@click.argument("name")
+@click.option("--manager", is_flag=True, help="The store's manager.")
+def create_guide(brand_code: str, store_code: str, userid: str, name: str, manager: bool) -> None:
+    """Make a WeCom member of the brand's corp a guide of a store; set the WeCom account first."""
+    with transaction():
+        found = _brand(brand_code)
+        where, corp = queries.store_by_code(found.id, store_code), queries.account(found.id, "wecom")
+        if where is None:
+            raise click.BadParameter(f"there is no store {store_code!r} in that brand")
+        if corp is None:
+            raise click.UsageError("the brand has no WeCom account yet: flask account set")
+        if queries.guide_by_userid(corp.namespace, userid) is not None:
+            raise click.BadParameter(f"{userid!r} is a guide already")
+        made = commands.create_guide(store=where, corp_id=corp.namespace, userid=userid, name=name, manager=manager)
+        audit.record(actor=ACTOR, action="guide.create", subject=ids.encode("gde", made.id))
+    click.echo(f"{userid} works in {store_code}")
 
 
 @account.command("set")

@@ -15,7 +15,7 @@ from app.core import clock, crypto
 from app.core.db import session
 from app.core.errors import Invalid
 
-from .models import AdminUser, ApiClient, Brand, PlatformAccount
+from .models import AdminUser, ApiClient, Brand, Dealer, Guide, PlatformAccount, Region, Store
 from .rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT, LOGIN_LOCK, LOGIN_TRIES
 
 PASSWORD_LENGTH = 12
@@ -30,6 +30,48 @@ def create_brand(*, code: str, name: str, timezone: str = "Asia/Shanghai") -> Br
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise Invalid("There is no such time zone.", timezone=timezone) from error
     row = Brand(code=code, name=name, timezone=timezone)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def create_store(
+    *, brand_id: int, code: str, name: str, region: str, dealer: str | None = None, department_id: int | None = None
+) -> Store:
+    """A new store; its region and dealer are named, and made when the brand has none of that code yet."""
+    row = Store(
+        brand_id=brand_id,
+        code=code,
+        name=name,
+        region_id=_named(Region, brand_id, region),
+        dealer_id=_named(Dealer, brand_id, dealer) if dealer else None,
+        department_id=department_id,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _named(kind: type[Region] | type[Dealer], brand_id: int, code: str) -> int:
+    found = session.scalar(select(kind.id).where(kind.brand_id == brand_id, kind.code == code))
+    if found is None:
+        row = kind(brand_id=brand_id, code=code, name=code)
+        session.add(row)
+        session.flush()
+        found = row.id
+    return found
+
+
+def create_guide(*, store: Store, corp_id: str, userid: str, name: str, manager: bool = False) -> Guide:
+    """A new member of a store's staff, by their WeCom userid in the brand's corp."""
+    row = Guide(
+        brand_id=store.brand_id,
+        store_id=store.id,
+        corp_id=corp_id,
+        userid=userid,
+        name=name,
+        role="store_manager" if manager else "guide",
+    )
     session.add(row)
     session.flush()
     return row

@@ -16,6 +16,11 @@ def test_a_deployment_is_set_up(app):
     secrets = ["--secret", "s3cret", "--callback-token", "token", "--callback-aes-key", AES_KEY]
     done = run(args=["account", "set", "acme", "wecom", "ww1", "--open-platform", "open", "--agent-id", "7", *secrets])
     assert done.exit_code == 0, done.output
+    for store, region in (("S1", "east"), ("S2", "east")):
+        made = run(args=["store", "create", "acme", store, f"Store {store}", "--region", region, "--dealer", "d1"])
+        assert made.exit_code == 0, made.output
+    assert run(args=["guide", "create", "acme", "S1", "anna", "Anna"]).exit_code == 0
+    assert run(args=["guide", "create", "acme", "S1", "max", "Max", "--manager"]).exit_code == 0
     assert run(args=["admin", "create", "hq", "HQ", "--password", "long enough pass"]).exit_code == 0
     key = run(args=["client", "create", "acme", "till"])
     assert key.exit_code == 0
@@ -25,6 +30,11 @@ def test_a_deployment_is_set_up(app):
         client, admin = org.api_client(key_id), org.admin_user("hq")
     assert crypto.decrypt(account.secret, context=ACCOUNT_CONTEXT) == "s3cret"
     assert crypto.decrypt(client.secret, context=API_SECRET_CONTEXT) == secret
+    with reading():
+        first, second = org.stores(account.brand_id)
+        assert first.region_id == second.region_id and first.dealer_id == second.dealer_id
+        assert [guide.role for guide in org.guides_of_store(first.id)] == ["guide", "store_manager"]
+        assert org.guide_by_userid("ww1", "anna").store_id == first.id
     assert admin.role == "hq" and "long enough" not in admin.password_hash
     assert audit.broken_links() == []
 
@@ -35,6 +45,9 @@ def test_mistakes_are_named_and_change_nothing(app):
     assert run(args=["brand", "create", "acme", "Acme", "--timezone", "Mars/Olympus"]).exit_code != 0
     assert "12 characters" in run(args=["admin", "create", "x", "X", "--password", "short"]).output
     run(args=["brand", "create", "acme", "Acme"])
+    run(args=["store", "create", "acme", "S1", "One", "--region", "east"])
+    assert "already" in run(args=["store", "create", "acme", "S1", "Two", "--region", "east"]).output
+    assert "no WeCom account" in run(args=["guide", "create", "acme", "S1", "anna", "Anna"]).output
     assert "no store" in run(args=["client", "create", "acme", "till", "--store", "S9"]).output
     with reading():
         assert [brand.code for brand in org.brands()] == ["acme"]
