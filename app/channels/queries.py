@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -41,16 +40,6 @@ def follows_of_person(person_id: int, *, brand_id: int | None = None, active: bo
     return list(session.scalars(statement.order_by(Follow.added_at, Follow.userid)))
 
 
-def follows_of_contact(corp_id: str, external_userid: str) -> list[Follow]:
-    """Everybody of a corp who follows or followed one customer."""
-    return list(
-        session.scalars(
-            select(Follow)
-            .where(Follow.corp_id == corp_id, Follow.external_userid == external_userid)
-            .order_by(Follow.added_at)
-        )
-    )
-
 
 def contact_card(row: Follow) -> ContactCard | None:
     """Name and picture of the customer, once they were fetched."""
@@ -63,9 +52,6 @@ def channel_code(state: str) -> ChannelCode | None:
     """The channel code behind a state."""
     return session.scalar(select(ChannelCode).where(ChannelCode.state == state))
 
-
-def channel_codes(brand_id: int) -> Sequence[ChannelCode]:
-    return session.scalars(select(ChannelCode).where(ChannelCode.brand_id == brand_id).order_by(ChannelCode.id)).all()
 
 
 def outbound(kind: str, key: str) -> Outbound | None:

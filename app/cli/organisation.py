@@ -24,7 +24,7 @@ ACTOR = "command-line"
 
 
 def _brand(code: str) -> Brand:
-    found = next((one for one in queries.brands() if one.code == code), None)
+    found = queries.brand_by_code(code)
     if found is None:
         raise click.BadParameter(f"there is no brand {code!r}")
     return found

@@ -13,7 +13,7 @@ from typing import Any
 
 from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
-from flask import Flask, Response, g, jsonify, request
+from flask import Response, g, jsonify, request
 from prometheus_client import Histogram
 from sqlalchemy.exc import DBAPIError
 from werkzeug.datastructures import Headers
@@ -151,14 +151,3 @@ def _unexpected(error: Exception) -> Response:
         return _siyu_error(meant)
     _log.error("unexpected error", exc_info=error, endpoint=request.endpoint)
     return _answer(500, "internal", "Something went wrong on our side.")
-
-
-def security_headers(app: Flask, policy: str) -> None:
-    """Add a Content-Security-Policy to every HTML answer."""
-
-    def add(response: Response) -> Response:
-        if response.mimetype == "text/html":
-            response.headers.setdefault("Content-Security-Policy", policy)
-        return response
-
-    app.after_request(add)

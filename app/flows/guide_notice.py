@@ -23,7 +23,7 @@ from app.sop.events import TaskCreated, TasksDue, TasksOverdue
 from app.wechat.errors import UnknownOutcome
 from app.wechat.wecom import Sent, TextCard
 
-from . import accounts
+from . import accounts, wording
 
 DEDUPE_SECONDS = 4 * 3600  # the most WeCom offers, and longer than a delivery is tried
 
@@ -46,33 +46,27 @@ def _read_new(event: TaskCreated | TasksDue) -> Request | None:
     notice = sop.claim_notice(brand_id=event.brand_id, guide_id=event.guide_id, notice_id=_cause())
     if notice is None:
         return None
-    more = f"\n共 {notice.count} 个任务等您处理" if notice.count > 1 else ""
     return _request(
         "guide_notice",
         event.brand_id,
         event.guide_id,
-        title=f"您有 {notice.count} 个新任务",
-        description=f"{notice.first_title}{more}\n点击查看客户和话术，完成后记得回来打卡。",
+        words=wording.new_tasks(notice.count, notice.first_title),
         task_id=notice.first_task_id,
     )
 
 
 def _read_overdue(event: TasksOverdue) -> Request | None:
-    if event.level == "store_manager":
-        title, description = f"门店有 {event.count} 个任务超时未完成", "导购尚未处理，请您督促或亲自跟进。"
-    else:
-        title, description = f"您有 {event.count} 个任务已超时", "客户还在等您，请尽快完成。"
+    words = (wording.overdue_in_store if event.level == "store_manager" else wording.overdue)(event.count)
     return _request(
         "guide_reminder",
         event.brand_id,
         event.guide_id,
-        title=title,
-        description=description,
+        words=words,
         task_id=event.first_task_id,
     )
 
 
-def _request(kind: str, brand_id: int, guide_id: int, *, title: str, description: str, task_id: int) -> Request | None:
+def _request(kind: str, brand_id: int, guide_id: int, *, words: wording.Words, task_id: int) -> Request | None:
     guide = org.guide(guide_id)
     if guide is None or guide.status != "active":
         return None
@@ -81,7 +75,9 @@ def _request(kind: str, brand_id: int, guide_id: int, *, title: str, description
     settings: Settings = current_app.extensions["siyu"]
     query = urlencode({"corp_id": guide.corp_id, "task": ids.encode("tsk", task_id)})
     url = f"{settings.public_url.rstrip('/')}/sidebar/?{query}"
-    return Request(kind, key, brand_id, guide.userid, TextCard(title, description, url, btntxt="去处理"))
+    return Request(
+        kind, key, brand_id, guide.userid, TextCard(words.title, words.description, url, btntxt=wording.OPEN)
+    )
 
 
 def _cause() -> int:

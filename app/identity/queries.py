@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, or_, select, tuple_
 
@@ -84,16 +84,6 @@ def phone_of(person_id: int) -> str | None:
     """The phone number a person bound last, in plain: mask it before a guide sees it, and never log it."""
     return next(iter(values_of(person_id, "mobile", "")), None)
 
-
-def phones_of(person_ids: Sequence[int]) -> Mapping[int, str]:
-    """The phone numbers of many living persons at once, in plain; persons without one are missing."""
-    rows = session.execute(
-        select(_ROOT, IdentityRow.value, IdentityRow.sealed_value)
-        .join(Person, Person.person_id == IdentityRow.person_id)
-        .where(or_(Person.person_id.in_(person_ids), Person.merged_into.in_(person_ids)), IdentityRow.kind == "mobile")
-        .order_by(IdentityRow.linked_at)
-    )
-    return {root: _plain(value, sealed) for root, value, sealed in rows}
 
 
 def refused(ids: Iterable[Identity]) -> list[Identity]:

@@ -63,7 +63,7 @@ def seed(members: int) -> None:
 
 
 def _brand() -> Brand | None:
-    return next((one for one in org.brands() if one.code == plan()["brand"]["code"]), None)
+    return org.brand_by_code(plan()["brand"]["code"])
 
 
 def _ground(founded: Founded) -> Ground:
