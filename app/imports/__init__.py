@@ -1,0 +1,1 @@
+"""Imports: files of members, stores, guides and orders brought in from other systems."""

@@ -1,0 +1,1 @@
+"""Privacy: consent, opt-outs and what is left of the erased."""
