@@ -1,41 +1,44 @@
-"""`python -m bench [--short] [redemption] [intake]`: one `ratio NAME VALUE goal GOAL` a line, raw rows in bench/out/.
+"""`python -m bench [--short] [--group hot|identity] [PART ..]`: one `ratio NAME VALUE goal GOAL` a line.
 
-Run it alone on the machine. --short is for CI: it shows that everything measures, its figures are rough.
+Raw rows go to bench/out/. Run it alone on the machine. --short is for CI: it shows that everything measures, its
+figures are rough.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import json
+import importlib
+import importlib.util
 
-from app.core import crypto
-from bench import common, intake, redemption
+from bench import common, hot
 from dev import processes
 
-PARTS = ("redemption", "intake")
+# A part of `identity` is the module bench.PART with `run(services, environment, plan)`: `environment` is that of a
+# migrated, empty database of its own, for its processes.
+GROUPS = {"hot": ("redemption", "intake"), "identity": ("imports", "home", "profile", "merges")}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--short", action="store_true", help="few requests, for CI")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all when none is named")
+    parser.add_argument("--group", choices=GROUPS, default="hot", help="which benchmarks; hot when not named")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these parts of the group")
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}")
-    parts, plan = options.parts or PARTS, common.SHORT if options.short else common.FULL
-    with processes.terminated_as_interrupt(), common.scratch() as (services, environment):
-        crypto.configure(
-            crypto.Keyring(keys={}, current="", index_key=base64.b64decode(environment["BLIND_INDEX_KEY"]))
-        )
-        wanted = redemption.coupons_needed(plan) if "redemption" in parts else (0, 0)
-        common.note(f"seeding {sum(wanted)} coupons")
-        seeded = json.loads(common.python(environment, "-m", "bench.seed", *map(str, wanted)))
-        common.settle(environment["DATABASE_URL"])
-        if "redemption" in parts:
-            redemption.run(services, environment, seeded, plan)
-        if "intake" in parts:
-            intake.run(environment, seeded, plan)
+    known = GROUPS[options.group]
+    if unknown := set(options.parts) - set(known):
+        parser.error(f"{options.group} has {', '.join(known)}, but not {', '.join(sorted(unknown))}")
+    parts, plan = options.parts or known, common.SHORT if options.short else common.FULL
+    with processes.terminated_as_interrupt(), common.services() as services:
+        if options.group == "hot":
+            hot.run(services, parts, plan)
+            return
+        for part in parts:
+            if importlib.util.find_spec(f"bench.{part}") is None:
+                common.note(f"{part} is not written yet")
+                continue
+            common.note(f"measuring {part}")
+            with common.scratch(services) as environment:
+                importlib.import_module(f"bench.{part}").run(services, environment, plan)
 
 
 if __name__ == "__main__":

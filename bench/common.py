@@ -36,15 +36,18 @@ _CONTEXT = multiprocessing.get_context("fork")
 
 
 class Plan(NamedTuple):
-    """How much is measured: rounds, requests per client over HTTP, transactions per client through pgbench."""
+    """How much is measured: rounds, requests per client over HTTP, transactions per client through pgbench. A `short`
+    plan only shows that everything measures; parts that fill tables fill them with a fiftieth or so.
+    """
 
     rounds: int
     requests: int
     transactions: int
+    short: bool
 
 
-FULL = Plan(rounds=5, requests=1500, transactions=3000)
-SHORT = Plan(rounds=2, requests=200, transactions=500)
+FULL = Plan(rounds=5, requests=1500, transactions=3000, short=False)
+SHORT = Plan(rounds=2, requests=200, transactions=500, short=True)
 
 
 def note(text: str) -> None:
@@ -71,30 +74,36 @@ def median_rate(rows: Sequence[dict[str, object]], target: str) -> float:
 
 
 @contextmanager
-def scratch() -> Iterator[tuple[Services, dict[str, str]]]:
-    """Durable services, a migrated database of our own that is dropped afterwards, and the environment to use them."""
-    with Services(CHECKOUT / "var" / "bench") as services:
-        name = f"siyu_bench_{os.getpid()}"
+def services() -> Iterator[Services]:
+    """Durable services of our own."""
+    with Services(CHECKOUT / "var" / "bench") as running:
+        yield running
+
+
+@contextmanager
+def scratch(services: Services) -> Iterator[dict[str, str]]:
+    """A migrated database that is dropped afterwards, as the environment to use it."""
+    name = f"siyu_bench_{os.getpid()}"
+    with _admin(services) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    url = urlunsplit(urlsplit(services.database_url)._replace(path=f"/{name}"))
+    environment = {
+        **os.environ,
+        "SIYU_ENV": "demo",
+        "DATABASE_URL": url,
+        "REDIS_URL": services.redis_url,
+        "SECRET_KEY": "bench-" + base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        "ENCRYPTION_KEYS": "b1:" + base64.b64encode(os.urandom(32)).decode(),
+        "BLIND_INDEX_KEY": base64.b64encode(os.urandom(32)).decode(),
+        "PUBLIC_URL": "http://127.0.0.1",
+        "LOG_LEVEL": "WARNING",
+    }
+    try:
+        python(environment, "-m", "flask", "--app", "wsgi", "db", "upgrade")
+        yield environment
+    finally:
         with _admin(services) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        url = urlunsplit(urlsplit(services.database_url)._replace(path=f"/{name}"))
-        environment = {
-            **os.environ,
-            "SIYU_ENV": "demo",
-            "DATABASE_URL": url,
-            "REDIS_URL": services.redis_url,
-            "SECRET_KEY": "bench-" + base64.urlsafe_b64encode(os.urandom(32)).decode(),
-            "ENCRYPTION_KEYS": "b1:" + base64.b64encode(os.urandom(32)).decode(),
-            "BLIND_INDEX_KEY": base64.b64encode(os.urandom(32)).decode(),
-            "PUBLIC_URL": "http://127.0.0.1",
-            "LOG_LEVEL": "WARNING",
-        }
-        try:
-            python(environment, "-m", "flask", "--app", "wsgi", "db", "upgrade")
-            yield services, environment
-        finally:
-            with _admin(services) as connection:
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _admin(services: Services) -> psycopg.Connection:

@@ -57,6 +57,11 @@ def bench(arguments: list[str]) -> int:
     return _python("-m", "bench", *arguments)
 
 
+def bench_identity(arguments: list[str]) -> int:
+    """Measure the member store: imports, the home call, the profile, merges; lines as those of bench."""
+    return _python("-m", "bench", "--group", "identity", *arguments)
+
+
 def live(_arguments: list[str]) -> int:
     """Story and faults, one after the other on one instance."""
     return instance.around([sys.executable, "-m", "dev.live"])
@@ -112,8 +117,8 @@ def clean(_arguments: list[str]) -> int:
 
 _TASKS: dict[str, Callable[[list[str]], int]] = {
     task.__name__.replace("_", "-"): task
-    for task in (run, stop, restart_workers, test, story, faults, bench, live, flask, lint, types, contracts,
-                 migrations_check, lock, clean)
+    for task in (run, stop, restart_workers, test, story, faults, bench, bench_identity, live, flask, lint, types,
+                 contracts, migrations_check, lock, clean)
 }  # fmt: skip
 _WITHOUT_SETUP = {"run", "stop", "restart-workers", "clean"}
 
