@@ -29,7 +29,7 @@ HARD_LENGTH = 400
 TABLES = sorted(db.metadata.tables.values(), key=lambda table: table.name)
 NAMES = [table.name for table in TABLES]
 # Tables without a brand: plumbing, the person above all brands, the brand itself, and small global lookups.
-WITHOUT_BRAND = {"brand", "person", "identity", "person_merge", "blocked_value"}
+WITHOUT_BRAND = {"brand", "person", "identity", "person_merge", "blocked_value", "identity_release", "erased_identity"}
 
 
 def _name(path: Path) -> str:

@@ -19,7 +19,7 @@ COUPON_STATUS = {
     "expired": "已过期",
     "voided": "已作废",
 }
-MEMBER_STATUS = {"active": "正常", "frozen": "冻结", "erased": "已注销"}
+MEMBER_STATUS = {"active": "正常", "frozen": "冻结", "erased": "已注销", "merged": "已合并"}
 SOURCE = {
     "till": "门店收银",
     "pos": "门店收银",
@@ -36,9 +36,12 @@ ID_KIND = {
     "unionid": "微信 UnionID",
     "openid": "小程序 OpenID",
     "external_userid": "企微外部联系人",
+    "pending": "企微待转换编号",
     "mobile": "手机号",
     "card": "会员卡",
+    "mall": "商城账号",
     "import": "导入编号",
+    "staff": "员工编号",
 }
 _JOURNAL = {"earn": "获得", "spend": "使用", "expire": "过期", "adjust": "调整", "refund": "退回"}
 _CURRENCY = {"points": "积分", "growth": "成长值"}

@@ -18,10 +18,23 @@ from app.members import queries as member_queries
 from app.org import queries as org
 
 
-def link(*, brand_id: int, ids: Sequence[Identity], source: str, evidence: Mapping[str, Any] | None = None) -> Linked:
+def link(
+    *,
+    brand_id: int,
+    ids: Sequence[Identity],
+    source: str,
+    evidence: Mapping[str, Any] | None = None,
+    passive: bool = False,
+) -> Linked:
     """Tell that ids belong to one human (see identity.commands.link); memberships follow a merge."""
     return identity.link(
-        ids=ids, source=source, evidence=evidence, brand_id=brand_id, objection=_objection, follow=_follow
+        ids=ids,
+        source=source,
+        evidence=evidence,
+        brand_id=brand_id,
+        objection=_objection,
+        follow=_follow,
+        passive=passive,
     )
 
 

@@ -23,9 +23,9 @@ from app.core.locks import lock_rows
 from app.core.outbox import emit
 
 from . import queries
-from .errors import IdentityBlocked, PersonUnknown
+from .errors import IdentityBlocked, IdentityErased, PersonUnknown
 from .events import Merged, ReviewOpened
-from .models import BlockedValue, IdentityReview, IdentityRow, Person, PersonMerge
+from .models import BlockedValue, ErasedIdentity, IdentityReview, IdentityRow, Person, PersonMerge
 from .rules import SEAL_CONTEXT, STRONG, Clash, Identity, clash
 
 TRIES = 10
@@ -63,15 +63,22 @@ def link(
     brand_id: int | None = None,
     objection: Objection | None = None,
     follow: Follow | None = None,
+    passive: bool = False,
 ) -> Linked:
     """Tell that these ids belong to one human, as `source` says; order them by weight, the anchor first.
 
     Ids that WeChat vouches for anchor the call; a mobile or card joins them unless some id of the two persons
     contradicts (or `objection` does): then both stay as they are, and a review opens. The older person wins a merge,
     and `follow` moves what hangs on the loser. Telling the same again changes nothing.
-    Raises IdentityBlocked when no id is left to go by.
+    `passive`: a callback, a synchronisation, an import, a history says so, not the human who came by. Then ids of an
+    erased person are left out, so that nothing brings them back but themselves.
+    Raises IdentityBlocked when no id is left to go by, IdentityErased when only tombstones are.
     """
     refused = queries.refused(ids)
+    if passive and (erased := [one for one in queries.erased(ids) if one not in refused]):
+        refused = [*refused, *erased]
+        if set(ids) <= set(refused):
+            raise IdentityErased()
     told = [one for one in dict.fromkeys(ids) if one not in refused]
     if not told:
         raise IdentityBlocked()
@@ -109,6 +116,17 @@ def block(identity: Identity) -> None:
     session.execute(
         insert(BlockedValue).values(kind=kind, value=value, created_at=clock.now()).on_conflict_do_nothing()
     )
+
+
+def entomb(*, ids: Sequence[Identity]) -> None:
+    """Remember ids of a person who is being erased; what was linked by them is the caller's to delete."""
+    if not ids:
+        return
+    rows = [
+        {"kind": one.kind, "namespace": one.namespace, "digest": queries.digest_of(one), "erased_at": clock.now()}
+        for one in sorted(set(ids))
+    ]
+    session.execute(insert(ErasedIdentity).values(rows).on_conflict_do_nothing())
 
 
 def _lock(person_ids: Sequence[int]) -> None:

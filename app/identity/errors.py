@@ -19,3 +19,7 @@ class IdentityConflict(Conflict):
 
 class PersonUnknown(NotFound):
     code, message = "not_found", "There is no such person."
+
+
+class IdentityErased(Conflict):
+    code, message = "identity_erased", "These ids belonged to a person who was erased; only they can come back."

@@ -18,6 +18,17 @@ class Merged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Split(Event):
+    """A merge was taken back: `loser_id` is a person of its own again. `person_id` is who it was merged into."""
+
+    name = "identity.split"
+
+    winner_id: int
+    loser_id: int
+    merge_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReviewOpened(Event):
     """Ids contradict each other and a human must look: see identity_review."""
 
@@ -25,3 +36,13 @@ class ReviewOpened(Event):
 
     review_id: int
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewDecided(Event):
+    """A human decided a review: `status` is merged or kept_apart."""
+
+    name = "identity.review_decided"
+
+    review_id: int
+    status: str

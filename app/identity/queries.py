@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, tuple_
 from app.core import crypto
 from app.core.db import session
 
-from .models import BlockedValue, IdentityReview, IdentityRow, Person
+from .models import BlockedValue, ErasedIdentity, IdentityReview, IdentityRow, Person
 from .rules import SEAL_CONTEXT, Identity, is_blocked
 
 _ROOT = func.coalesce(Person.merged_into, Person.person_id)
@@ -85,7 +85,6 @@ def phone_of(person_id: int) -> str | None:
     return next(iter(values_of(person_id, "mobile", "")), None)
 
 
-
 def refused(ids: Iterable[Identity]) -> list[Identity]:
     """Those of the ids that identify nobody, by their looks or by the list of blocked values."""
     listed = {identity: identity.key for identity in ids}
@@ -99,6 +98,23 @@ def refused(ids: Iterable[Identity]) -> list[Identity]:
         )
     }
     return [one for one, (kind, _, value) in listed.items() if is_blocked(one) or (kind, value) in blocked]
+
+
+def digest_of(identity: Identity) -> str:
+    """What a tombstone keeps of an id: enough to know it again, too little to read it."""
+    return crypto.blind_index(f"erased.{identity.kind}@{identity.namespace}", identity.value).hex()
+
+
+def erased(ids: Iterable[Identity]) -> list[Identity]:
+    """Those of the ids that belonged to an erased person and belong to nobody since."""
+    listed = {(one.kind, one.namespace, digest_of(one)): one for one in ids}
+    key = tuple_(ErasedIdentity.kind, ErasedIdentity.namespace, ErasedIdentity.digest)
+    rows = session.execute(
+        select(ErasedIdentity.kind, ErasedIdentity.namespace, ErasedIdentity.digest).where(key.in_(list(listed)))
+    )
+    found = [listed[kind, namespace, digest] for kind, namespace, digest in rows]
+    owned = owners([one.key for one in found]) if found else {}
+    return [one for one in found if one.key not in owned]
 
 
 def open_review(person_id: int, other_id: int) -> int | None:

@@ -12,19 +12,21 @@ from app.core import crypto
 
 from .errors import IdentityBlocked, PhoneInvalid
 
-Kind = Literal["unionid", "openid", "external_userid", "mobile", "card", "import"]
+Kind = Literal["unionid", "openid", "external_userid", "pending", "mobile", "card", "mall", "import", "staff"]
+Strength = Literal["proof", "strong", "weak"]
 
 SEAL_CONTEXT = "identity.mobile"
 MAX_VALUE = 128
 
-# Ids that WeChat itself vouches for. What one answer of Tencent says together belongs to one human.
-STRONG: frozenset[str] = frozenset({"unionid", "openid", "external_userid"})
+# Ids that WeChat itself vouches for. What one answer of Tencent says together belongs to one human. A pending id stands
+# for an external userid that does not exist yet (WeCom docs, path/97357).
+STRONG: frozenset[str] = frozenset({"unionid", "openid", "external_userid", "pending"})
 # A human has one of these in a namespace. A unionid that differs proves two humans; the others only weigh against a
 # shared phone number or card, because phones are passed on and typed wrong at tills.
 PROOF: tuple[str, ...] = ("unionid",)
-EXCLUSIVE: tuple[str, ...] = ("unionid", "openid", "external_userid", "card")  # the telling ones first
+EXCLUSIVE: tuple[str, ...] = ("unionid", "openid", "external_userid", "card", "mall")  # the telling ones first
 # More than this and the "person" is a shared phone or a shop's own account.
-LIMITS: Mapping[str, int] = {"mobile": 3, "card": 5, "import": 20}
+LIMITS: Mapping[str, int] = {"mobile": 3, "card": 5, "mall": 5, "staff": 5, "pending": 20, "import": 20}
 
 _MOBILE_CN = re.compile(r"1[3-9][0-9]{9}")
 _ABROAD = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -34,8 +36,9 @@ _TEST_NUMBERS = frozenset({"13800138000", "13912345678", "13812345678", "1888888
 
 @dataclass(frozen=True, order=True)
 class Identity:
-    """One id: `kind`, whose it is (`namespace`: open-platform account, appid, corp id, till system; none for a mobile)
-    and its `value`, for a mobile the plain number in any usual spelling. Raises PhoneInvalid for what is no phone.
+    """One id: `kind`, whose it is (`namespace`: open-platform account, appid, corp id, till or mall system, import
+    source; none for a mobile) and its `value`, for a mobile the plain number in any usual spelling. Raises PhoneInvalid
+    for what is no phone.
     """
 
     kind: Kind
@@ -57,6 +60,13 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"Identity({self.kind}@{self.namespace})"  # the value is personal data and stays out of logs
+
+
+def strength(kind: str) -> Strength:
+    """How far an id of a kind is believed: a proof, vouched for by WeChat, or passed on and typed in by people."""
+    if kind in PROOF:
+        return "proof"
+    return "strong" if kind in STRONG else "weak"
 
 
 def mobile(number: str) -> Identity:

@@ -36,3 +36,34 @@ class GuideAssigned(Event):
     guide_id: int
     store_id: int
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged(Event):
+    """Two members of one brand became one: `member_id` is the winner, and all that `loser_id` had is the winner's."""
+
+    name = "members.merged"
+
+    loser_id: int
+    merge_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split(Event):
+    """A merge of members was taken back: `loser_id` has again what it brought, `member_id` is the winner that was."""
+
+    name = "members.split"
+
+    loser_id: int
+    merge_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebound(Event):
+    """The phone of a member changed. `change`: "exchanged" (the member bound another one) or "lost" (somebody else
+    holds the number now, and this member's wallet stays with this member).
+    """
+
+    name = "members.rebound"
+
+    change: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock, context, crypto, ids
@@ -15,13 +16,18 @@ from .rules import NAME_CONTEXT
 
 class Member(Base):
     """A person's membership of one brand. `name` is a ciphertext (`plain_name` opens it), `phone_tail` the last four
-    digits. `gender` 0 unknown, 1 male, 2 female. `bound_at`: when the mini-program proved the phone.
+    digits. `gender` 0 unknown, 1 male, 2 female. `bound_at`: when the mini-program proved the phone. `person_id` is the
+    living person; `origin_person_id` the one who joined, when that is another (so a split finds whose member this is).
+
+    A merged member points at the living one (`merged_into`, flat) and keeps its facts; nothing is active under it.
     """
 
     __tablename__ = "member"
     __table_args__ = (
-        CheckConstraint("status IN ('active', 'frozen', 'erased')", name="status"),
+        CheckConstraint("status IN ('active', 'frozen', 'erased', 'merged')", name="status"),
+        CheckConstraint("(status = 'merged') = (merged_into IS NOT NULL)", name="merged_points"),
         Index("ix_member_person_id", "brand_id", "person_id"),
+        Index("ix_member_merged_into", "brand_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
         Index("ix_member_guide_id", "brand_id", "guide_id"),
         Index("ix_member_home_store_id", "brand_id", "home_store_id"),
         Index("ix_member_joined_at", "brand_id", "joined_at"),
@@ -32,6 +38,7 @@ class Member(Base):
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     member_id: Mapped[int] = mapped_column(primary_key=True, default=ids.new_id, autoincrement=False)
     person_id: Mapped[int]
+    origin_person_id: Mapped[int | None]
     number: Mapped[str]
     card_no: Mapped[str | None]
     name: Mapped[str | None]
@@ -41,6 +48,8 @@ class Member(Base):
     home_store_id: Mapped[int | None]
     guide_id: Mapped[int | None]
     status: Mapped[str] = mapped_column(default="active")
+    merged_into: Mapped[int | None]
+    merged_at: Mapped[datetime | None]
     source: Mapped[str]
     joined_at: Mapped[datetime] = mapped_column(default=clock.now)
     bound_at: Mapped[datetime | None]
@@ -72,6 +81,33 @@ class MemberNumber(Base):
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[str] = mapped_column(primary_key=True)
     member_id: Mapped[int]
+
+
+class MemberMerge(Base):
+    """One merge of two members of a brand, because their persons were merged (`person_merge_id`).
+
+    The standing ones (`revoked_at` NULL) are the edges of a forest, the flat pointers of `member` follow from them.
+    `kept` names what the winner took from the loser because it had none: {column: value as JSON}; a split takes it out.
+    """
+
+    __tablename__ = "member_merge"
+    __table_args__ = (
+        Index("ix_member_merge_winner_id", "brand_id", "winner_id"),
+        Index("ix_member_merge_loser_id", "brand_id", "loser_id"),
+        Index("ix_member_merge_person_merge_id", "person_merge_id"),
+        Index("ix_member_merge_correlation_id", "correlation_id"),
+        distribution("merge_id"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    merge_id: Mapped[int] = mapped_column(primary_key=True, default=ids.new_id, autoincrement=False)
+    winner_id: Mapped[int]
+    loser_id: Mapped[int]
+    person_merge_id: Mapped[int]
+    kept: Mapped[dict[str, Any]]
+    merged_at: Mapped[datetime] = mapped_column(default=clock.now)
+    revoked_at: Mapped[datetime | None]
+    correlation_id: Mapped[str] = mapped_column(default=context.correlation_id)
 
 
 class GuideHistory(Base):

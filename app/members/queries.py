@@ -19,6 +19,14 @@ def member(brand_id: int, member_id: int) -> Member | None:
     return session.get(Member, (brand_id, member_id), populate_existing=True)
 
 
+def living(brand_id: int, member_id: int) -> Member | None:
+    """The member an id means now: itself, or the one it was merged into. For every id that comes from outside or from
+    an event, as either may be older than the merge.
+    """
+    found = member(brand_id, member_id)
+    return found if found is None or found.merged_into is None else member(brand_id, found.merged_into)
+
+
 def member_of(brand_id: int, person_id: int) -> Member | None:
     """The membership of a person, by any person id that ever meant this human."""
     member_id = session.scalar(
@@ -30,11 +38,11 @@ def member_of(brand_id: int, person_id: int) -> Member | None:
 
 
 def by_number(brand_id: int, number: str) -> Member | None:
-    """The member with the number on their card page."""
+    """The member with the number on their card page, also when it was printed for one who was merged since."""
     member_id = session.scalar(
         select(MemberNumber.member_id).where(MemberNumber.brand_id == brand_id, MemberNumber.number == number)
     )
-    return None if member_id is None else member(brand_id, member_id)
+    return None if member_id is None else living(brand_id, member_id)
 
 
 def brands_shared(person_ids: Sequence[int]) -> list[int]:
