@@ -22,6 +22,12 @@ class Unavailable(core.Unavailable):
     code, message = "wechat_unavailable", "Tencent's server does not answer."
 
 
+class AnswerIncomplete(Unavailable):
+    """The answer says all is well and lacks the list it must hold; it is never read as an empty list."""
+
+    code, message = "wechat_answer_incomplete", "The answer of Tencent's server lacks a part."
+
+
 class Throttled(core.Retryable):
     """A quota is used up; this API of this account is paused until `until` (aware UTC)."""
 

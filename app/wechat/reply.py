@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from .errors import Unavailable
+from .errors import AnswerIncomplete, Unavailable
 
 
 def text(reply: dict[str, Any], key: str) -> str:
@@ -37,6 +37,16 @@ def moment(reply: dict[str, Any], key: str) -> datetime | None:
 def objects(reply: dict[str, Any], key: str) -> list[dict[str, Any]]:
     value = reply.get(key)
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def listing(reply: dict[str, Any], key: str) -> list[Any]:
+    """A list the reply must hold, empty or not: where nothing listed may mean that something is gone, an answer
+    without the list is no answer.
+    """
+    value = reply.get(key)
+    if not isinstance(value, list):
+        raise AnswerIncomplete(f"The answer holds no list {key}.")
+    return value
 
 
 def record(reply: dict[str, Any], key: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Flat on purpose, `wecom.contact(..)` and `wecom.send_welcome(..)`; the topics li
 from ..accounts import WeComApp
 from ..client import WeComClient, Wire
 from .contacts import Contact, ContactPage, Contacts, ExternalId, Follow
-from .directory import Department, Directory, Staff
+from .directory import Department, Directory, Staff, UserIdPage
+from .groups import ChatMember, ChatPage, GroupChat, Groups, ListedChat
 from .messages import (
     File,
     Image,
@@ -21,9 +22,20 @@ from .messages import (
     Video,
 )
 from .notices import MiniProgramNotice, Notices, Sent, TemplateCard, Text, TextCard
+from .tags import Tag, TagGroup, Tags
+from .transfers import TransferPage, Transferred, Transfers
 from .visitors import SignedConfig, Visitor, Visitors
 
 __all__ = [
+    "UserIdPage",
+    "Transferred",
+    "TransferPage",
+    "TagGroup",
+    "Tag",
+    "ListedChat",
+    "GroupChat",
+    "ChatPage",
+    "ChatMember",
     "Contact",
     "ContactPage",
     "Department",
@@ -51,7 +63,7 @@ __all__ = [
 ]
 
 
-class WeCom(Contacts, Messages, Notices, Directory, Visitors):
+class WeCom(Contacts, Messages, Notices, Directory, Tags, Groups, Transfers, Visitors):
     """Every call may raise the errors of `app.wechat.errors`; none may be made inside a transaction."""
 
     def __init__(self, app: WeComApp, wire: Wire) -> None:

@@ -68,7 +68,8 @@ class Contacts(Topic):
     def contacts_of(self, userid: str) -> tuple[str, ...]:
         """The external userids of everybody this member follows."""
         try:
-            return reply.texts(self.client.get(CONTACT + "list", userid=userid), "external_userid")
+            answer = self.client.get(CONTACT + "list", userid=userid)
+            return tuple(str(entry) for entry in reply.listing(answer, "external_userid"))
         except Rejected as error:
             if error.reason == "relation_gone":  # this call says so when the member has no customer at all
                 return ()
@@ -78,16 +79,41 @@ class Contacts(Topic):
         """Customers with details, up to 100 members and 100 rows a page; walk until `next_cursor` is None."""
         limits.at_most_items(userids, 100, "userids")
         body = {"userid_list": list(userids), "cursor": cursor, "limit": min(limit, 100)}
-        answer = self.client.post(CONTACT + "batch/get_by_user", body, repeatable=True)
+        try:
+            answer = self.client.post(CONTACT + "batch/get_by_user", body, repeatable=True)
+        except Rejected as error:
+            if error.reason == "relation_gone" and not cursor:  # none of the members has a customer
+                return ContactPage((), None)
+            raise
         contacts = tuple(
             _contact(reply.record(row, "external_contact"), (_follow(reply.record(row, "follow_info")),), None)
-            for row in reply.objects(answer, "external_contact_list")
+            for row in reply.listing(answer, "external_contact_list")
         )
         return ContactPage(contacts, reply.optional_text(answer, "next_cursor"))
 
     def follow_users(self) -> tuple[str, ...]:
         """The members who may have customers and are visible to this app."""
-        return reply.texts(self.client.get(CONTACT + "get_follow_user_list"), "follow_user")
+        answer = self.client.get(CONTACT + "get_follow_user_list")
+        return tuple(str(entry) for entry in reply.listing(answer, "follow_user"))
+
+    def remark(
+        self,
+        *,
+        userid: str,
+        external_userid: str,
+        remark: str | None = None,
+        description: str | None = None,
+        mobiles: Sequence[str] | None = None,
+    ) -> None:
+        """Write what this member notes of this customer; what is None stays, `mobiles` replaces all numbers."""
+        limits.at_most_characters(remark or "", 20, "remark")
+        limits.at_most_characters(description or "", 150, "description")
+        facts = {"remark": remark, "description": description, "remark_mobiles": mobiles and list(mobiles)}
+        told = {name: value for name, value in facts.items() if value is not None}
+        limits.present(told, "remark")
+        self.client.post(
+            CONTACT + "remark", {"userid": userid, "external_userid": external_userid, **told}, repeatable=True
+        )
 
     def mark_tag(
         self, *, userid: str, external_userid: str, add: Sequence[str] = (), remove: Sequence[str] = ()
@@ -107,6 +133,16 @@ class Contacts(Topic):
         body = {"unionid": unionid, "openid": openid, "subject_type": 0}
         answer = self.client.post("/cgi-bin/idconvert/unionid_to_external_userid", body, repeatable=True)
         return ExternalId(reply.optional_text(answer, "external_userid"), reply.optional_text(answer, "pending_id"))
+
+    def pending_ids(self, external_userids: Sequence[str], *, chat_id: str | None = None) -> dict[str, str]:
+        """The pending ids (90 days) WeCom has given these customers before; who has none is missing. At most 100;
+        `chat_id` where they are known from a group chat only.
+        """
+        limits.at_most_items(external_userids, 100, "external_userids")
+        body = {"external_userid": list(external_userids)} | ({"chat_id": chat_id} if chat_id else {})
+        answer = self.client.post("/cgi-bin/idconvert/batch/external_userid_to_pending_id", body, repeatable=True)
+        rows = [row for row in reply.listing(answer, "result") if isinstance(row, dict) and row.get("pending_id")]
+        return {reply.text(row, "external_userid"): reply.text(row, "pending_id") for row in rows}
 
 
 def _contact(row: dict[str, Any], follows: tuple[Follow, ...], next_cursor: str | None) -> Contact:

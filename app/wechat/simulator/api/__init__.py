@@ -17,6 +17,7 @@ from flask import Blueprint, Response, abort, current_app, request
 from werkzeug.exceptions import BadRequest
 
 from app.wechat.simulator.engine import Engine
+from app.wechat.simulator.engine.faults import Fault
 from app.wechat.simulator.engine.rows import App, MiniProgram
 from app.wechat.simulator.errors import WireError
 
@@ -113,20 +114,19 @@ def _view(rest: str) -> Response:
         abort(404)
     engine: Engine = current_app.config["ENGINE"]
     started = time.perf_counter()
-    response, outcome = _faulted(engine, entry)
+    fault = engine.faults.strike(entry.name)
+    response, outcome = _faulted(engine, entry, fault) if fault else (None, "")
     if response is None:
-        response, outcome = _answer(engine, entry)
+        response, outcome = _answer(engine, entry, nap=fault.latency_ms / 1000 if fault else 0)
     elapsed = round((time.perf_counter() - started) * 1000, 2)
     engine.journal.write("call", engine.now(), name=entry.name, outcome=outcome, ms=elapsed)
     return response
 
 
-def _faulted(engine: Engine, entry: Entry) -> tuple[Response | None, str]:
-    fault = engine.faults.strike(entry.name)
-    if fault is None:
-        return None, ""
+def _faulted(engine: Engine, entry: Entry, fault: Fault) -> tuple[Response | None, str]:
+    """The fault's answer, or None when it only makes the real one slow."""
     bridged = bool(request.environ.get("simulator.bridge"))
-    if fault.latency_ms and not bridged:
+    if fault.latency_ms and not bridged and not fault.only_slow:
         engine.sleep(fault.latency_ms / 1000)
     headers = {LATENCY_HEADER: str(fault.latency_ms)} if bridged else {}
     if fault.drop:
@@ -157,7 +157,8 @@ def _dropped() -> Response:
     return Response("", status=502, headers={DROP_HEADER: "1"})
 
 
-def _answer(engine: Engine, entry: Entry) -> tuple[Response, str]:
+def _answer(engine: Engine, entry: Entry, *, nap: float = 0) -> tuple[Response, str]:
+    """The real answer; a slow one (`nap` seconds) holds its place among the calls at once."""
     try:
         call = Call(
             engine, current_app.config["PUBLIC_URL"] or request.host_url.rstrip("/"), request.args.to_dict(), {}
@@ -168,8 +169,11 @@ def _answer(engine: Engine, entry: Entry) -> tuple[Response, str]:
             call.body = _body()
         owner = _authenticate(engine, entry, call)
         engine.faults.count(owner, entry.name)
-        with engine.world.lock:
-            result = entry.handler(call)
+        with engine.faults.side_by_side(owner, entry.name):
+            if nap:
+                engine.sleep(nap)
+            with engine.world.lock:
+                result = entry.handler(call)
     except WireError as error:
         return _json(_error(error, entry), 200), str(error.errcode)
     except (KeyError, TypeError, ValueError, AttributeError):

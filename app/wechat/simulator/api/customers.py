@@ -110,14 +110,12 @@ def convert_to_openid(call: Call) -> dict[str, Any]:
 @api("/cgi-bin/idconvert/unionid_to_external_userid")
 def unionid_to_external_userid(call: Call) -> dict[str, Any]:
     """A customer nobody follows yet has a pending_id instead (90 days); unionid and openid must belong together."""
-    unionid, openid = call.text("unionid"), call.text("openid")
-    customer = next((c for c in call.engine.world.customers if c.unionid and c.unionid == unionid), None)
-    if customer is None or (openid and openid not in customer.openids.values()):
-        raise WireError(845001)
-    external = customer.external_userids[call.app.corp_id]
-    if call.engine.world.follows_by_contact.get(f"{call.app.corp_id}|{external}"):
-        return {"external_userid": external}
-    return {"pending_id": "pd" + external[2:]}
+    return dict(call.engine.contacts.convert(call.app, call.text("unionid"), call.text("openid")))
+
+
+@api("/cgi-bin/idconvert/batch/external_userid_to_pending_id", empty=("result",))
+def external_userid_to_pending_id(call: Call) -> dict[str, Any]:
+    return {"result": call.engine.contacts.pending_ids(call.app, list(call.body.get("external_userid") or []))}
 
 
 @api("/cgi-bin/externalcontact/transfer_customer")

@@ -166,7 +166,7 @@ def user_simplelist(call: Call) -> dict[str, Any]:
     return {"userlist": [{"userid": s.userid, "name": s.name, "department": s.departments} for s in _members(call)]}
 
 
-@api("/cgi-bin/user/list_id")
+@api("/cgi-bin/user/list_id", empty=("dept_user",))
 def user_list_id(call: Call) -> dict[str, Any]:
     rows = [{"userid": s.userid, "department": d} for s in _visible(call) for d in s.departments]
     page, cursor = call.page(rows, default=10_000, most=10_000)

@@ -52,7 +52,9 @@ def remove_fault(fault_id: int | None = None) -> Response:
 @control.post("/quotas")
 def quotas() -> Response:
     values = body()
-    engine().faults.set_quota(need(values, "api"), values.get("per_minute"), values.get("per_hour"))
+    engine().faults.set_quota(
+        need(values, "api"), values.get("per_minute"), values.get("per_hour"), values.get("at_once")
+    )
     return jsonify(ok=True)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from app.wechat.simulator.engine.codes import Codes
 from app.wechat.simulator.engine.directory import Directory
-from app.wechat.simulator.engine.rows import App, Customer, Follow
+from app.wechat.simulator.engine.rows import App, Customer, Follow, Pending
 from app.wechat.simulator.engine.tags import Tags
 from app.wechat.simulator.engine.world import World
 from app.wechat.simulator.errors import ControlError, WireError
+
+PENDING_LIFE = 90 * 86400
 
 
 class Contacts:
@@ -161,6 +163,34 @@ class Contacts:
             raise WireError(40068)
         follow.tags = [t for t in dict.fromkeys([*follow.tags, *add]) if t not in remove]
         self.world.follows.touch(self._key(follow))
+
+    def convert(self, app: App, unionid: str, openid: str) -> dict[str, str]:
+        """The external_userid of a mini-program user, or while nobody follows them a pending id of 90 days."""
+        world = self.world
+        customer = next((c for c in world.customers if c.unionid and c.unionid == unionid), None)
+        if customer is None or (openid and openid not in customer.openids.values()):
+            raise WireError(845001)
+        external = customer.external_userids[app.corp_id]
+        if world.follows_by_contact.get(f"{app.corp_id}|{external}"):
+            return {"external_userid": external}
+        key = f"{app.corp_id}|{external}"
+        row = world.pendings.get(key)
+        if row is None or world.now() - row.issued >= PENDING_LIFE:
+            row = world.pendings.put(
+                key, Pending(app.corp_id, "pd" + world.make_id("pending", 30), external, world.now())
+            )
+        return {"pending_id": row.pending_id}
+
+    def pending_ids(self, app: App, externals: list[str]) -> list[dict[str, str]]:
+        """The pending ids these customers had before they were customers, while they live."""
+        if not 1 <= len(externals) <= 100:
+            raise WireError(40058)
+        rows = [(external, self.world.pendings.get(f"{app.corp_id}|{external}")) for external in externals]
+        return [
+            {"external_userid": external, "pending_id": row.pending_id}
+            for external, row in rows
+            if row is not None and self.world.now() - row.issued < PENDING_LIFE
+        ]
 
     # --- inside ------------------------------------------------------------------------------------------------
 

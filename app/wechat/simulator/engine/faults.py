@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +14,7 @@ from app.wechat.simulator.engine.world import World
 from app.wechat.simulator.errors import ControlError, WireError
 
 PER_MINUTE, PER_HOUR = 10_000, 150_000
+NO_LIMIT = 1 << 30
 
 
 @dataclass
@@ -33,6 +37,10 @@ class Fault:
     id: int = 0
     struck: int = 0
 
+    @property
+    def only_slow(self) -> bool:
+        return self.errcode is None and not self.drop and not self.html and self.http_status == 200
+
 
 class Faults:
     def __init__(self, world: World) -> None:
@@ -40,6 +48,7 @@ class Faults:
         self.faults: list[Fault] = []
         self.quotas: dict[str, dict[str, int]] = {}
         self._windows: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._at_once: Counter[tuple[str, str]] = Counter()
 
     def inject(self, values: dict[str, Any]) -> Fault:
         unknown = set(values) - {f.name for f in dataclasses.fields(Fault)}
@@ -68,10 +77,16 @@ class Faults:
                 return fault
         return None
 
-    def set_quota(self, api: str, per_minute: int | None, per_hour: int | None) -> None:
-        """Limits per owner (corp or appid) for one API path; None keeps Tencent's."""
+    def set_quota(
+        self, api: str, per_minute: int | None = None, per_hour: int | None = None, at_once: int | None = None
+    ) -> None:
+        """Limits per owner (corp or appid) for one API path; None keeps Tencent's. `at_once`: calls side by side."""
         with self.world.lock:
-            self.quotas[api] = {"minute": per_minute or PER_MINUTE, "hour": per_hour or PER_HOUR}
+            self.quotas[api] = {
+                "minute": per_minute or PER_MINUTE,
+                "hour": per_hour or PER_HOUR,
+                "at_once": at_once or NO_LIMIT,
+            }
 
     def count(self, owner: str, api: str) -> None:
         """Count one call; 45009 until the window that was exceeded ends."""
@@ -87,6 +102,20 @@ class Faults:
                 over = over or used > limits[name]
         if over:
             raise WireError(45009)
+
+    @contextmanager
+    def side_by_side(self, owner: str, api: str) -> Iterator[None]:
+        """Hold one of the places for calls at once; 45033 when all are taken."""
+        key, limit = (owner, api), self.quotas.get(api, {}).get("at_once", NO_LIMIT)
+        with self.world.lock:
+            if self._at_once[key] >= limit:
+                raise WireError(45033)
+            self._at_once[key] += 1
+        try:
+            yield
+        finally:
+            with self.world.lock:
+                self._at_once[key] -= 1
 
     def reset(self) -> None:
         with self.world.lock:

@@ -100,6 +100,16 @@ class Follow:
 
 
 @dataclass
+class Pending:
+    """A pending id: what the corp is told of a mini-program user nobody follows yet. It lives 90 days."""
+
+    corp_id: str
+    pending_id: str
+    external_userid: str
+    issued: float
+
+
+@dataclass
 class TagGroup:
     corp_id: str
     group_id: str

@@ -25,6 +25,7 @@ from app.wechat.simulator.engine.rows import (
     Media,
     Meta,
     MiniProgram,
+    Pending,
     Sent,
     Staff,
     TagGroup,
@@ -102,6 +103,7 @@ class World:
         self.staff = Table("staff", Staff)
         self.customers = Table("customer", Customer)
         self.follows = Table("follow", Follow)
+        self.pendings = Table("pending", Pending)
         self.tag_groups = Table("tag_group", TagGroup)
         self.ways = Table("way", ContactWay)
         self.tokens = Table("token", Token)
