@@ -12,35 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from app.core import clock, context, crypto
 from app.core.db import session
 
-from .models import ChannelCode, Follow, Outbound
+from .models import Follow, Outbound
 from .rules import CONTACT_CONTEXT
-
-
-def create_code(
-    *,
-    brand_id: int,
-    name: str,
-    state: str,
-    store_id: int | None = None,
-    guide_id: int | None = None,
-    config_id: str | None = None,
-    qr_code: str | None = None,
-    welcome_material_id: int | None = None,
-) -> ChannelCode:
-    """Note a contact way that exists in WeCom; `state` (at most 30 characters) is unique in the deployment."""
-    row = ChannelCode(
-        brand_id=brand_id,
-        name=name,
-        state=state,
-        store_id=store_id,
-        guide_id=guide_id,
-        config_id=config_id,
-        qr_code=qr_code,
-        welcome_material_id=welcome_material_id,
-    )
-    session.add(row)
-    session.flush()
-    return row
 
 
 def record_follow(

@@ -7,25 +7,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core import clock, context, ids
+from app.core import clock, context
 from app.core.db import Base, distribution
-
-
-class ChannelCode(Base):
-    """A WeCom contact-way QR with a `state` that comes back with every customer it brings."""
-
-    __tablename__ = "channel_code"
-    __table_args__ = (Index("ix_channel_code_brand_id", "brand_id"), distribution("reference"))
-
-    id: Mapped[int] = mapped_column(primary_key=True, default=ids.new_id, autoincrement=False)
-    brand_id: Mapped[int]
-    name: Mapped[str]
-    state: Mapped[str] = mapped_column(unique=True)
-    store_id: Mapped[int | None]
-    guide_id: Mapped[int | None]
-    config_id: Mapped[str | None]
-    qr_code: Mapped[str | None]
-    welcome_material_id: Mapped[int | None]
 
 
 class Follow(Base):

@@ -11,7 +11,7 @@ from app.core import crypto
 from app.core.db import session
 from app.identity import queries as identity
 
-from .models import ChannelCode, Follow, Outbound
+from .models import Follow, Outbound
 from .rules import CONTACT_CONTEXT
 
 
@@ -40,18 +40,11 @@ def follows_of_person(person_id: int, *, brand_id: int | None = None, active: bo
     return list(session.scalars(statement.order_by(Follow.added_at, Follow.userid)))
 
 
-
 def contact_card(row: Follow) -> ContactCard | None:
     """Name and picture of the customer, once they were fetched."""
     if row.contact is None:
         return None
     return ContactCard(**json.loads(crypto.decrypt(row.contact, context=CONTACT_CONTEXT)))
-
-
-def channel_code(state: str) -> ChannelCode | None:
-    """The channel code behind a state."""
-    return session.scalar(select(ChannelCode).where(ChannelCode.state == state))
-
 
 
 def outbound(kind: str, key: str) -> Outbound | None:

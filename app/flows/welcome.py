@@ -15,6 +15,7 @@ from flask import current_app
 
 from app.channels import commands as channels
 from app.channels import queries as channel_queries
+from app.channels.codes import queries as codes
 from app.channels.events import CustomerAdded
 from app.content import queries as content
 from app.content.queries import Attachment, Rendered
@@ -58,7 +59,7 @@ def _read(event: CustomerAdded) -> Request | None:
 
 
 def _rendered(event: CustomerAdded) -> Rendered:
-    channel = channel_queries.channel_code(event.state) if event.state else None
+    channel = codes.by_state(event.state) if event.state else None
     material_id = channel.welcome_material_id if channel and channel.brand_id == event.brand_id else None
     guide = org.guide(event.guide_id) if event.guide_id is not None else None
     store = org.store(event.brand_id, event.store_id) if event.store_id is not None else None

@@ -10,8 +10,8 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from app.channels import commands as channels
 from app.channels import queries
+from app.channels.codes import commands as codes
 from app.channels.models import Follow, Outbound
 from app.content import commands as content
 from app.core import clock, outbox
@@ -82,7 +82,7 @@ def test_the_channel_codes_material_is_what_the_customer_reads(tencent, world, r
         material_id = content.save_material(
             brand_id=world.brand_id, code="hello", kind="text", title="欢迎", body="欢迎来到{store}，我是{guide}"
         )
-        channels.create_code(brand_id=world.brand_id, name="门店码", state="s1", welcome_material_id=material_id)
+        codes.create_code(brand_id=world.brand_id, name="门店码", state="s1", welcome_material_id=material_id)
     tencent.add("anna", state="s1")
     tencent.deliver()
     run_work()

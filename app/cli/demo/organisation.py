@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.channels import commands as channels
+from app.channels.codes import commands as codes
 from app.content import commands as content
 from app.core import ids
 from app.core.db import session
@@ -86,7 +86,7 @@ def found(secret_key: str) -> Founded:
     _sops(brand, materials, campaigns)
     for store in stores:
         manager = guides[store.id][-1]
-        channels.create_code(
+        codes.create_code(
             brand_id=brand.id,
             name=store.name,
             state=f"store-{store.code}",
