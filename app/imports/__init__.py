@@ -1,1 +1,1 @@
-"""Imports: files of members, stores, guides and orders brought in from other systems."""
+"""Bulk imports: what a file of another system is, how far its import has come, and which rows were refused and why."""

@@ -48,7 +48,7 @@ INVARIANTS: dict[str, str] = {
         SELECT o.brand_id, o.member_id, o.order_id, c.currency
         FROM sales_order o
         CROSS JOIN (VALUES ('points'), ('growth')) AS c (currency)
-        WHERE NOT o.walk_in
+        WHERE NOT o.walk_in AND o.import_id IS NULL
           AND EXISTS (SELECT FROM earn_rule r WHERE r.brand_id = o.brand_id)
           AND NOT EXISTS (
             SELECT FROM journal j

@@ -20,4 +20,37 @@ INVARIANTS: dict[str, str] = {
             AND n.member_id = o.member_id AND n.order_id = o.order_id
         WHERE o.order_id IS NULL OR n.order_id IS NULL
     """,
+    "refunds_add_up": """
+        SELECT o.brand_id, o.member_id, o.order_id
+        FROM sales_order o
+        LEFT JOIN (
+            SELECT r.brand_id, r.member_id, r.order_id, sum(r.refunded_fen) AS fen
+            FROM refund r GROUP BY r.brand_id, r.member_id, r.order_id
+        ) r USING (brand_id, member_id, order_id)
+        LEFT JOIN (
+            SELECT l.brand_id, l.member_id, l.order_id, sum(l.refunded_fen) AS fen
+            FROM order_line l WHERE l.refunded_fen > 0 GROUP BY l.brand_id, l.member_id, l.order_id
+        ) l USING (brand_id, member_id, order_id)
+        WHERE o.refunded_fen <> coalesce(r.fen, 0) OR o.refunded_fen <> coalesce(l.fen, 0)
+    """,
+    "refund_lines_add_up": """
+        SELECT r.brand_id, r.member_id, r.refund_id
+        FROM refund r
+        LEFT JOIN refund_line l USING (brand_id, member_id, refund_id)
+        GROUP BY r.brand_id, r.member_id, r.refund_id, r.refunded_fen
+        HAVING coalesce(sum(l.refunded_fen), 0) <> r.refunded_fen
+    """,
+    "refunded_says_so": """
+        SELECT brand_id, member_id, order_id FROM sales_order
+        WHERE refunded_fen > 0
+          AND status <> CASE WHEN refunded_fen = paid_fen THEN 'refunded' ELSE 'part_refunded' END
+    """,
+    "refund_number_one_to_one": """
+        SELECT coalesce(r.refund_id, n.refund_id)
+        FROM refund r
+        FULL JOIN refund_number n
+            ON n.brand_id = r.brand_id AND n.source = r.source AND n.refund_no = r.refund_no
+            AND n.member_id = r.member_id AND n.refund_id = r.refund_id
+        WHERE r.refund_id IS NULL OR n.refund_id IS NULL
+    """,
 }

@@ -11,12 +11,18 @@ from app.core.db import Base, distribution
 
 
 class SalesOrder(Base):
+    """An order, once per (source, order_no). `import_id`: the import that brought it; NULL when it was uploaded live.
+
+    `refunded_fen` is the sum of its refunds; an order is refunded when nothing is left of what was paid.
+    """
+
     __tablename__ = "sales_order"
     __table_args__ = (
         CheckConstraint("total_fen >= 0 AND discount_fen >= 0 AND paid_fen = total_fen - discount_fen", name="adds_up"),
         CheckConstraint("paid_fen >= 0", name="paid"),
         CheckConstraint("channel IN ('till', 'mall')", name="channel"),
-        CheckConstraint("status IN ('paid', 'refunded')", name="status"),
+        CheckConstraint("status IN ('paid', 'part_refunded', 'refunded')", name="status"),
+        CheckConstraint("refunded_fen BETWEEN 0 AND paid_fen", name="refunded"),
         CheckConstraint("walk_in = (member_id = order_id)", name="walk_in"),
         Index("ix_sales_order_member_paid_at", "brand_id", "member_id", "paid_at"),
         Index("ix_sales_order_paid_at", "brand_id", "paid_at"),
@@ -36,7 +42,9 @@ class SalesOrder(Base):
     total_fen: Mapped[int]
     discount_fen: Mapped[int]
     paid_fen: Mapped[int]
+    refunded_fen: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str]
+    import_id: Mapped[int | None]
     paid_at: Mapped[datetime]
     correlation_id: Mapped[str]
     created_at: Mapped[datetime]
@@ -51,6 +59,7 @@ class OrderLine(Base):
         ),
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("paid_fen = amount_fen - discount_fen AND discount_fen >= 0 AND paid_fen >= 0", name="adds_up"),
+        CheckConstraint("refunded_fen BETWEEN 0 AND paid_fen", name="refunded"),
         distribution("member_id"),
     )
 
@@ -66,6 +75,7 @@ class OrderLine(Base):
     amount_fen: Mapped[int]
     discount_fen: Mapped[int]
     paid_fen: Mapped[int]
+    refunded_fen: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class OrderNumber(Base):
@@ -79,4 +89,68 @@ class OrderNumber(Base):
     order_no: Mapped[str] = mapped_column(primary_key=True)
     member_id: Mapped[int]
     order_id: Mapped[int]
+    content_hash: Mapped[bytes]
+
+
+class Refund(Base):
+    """Money given back for lines of one order, once per (source, refund_no). `import_id` as in the order."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["brand_id", "member_id", "order_id"],
+            ["sales_order.brand_id", "sales_order.member_id", "sales_order.order_id"],
+        ),
+        CheckConstraint("refunded_fen >= 0", name="positive"),
+        Index("ix_refund_order_id", "brand_id", "member_id", "order_id"),
+        Index("ix_refund_refunded_at", "brand_id", "refunded_at"),
+        Index("ix_refund_correlation_id", "correlation_id"),
+        distribution("member_id"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    refund_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    order_id: Mapped[int]
+    source: Mapped[str]
+    refund_no: Mapped[str]
+    refunded_fen: Mapped[int]
+    reason: Mapped[str]
+    refunded_at: Mapped[datetime]
+    import_id: Mapped[int | None]
+    correlation_id: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class RefundLine(Base):
+    """What a refund gave back of one line; `quantity` is 0 where only money went back."""
+
+    __tablename__ = "refund_line"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["brand_id", "member_id", "refund_id"], ["refund.brand_id", "refund.member_id", "refund.refund_id"]
+        ),
+        CheckConstraint("refunded_fen >= 0 AND quantity >= 0", name="positive"),
+        distribution("member_id"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    refund_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    line_no: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    quantity: Mapped[int]
+    refunded_fen: Mapped[int]
+
+
+class RefundNumber(Base):
+    """Which refund a number of a source means, as OrderNumber is for orders."""
+
+    __tablename__ = "refund_number"
+    __table_args__ = (distribution("refund_no"),)
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    refund_no: Mapped[str] = mapped_column(primary_key=True)
+    member_id: Mapped[int]
+    refund_id: Mapped[int]
     content_hash: Mapped[bytes]
