@@ -12,6 +12,7 @@ from .accounts import MiniProgram, WeComApp
 from .cache import SharedCache
 from .errcodes import Platform
 from .errors import Misconfigured, TokenRefused, Unavailable, UnknownOutcome
+from .governor import Governor
 from .pauses import Pauses
 from .tokens import Broker, Grant
 from .transport import Call, Transport
@@ -25,7 +26,7 @@ class Wire:
 
     def __init__(self, redis: Redis, *, proxy: str | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
         cache = SharedCache(redis)
-        self.transport = Transport(Pauses(cache), proxy=proxy, sleep=sleep)
+        self.transport = Transport(Pauses(cache), Governor(cache), proxy=proxy, sleep=sleep)
         self.tokens = Broker(cache)
 
 

@@ -4,7 +4,7 @@
 - looks at errcode before anything else: an error body may carry an empty list under the usual key;
 - repeats a call only when repeating is harmless (`repeatable=True`: reads, and writes that end in the same state);
   a call that is not, and whose answer was lost, ends as `UnknownOutcome`;
-- rests an API after its quota was hit (see `pauses`);
+- stays under the published quotas (see `governor`), and rests an API whose quota was hit all the same (`pauses`);
 - lets no token, secret or code into a log line, an error or a traceback.
 """
 
@@ -30,6 +30,7 @@ from app.core.errors import ProgrammingError, SiyuError
 
 from .errcodes import Platform, classify
 from .errors import Misconfigured, Rejected, TokenRefused, Unavailable, UnknownOutcome
+from .governor import Governor
 from .pauses import Pauses
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,7 @@ class Transport:
     def __init__(
         self,
         pauses: Pauses,
+        governor: Governor,
         *,
         connect_timeout: float = 3.05,
         read_timeout: float = 8.0,
@@ -86,6 +88,7 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._pauses = pauses
+        self._governor = governor
         self._timeout = (connect_timeout, read_timeout)
         self._sleep = sleep
         self._session = requests.Session()
@@ -105,7 +108,8 @@ class Transport:
         for attempt in range(TRIES if call.repeatable else 1):
             try:
                 self._pauses.check(call.account, call.path)
-                reply = self._once(call, deadline)
+                with self._governor.admitted(call.platform, call.account, call.path):
+                    reply = self._once(call, deadline)
             except Unavailable as error:
                 _count(call, "unavailable")
                 if not call.repeatable or attempt + 1 == TRIES:
