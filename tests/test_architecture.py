@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import ForeignKeyConstraint, Identity, Sequence, Table, UniqueConstraint
 
 import wsgi
-from app.core.db import db
+from app.core.db import MERGES, db
 from app.flows import distribute
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +85,20 @@ def test_a_member_table_is_led_by_brand_and_member(table: Table) -> None:
     key = [column.name for column in table.primary_key.columns]
     assert key[:2] == ["brand_id", "member_id"], f"{table.name}: primary key {key}"
     assert not table.columns["brand_id"].nullable and not table.columns["member_id"].nullable
+
+
+@pytest.mark.parametrize("table", TABLES, ids=NAMES)
+def test_a_member_table_says_what_a_merge_does(table: Table) -> None:
+    """Rows that move have a head that keeps their origin: the table itself, or the one its foreign keys lead to."""
+    if _distribution(table) != "member_id":
+        assert "merge" not in table.info, f"{table.name} is not spread by member"
+        return
+    assert table.info.get("merge") in MERGES, f"{table.name}: distribution(..., merge=...) is missing or unknown"
+    heads = [table]
+    for head in heads:
+        heads += [one.referred_table for one in head.foreign_key_constraints if one.referred_table not in heads]
+    if table.info["merge"] == "moves":
+        assert any("origin_member_id" in head.columns for head in heads), f"{table.name}: no origin_member_id"
 
 
 @pytest.mark.parametrize("table", TABLES, ids=NAMES)

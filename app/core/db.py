@@ -49,10 +49,17 @@ else:
 session = db.session
 
 
-def distribution(key: str) -> dict[str, Any]:
+MERGES = ("moves", "transfers", "recomputed", "stays")
+
+
+def distribution(key: str, *, merge: str | None = None) -> dict[str, Any]:
     """Table option naming how a table is spread by the distributed engine.
 
     `member_id`, `person_id` or another column of the primary key; `reference` for small tables copied everywhere;
     `local` for tables of the coordinator (inbox, outbox, audit).
+
+    Tables of a member also say what becomes of their rows when the member is merged into another: `moves` (the row
+    follows and keeps its origin), `transfers` (the row stays, journals carry its worth over), `recomputed` (derived
+    anew for whoever lives on), `stays` (it remains the loser's, and nobody looks at a merged member).
     """
-    return {"info": {"distribution": key}}
+    return {"info": {"distribution": key} | ({} if merge is None else {"merge": merge})}

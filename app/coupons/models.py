@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, SmallInteger, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import ids
@@ -70,7 +71,11 @@ class CampaignStock(Base):
 
 
 class Coupon(Base):
-    """One member's coupon. `seq` counts the member's coupons of the campaign; its uniqueness is the member's limit."""
+    """One member's coupon. `seq` counts the member's coupons of the campaign; its uniqueness is the member's limit.
+
+    One that came with a merged member has the `origin_member_id` it goes home to, and a new seq after the winner's.
+    `moved` keeps what it was called before: {member id: {"seq": 2, "ref": "benefit:1:once"}} by member it was moved from.
+    """
 
     __tablename__ = "coupon"
     __table_args__ = (
@@ -90,7 +95,7 @@ class Coupon(Base):
         Index("ix_coupon_open", "valid_to", postgresql_where=text("status IN ('claimed', 'locked', 'returned')")),
         Index("ix_coupon_locked", "locked_until", postgresql_where=text("status = 'locked'")),
         Index("ix_coupon_correlation_id", "correlation_id"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -111,6 +116,8 @@ class Coupon(Base):
     locked_until: Mapped[datetime | None]
     code_step: Mapped[int | None]
     correlation_id: Mapped[str]
+    origin_member_id: Mapped[int | None]
+    moved: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class CouponCode(Base):
@@ -126,7 +133,9 @@ class CouponCode(Base):
 
 
 class CouponEvent(Base):
-    """Every change of a coupon's state, append-only (a trigger refuses anything else)."""
+    """Every change of a coupon's state, append-only: triggers refuse all but the move of a row, as it is, with its
+    coupon to the member that its member was merged into (migration 0015).
+    """
 
     __tablename__ = "coupon_event"
     __table_args__ = (
@@ -134,7 +143,7 @@ class CouponEvent(Base):
             ["brand_id", "member_id", "coupon_id"], ["coupon.brand_id", "coupon.member_id", "coupon.coupon_id"]
         ),
         Index("ix_coupon_event_correlation_id", "correlation_id"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -172,7 +181,7 @@ class Redemption(Base):
         Index("ix_redemption_order_no", "brand_id", "order_no"),
         Index("ix_redemption_redeemed_at", "brand_id", "redeemed_at"),
         Index("ix_redemption_correlation_id", "correlation_id"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -201,7 +210,7 @@ class RedemptionLine(Base):
             ["redemption.brand_id", "redemption.member_id", "redemption.redemption_id"],
         ),
         CheckConstraint("discount_fen > 0", name="discount_fen"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -19,14 +19,20 @@ _JOURNAL_KEY = ["journal.brand_id", "journal.member_id", "journal.journal_id"]
 
 
 class Journal(Base):
-    """One fact about a member's points or growth. `cause` makes it happen once, for example `order:123`."""
+    """One fact about a member's points or growth. `cause` makes it happen once, for example `order:123`.
+
+    A journal of kind `merge` carries worth between two members who became one, or parted again, by `merge_id`: to or
+    from `other_member_id`. It says whose growth that was (`origin_member_id`) and which journal of theirs first gave
+    it (`origin_journal_id`), and is dated as that one, so a window of time sees on either side what it would have.
+    """
 
     __tablename__ = "journal"
     __table_args__ = (
         UniqueConstraint("brand_id", "member_id", "currency", "kind", "cause"),
         CheckConstraint("currency IN ('points', 'growth')", name="currency"),
-        CheckConstraint("kind IN ('earn', 'spend', 'expire', 'adjust', 'refund')", name="kind"),
-        distribution("member_id"),
+        CheckConstraint("kind IN ('earn', 'spend', 'expire', 'adjust', 'refund', 'merge')", name="kind"),
+        CheckConstraint("(kind = 'merge') = (merge_id IS NOT NULL)", name="merge"),
+        distribution("member_id", merge="transfers"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -37,15 +43,21 @@ class Journal(Base):
     cause: Mapped[str]
     at: Mapped[datetime]
     correlation_id: Mapped[str] = mapped_column(index=True)
+    origin_member_id: Mapped[int | None]
+    origin_journal_id: Mapped[int | None]
+    other_member_id: Mapped[int | None]
+    merge_id: Mapped[int | None]
 
 
 class Posting(Base):
     __tablename__ = "posting"
     __table_args__ = (
         ForeignKeyConstraint(["brand_id", "member_id", "journal_id"], _JOURNAL_KEY),
-        CheckConstraint("account IN ('member', 'issued', 'spent', 'expired', 'adjusted', 'refunded')", name="account"),
+        CheckConstraint(
+            "account IN ('member', 'issued', 'spent', 'expired', 'adjusted', 'refunded', 'merged')", name="account"
+        ),
         CheckConstraint("lot_id IS NULL OR account = 'member'", name="lot"),
-        distribution("member_id"),
+        distribution("member_id", merge="transfers"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -64,7 +76,7 @@ class Balance(Base):
     __table_args__ = (
         CheckConstraint("amount >= floor", name="floor"),
         CheckConstraint("currency IN ('points', 'growth')", name="currency"),
-        distribution("member_id"),
+        distribution("member_id", merge="transfers"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -75,14 +87,17 @@ class Balance(Base):
 
 
 class Lot(Base):
-    """Points earned together, which expire together. `remaining` is what is neither spent nor expired."""
+    """Points earned together, which expire together. `remaining` is what is neither spent nor expired.
+
+    A lot brought along by a merged member keeps its id, so it can go home; `origin_member_id` is whose it was.
+    """
 
     __tablename__ = "lot"
     __table_args__ = (
         ForeignKeyConstraint(["brand_id", "member_id", "journal_id"], _JOURNAL_KEY),
         CheckConstraint("remaining BETWEEN 0 AND earned", name="remaining"),
         Index("ix_lot_expires", "brand_id", "expires_at", postgresql_where=text("remaining > 0")),
-        distribution("member_id"),
+        distribution("member_id", merge="transfers"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -92,6 +107,7 @@ class Lot(Base):
     earned: Mapped[int]
     remaining: Mapped[int]
     expires_at: Mapped[datetime | None]
+    origin_member_id: Mapped[int | None]
 
 
 class EarnRule(Base):

@@ -27,7 +27,7 @@ class SalesOrder(Base):
         Index("ix_sales_order_member_paid_at", "brand_id", "member_id", "paid_at"),
         Index("ix_sales_order_paid_at", "brand_id", "paid_at"),
         Index("ix_sales_order_correlation_id", "correlation_id"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -48,6 +48,7 @@ class SalesOrder(Base):
     paid_at: Mapped[datetime]
     correlation_id: Mapped[str]
     created_at: Mapped[datetime]
+    origin_member_id: Mapped[int | None]
 
 
 class OrderLine(Base):
@@ -60,7 +61,7 @@ class OrderLine(Base):
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("paid_fen = amount_fen - discount_fen AND discount_fen >= 0 AND paid_fen >= 0", name="adds_up"),
         CheckConstraint("refunded_fen BETWEEN 0 AND paid_fen", name="refunded"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -105,7 +106,7 @@ class Refund(Base):
         Index("ix_refund_order_id", "brand_id", "member_id", "order_id"),
         Index("ix_refund_refunded_at", "brand_id", "refunded_at"),
         Index("ix_refund_correlation_id", "correlation_id"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -131,7 +132,7 @@ class RefundLine(Base):
             ["brand_id", "member_id", "refund_id"], ["refund.brand_id", "refund.member_id", "refund.refund_id"]
         ),
         CheckConstraint("refunded_fen >= 0 AND quantity >= 0", name="positive"),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

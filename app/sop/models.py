@@ -71,7 +71,10 @@ class SopStep(Base):
 
 
 class SopRun(Base):
-    """One run of a scheduled SOP: whom it reaches is fixed at `as_of`, `cursor` is the last member that has tasks."""
+    """One run of a scheduled SOP: whom it reaches is fixed at `as_of`, `cursor` is the last member that has tasks.
+
+    `created` counts tasks, `refused` those that were left out because the member wants no advertising that way.
+    """
 
     __tablename__ = "sop_run"
     __table_args__ = (
@@ -89,6 +92,7 @@ class SopRun(Base):
     audience: Mapped[int]
     cursor: Mapped[int] = mapped_column(default=0)
     created: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str] = mapped_column(default="running")
     finished_at: Mapped[datetime | None]
     correlation_id: Mapped[str]
@@ -98,19 +102,20 @@ class GuideTask(Base):
     """The work item one guide has for one member. (step, period) makes it one, however often it is distributed.
 
     `announced_at` and `notice_id`: when and by which message the guide was told. `ladder` 0 nothing yet, 1 reminded,
-    2 the store manager was told; the next rung is due at `next_at`.
+    2 the store manager was told; the next rung is due at `next_at`. `merged`: an open task whose member was merged into
+    one who has the same task; nobody is asked to do it twice, and a split opens it again.
     """
 
     __tablename__ = "guide_task"
     __table_args__ = (
-        CheckConstraint("status IN ('open', 'done', 'expired', 'cancelled')", name="status"),
+        CheckConstraint("status IN ('open', 'done', 'expired', 'cancelled', 'merged')", name="status"),
         CheckConstraint("(status = 'done') = (done_at IS NOT NULL)", name="done_at"),
         Index("ix_guide_task_task_id", "task_id"),
         Index("ix_guide_task_guide", "brand_id", "guide_id", "status", "deadline_at"),
         Index("ix_guide_task_store", "brand_id", "store_id", "status", "deadline_at"),
         Index("ix_guide_task_untold", "due_at", postgresql_where=text("status = 'open' AND announced_at IS NULL")),
         Index("ix_guide_task_ladder", "next_at", postgresql_where=text("status = 'open'")),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -132,3 +137,4 @@ class GuideTask(Base):
     next_at: Mapped[datetime]
     correlation_id: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    origin_member_id: Mapped[int | None]

@@ -45,13 +45,17 @@ class TierPolicy(Base):
 
 
 class MemberTier(Base):
-    """A span of time in which a member has a tier. Spans never overlap; the one without an end is the present."""
+    """A span of time in which a member has a tier. Spans never overlap; the one without an end is the present.
+
+    `merge_id`: the merge of members that ended the span, or began it when the reason is `merge`. A split takes back
+    what its merge did, so a merged member has no present span and one who was parted has the former again.
+    """
 
     __tablename__ = "member_tier"
     __table_args__ = (
         ForeignKeyConstraint(["brand_id", "tier_id"], ["tier.brand_id", "tier.tier_id"]),
         CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="span"),
-        CheckConstraint("reason IN ('reached', 'review', 'import')", name="reason"),
+        CheckConstraint("reason IN ('reached', 'review', 'import', 'merge')", name="reason"),
         ExcludeConstraint(
             ("brand_id", "="),
             ("member_id", "="),
@@ -63,7 +67,7 @@ class MemberTier(Base):
         Index(
             "uq_member_tier_current", "brand_id", "member_id", unique=True, postgresql_where=text("valid_to IS NULL")
         ),
-        distribution("member_id"),
+        distribution("member_id", merge="stays"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -73,6 +77,7 @@ class MemberTier(Base):
     valid_to: Mapped[datetime | None]
     reason: Mapped[str]
     correlation_id: Mapped[str] = mapped_column(index=True)
+    merge_id: Mapped[int | None]
 
 
 class Benefit(Base):
@@ -104,7 +109,7 @@ class BenefitGrant(Base):
     __tablename__ = "benefit_grant"
     __table_args__ = (
         ForeignKeyConstraint(["brand_id", "benefit_id"], ["benefit.brand_id", "benefit.benefit_id"]),
-        distribution("member_id"),
+        distribution("member_id", merge="moves"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -113,3 +118,4 @@ class BenefitGrant(Base):
     period: Mapped[str] = mapped_column(primary_key=True)
     granted_at: Mapped[datetime]
     correlation_id: Mapped[str] = mapped_column(index=True)
+    origin_member_id: Mapped[int | None]
