@@ -17,8 +17,8 @@ from app.identity import commands as identity
 
 from . import queries
 from .errors import MemberUnknown, TwoMembers
-from .events import Bound, GuideAssigned, Joined
-from .models import GuideHistory, Member, MemberNumber, Membership
+from .events import Bound, GuideAssigned, HomeStoreMoved, Joined
+from .models import GuideHistory, HomeStoreHistory, Member, MemberNumber, Membership
 from .rules import NAME_CONTEXT, number_from
 
 
@@ -49,7 +49,9 @@ def join(
     }
     existing = queries.member_of(brand_id, root)
     if existing is not None:
-        _fill(existing, {**facts, "gender": gender})
+        filled = _fill(existing, {**facts, "gender": gender})
+        if "home_store_id" in filled:
+            _note_home(brand_id, existing.member_id, store_id, reason="filled", moved_by=source, at=clock.now())
         return existing.member_id
     member_id = ids.new_id()
     session.execute(insert(Membership).values(brand_id=brand_id, person_id=root, member_id=member_id))
@@ -66,6 +68,8 @@ def join(
         )
     )
     session.flush()
+    if store_id is not None:
+        _note_home(brand_id, member_id, store_id, reason="joined", moved_by=source, at=joined_at or clock.now())
     emit(Joined(brand_id=brand_id, member_id=member_id, person_id=root, source=source, store_id=store_id))
     return member_id
 
@@ -103,6 +107,8 @@ def hold(*, brand_id: int, member_id: int) -> Member | None:
 
 def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int, reason: str) -> bool:
     """Give a member its owning guide; False when that guide owns it already. A member without a home store gets one."""
+    homeless = hold(brand_id=brand_id, member_id=member_id)
+    first_home = homeless is not None and homeless.home_store_id is None
     changed = session.execute(
         update(Member)
         .where(
@@ -129,6 +135,8 @@ def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int,
             correlation_id=context.correlation_id(),
         )
     )
+    if first_home:
+        _note_home(brand_id, member_id, store_id, reason="guide_assigned", moved_by=reason, at=clock.now())
     emit(
         GuideAssigned(
             brand_id=brand_id,
@@ -137,6 +145,32 @@ def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int,
             guide_id=guide_id,
             store_id=store_id,
             reason=reason,
+        )
+    )
+    return True
+
+
+def move_home_store(*, brand_id: int, member_id: int, store_id: int, reason: str, moved_by: str) -> bool:
+    """Make a store the member's home, whoever owns them; False when it is so already. `moved_by`: a public id."""
+    moved = session.execute(
+        update(Member)
+        .where(
+            Member.brand_id == brand_id,
+            Member.member_id == member_id,
+            Member.home_store_id.is_distinct_from(store_id),
+        )
+        .values(home_store_id=store_id)
+        .returning(Member.person_id, Member.guide_id),
+        execution_options={"synchronize_session": "fetch"},
+    ).one_or_none()
+    if moved is None:
+        if queries.member(brand_id, member_id) is None:
+            raise MemberUnknown()
+        return False
+    _note_home(brand_id, member_id, store_id, reason=reason, moved_by=moved_by, at=clock.now())
+    emit(
+        HomeStoreMoved(
+            brand_id=brand_id, member_id=member_id, person_id=moved.person_id, store_id=store_id, reason=reason
         )
     )
     return True
@@ -161,15 +195,30 @@ def follow_merge(*, winner_id: int, loser_id: int) -> None:
         )
 
 
-def _fill(row: Member, facts: dict[str, Any]) -> None:
-    """Write what was blank; what is known stays."""
-    blank = {column: value for column, value in facts.items() if value and not getattr(row, column)}
-    if not blank:
-        return
-    session.execute(
-        update(Member).where(Member.brand_id == row.brand_id, Member.member_id == row.member_id).values(**blank),
-        execution_options={"synchronize_session": "fetch"},
+def _note_home(
+    brand_id: int, member_id: int, store_id: int | None, *, reason: str, moved_by: str, at: datetime
+) -> None:
+    statement = insert(HomeStoreHistory).values(
+        brand_id=brand_id,
+        member_id=member_id,
+        from_at=at,
+        store_id=store_id,
+        reason=reason,
+        moved_by=moved_by,
+        correlation_id=context.correlation_id(),
     )
+    session.execute(statement.on_conflict_do_nothing())
+
+
+def _fill(row: Member, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write what was blank; what is known stays. Returns what was written."""
+    blank = {column: value for column, value in facts.items() if value and not getattr(row, column)}
+    if blank:
+        session.execute(
+            update(Member).where(Member.brand_id == row.brand_id, Member.member_id == row.member_id).values(**blank),
+            execution_options={"synchronize_session": "fetch"},
+        )
+    return blank
 
 
 def _take_number(brand_id: int, member_id: int) -> str:

@@ -28,6 +28,16 @@ class Bound(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HomeStoreMoved(Event):
+    """A member's home is another store now."""
+
+    name = "members.home_store_moved"
+
+    store_id: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class GuideAssigned(Event):
     """A member has a (new) owning guide."""
 

@@ -32,7 +32,7 @@ class Member(Base):
         Index("ix_member_home_store_id", "brand_id", "home_store_id"),
         Index("ix_member_joined_at", "brand_id", "joined_at"),
         Index("ix_member_correlation_id", "correlation_id"),
-        distribution("member_id"),
+        distribution("member_id", merge="stays"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -110,13 +110,31 @@ class MemberMerge(Base):
     correlation_id: Mapped[str] = mapped_column(default=context.correlation_id)
 
 
+class HomeStoreHistory(Base):
+    """Which store was a member's home from when on (None: none), why, and who said so."""
+
+    __tablename__ = "home_store_history"
+    __table_args__ = (
+        ForeignKeyConstraint(["brand_id", "member_id"], ["member.brand_id", "member.member_id"]),
+        distribution("member_id", merge="stays"),
+    )
+
+    brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    from_at: Mapped[datetime] = mapped_column(primary_key=True)
+    store_id: Mapped[int | None]
+    reason: Mapped[str]
+    moved_by: Mapped[str]
+    correlation_id: Mapped[str] = mapped_column(default=context.correlation_id)
+
+
 class GuideHistory(Base):
     """Who owned a member from when on, and why."""
 
     __tablename__ = "guide_history"
     __table_args__ = (
         ForeignKeyConstraint(["brand_id", "member_id"], ["member.brand_id", "member.member_id"]),
-        distribution("member_id"),
+        distribution("member_id", merge="stays"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -22,7 +22,7 @@ from app.tiers.models import MemberTier, Tier
 
 from . import rules
 from .errors import SegmentInvalid
-from .models import MemberTag
+from .models import MemberTag, MemberTrait, Tag
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,38 @@ def _node(node: rules.Node, question: Question) -> ColumnElement[bool]:
         return _tier(node, question)
     if node.field == "birthday_month":
         return _birthday_month(node, question)
+    if node.field in rules.TRAITS:
+        return _trait(node, question)
     return _orders(node, question)
 
 
 def _tag(node: rules.Leaf, question: Question) -> ColumnElement[bool]:
-    wanted = sorted(set(node.value))
-    rows = select(MemberTag.member_id).where(MemberTag.brand_id == question.brand_id, MemberTag.tag.in_(wanted))
+    """A value names a tag, or a tag of one group as `group/name`; a name alone means it in every group."""
+    rows = session.execute(
+        select(Tag.tag_id, Tag.group_name, Tag.name).where(
+            Tag.brand_id == question.brand_id,
+            Tag.retired_at.is_(None),
+            or_(Tag.name.in_(node.value), (Tag.group_name + "/" + Tag.name).in_(node.value)),
+        )
+    ).all()
+    ids: dict[str, list[int]] = {}
+    for tag_id, group, name in rows:
+        for called in (name, f"{group}/{name}"):
+            ids.setdefault(called, []).append(tag_id)
+    if unknown := sorted(set(node.value) - set(ids)):
+        raise SegmentInvalid("The rule names a tag that does not exist.", field="tag", unknown=unknown)
     if node.op == "has_all":
-        return _among(rows.group_by(MemberTag.member_id).having(func.count() == len(wanted)))
-    return not_(_among(rows)) if node.op == "has_none" else _among(rows)
+        return and_(*(_has_tag(ids[one], question) for one in sorted(set(node.value))))
+    found = _has_tag(sorted({tag_id for one in node.value for tag_id in ids[one]}), question)
+    return not_(found) if node.op == "has_none" else found
+
+
+def _has_tag(tag_ids: list[int], question: Question) -> ColumnElement[bool]:
+    return _among(
+        select(MemberTag.member_id).where(
+            MemberTag.brand_id == question.brand_id, MemberTag.tag_id.in_(tag_ids), MemberTag.held
+        )
+    )
 
 
 def _joined_at(node: rules.Leaf, question: Question) -> ColumnElement[bool]:
@@ -128,6 +151,20 @@ def _orders(node: rules.Leaf, question: Question) -> ColumnElement[bool]:
     if node.value == 0:
         return not_(_among(grouped.having(measured > 0)))
     return _among(grouped.having(measured == node.value))
+
+
+def _trait(node: rules.Leaf, question: Question) -> ColumnElement[bool]:
+    """Traits as they were last made; a member without the value has only what `not_in` says."""
+    column: Any = getattr(MemberTrait, rules.TRAITS[node.field])
+    if node.field == "last_order_days":
+        edge = question.as_of - timedelta(days=node.value)
+        condition = column <= edge if node.op == "gte" else column > edge
+    elif node.op in ("in", "not_in"):
+        condition = column.in_(node.value)
+    else:
+        condition = {"gte": column >= node.value, "lt": column < node.value, "eq": column == node.value}[node.op]
+    found = _among(select(MemberTrait.member_id).where(MemberTrait.brand_id == question.brand_id, condition))
+    return not_(found) if node.op == "not_in" else found
 
 
 def _among(members: Select[int]) -> ColumnElement[bool]:

@@ -1,28 +1,98 @@
-"""Reads: a member's tags, a segment and how many it has."""
+"""Reads: tags and who has them, a segment and how many it has."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from app.core.db import session
 
 from .compiler import audience
 from .errors import SegmentUnknown
-from .models import MemberTag, Segment
+from .models import MemberTag, Segment, Tag
 
 
-def tags_of(brand_id: int, member_id: int) -> list[str]:
+@dataclass(frozen=True)
+class HeldTag:
+    """A tag a member has, and whose word it is."""
+
+    tag_id: int
+    group_name: str
+    name: str
+    kind: str
+    source: str
+    said_by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class TagLine:
+    """A tag with the number of members that have it. `segment` is the name of the rule's segment."""
+
+    tag_id: int
+    group_name: str
+    name: str
+    kind: str
+    segment: str | None
+    corp_tag_id: str | None
+    members: int
+
+
+def tags_of(brand_id: int, member_id: int) -> list[HeldTag]:
     """The member's tags, oldest first."""
-    return list(
-        session.scalars(
-            select(MemberTag.tag)
-            .where(MemberTag.brand_id == brand_id, MemberTag.member_id == member_id)
-            .order_by(MemberTag.at, MemberTag.tag)
+    rows = session.execute(
+        select(Tag.tag_id, Tag.group_name, Tag.name, Tag.kind, MemberTag.source, MemberTag.said_by, MemberTag.at)
+        .join(Tag, and_(Tag.brand_id == MemberTag.brand_id, Tag.tag_id == MemberTag.tag_id))
+        .where(
+            MemberTag.brand_id == brand_id,
+            MemberTag.member_id == member_id,
+            MemberTag.held,
+            Tag.retired_at.is_(None),
         )
+        .order_by(MemberTag.at, Tag.tag_id)
     )
+    return [HeldTag(*row) for row in rows]
+
+
+def tags(brand_id: int) -> list[Tag]:
+    """The tags in use, by group and name."""
+    statement = select(Tag).where(Tag.brand_id == brand_id, Tag.retired_at.is_(None))
+    return list(session.scalars(statement.order_by(Tag.group_name, Tag.name)))
+
+
+def tag_lines(brand_id: int) -> list[TagLine]:
+    """The tags in use with their numbers of members."""
+    counts = (
+        select(MemberTag.tag_id, func.count().label("members"))
+        .where(MemberTag.brand_id == brand_id, MemberTag.held)
+        .group_by(MemberTag.tag_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            Tag.tag_id,
+            Tag.group_name,
+            Tag.name,
+            Tag.kind,
+            Segment.name,
+            Tag.corp_tag_id,
+            func.coalesce(counts.c.members, 0),
+        )
+        .outerjoin(Segment, and_(Segment.brand_id == Tag.brand_id, Segment.segment_id == Tag.segment_id))
+        .outerjoin(counts, counts.c.tag_id == Tag.tag_id)
+        .where(Tag.brand_id == brand_id, Tag.retired_at.is_(None))
+        .order_by(Tag.group_name, Tag.name)
+    )
+    return [TagLine(*row) for row in rows]
+
+
+def rule_tags(brand_id: int) -> list[int]:
+    """The tags in use that a segment gives."""
+    statement = select(Tag.tag_id).where(Tag.brand_id == brand_id, Tag.kind == "rule", Tag.retired_at.is_(None))
+    return list(session.scalars(statement.order_by(Tag.tag_id)))
 
 
 def segment(brand_id: int, segment_id: int) -> Segment:

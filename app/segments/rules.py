@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from .errors import SegmentInvalid
+from .lifecycle import STAGES
 
 MAX_DEPTH = 8
 MAX_NODES = 64
@@ -81,6 +82,11 @@ def _nothing(value: Any) -> bool:
     return value is None
 
 
+def _stages(value: Any) -> bool:
+    return _texts(value) and set(value) <= set(STAGES)
+
+
+_SCORE = {op: _whole(1, 5) for op in ("gte", "lt", "eq")}
 _AMOUNT = {op: _whole(0, MAX_NUMBER) for op in ("gte", "lt", "eq")}
 
 # Every name an operator may use: field -> operation -> check of its value.
@@ -97,6 +103,27 @@ FIELDS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
     "birthday_month": {"in": _months, "set": _nothing, "not_set": _nothing},
     "orders.count": _AMOUNT,
     "orders.paid_fen": _AMOUNT,
+    "lifecycle": {"in": _stages, "not_in": _stages},
+    "favourite_category": {"in": _texts, "not_in": _texts},
+    "last_order_days": {op: _whole(0, MAX_DAYS) for op in ("gte", "lt")},
+    "rfm.recency": _SCORE,
+    "rfm.frequency": _SCORE,
+    "rfm.monetary": _SCORE,
+    "traits.net_paid_fen": _AMOUNT,
+    "traits.avg_fen": _AMOUNT,
+    "traits.refunds": _AMOUNT,
+}
+# Fields that are read from the traits, with their column there: as fresh as those, and cheap on many orders.
+TRAITS: Mapping[str, str] = {
+    "lifecycle": "lifecycle",
+    "favourite_category": "favourite_category",
+    "last_order_days": "last_paid_at",
+    "rfm.recency": "recency",
+    "rfm.frequency": "frequency",
+    "rfm.monetary": "monetary",
+    "traits.net_paid_fen": "net_paid_fen",
+    "traits.avg_fen": "avg_fen",
+    "traits.refunds": "refunds",
 }
 _WINDOWED = ("orders.count", "orders.paid_fen")
 

@@ -144,7 +144,7 @@ def _member(found: Customer, member: Member) -> dict[str, Any]:
         "points": balances["points"],
         "growth": balances["growth"],
         "usable_coupons": coupons.counts(*key)["usable"],
-        "tags": segments.tags_of(*key),
+        "tags": [tag.name for tag in segments.tags_of(*key)],
         "coupons": [
             {**card._asdict(), "summary": offer(card.terms)}
             for card in coupons.wallet(*key, statuses=("claimed", "locked", "returned"), limit=COUPONS)

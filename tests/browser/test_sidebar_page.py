@@ -12,6 +12,7 @@ from factories import World, make_world
 from people import make_follow, make_member
 from playwright.sync_api import Frame, Page
 from serving import serving
+from tagging import tagged
 
 from app.content import commands as content
 from app.core import clock, ids
@@ -25,7 +26,6 @@ from app.members import commands as members
 from app.members import queries as member_queries
 from app.points import commands as points
 from app.sales.models import SalesOrder
-from app.segments import commands as segments
 from app.settings import Settings
 from app.sop import commands as sop
 from app.sop.rules import Step
@@ -121,7 +121,7 @@ def _furnish(world: World, external: str) -> int:
         found = member_queries.member(brand, member)
         assert found is not None
         make_follow(world, world.guide, external_userid=external, person_id=found.person_id, name="阿宁")
-        segments.tag(brand_id=brand, member_id=member, tags=["羊绒爱好者", "L码", "周末到店"], source="test")
+        tagged(brand, member, "羊绒爱好者", "L码", "周末到店")
         members.bind(brand_id=brand, member_id=member, phone_tail="5670")
         for number, fen in enumerate((129_900, 45_800), 1):
             order = ids.new_id()

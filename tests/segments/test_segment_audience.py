@@ -8,6 +8,7 @@ import pytest
 from factories import World
 from people import make_member
 from sqlalchemy.orm.exc import NoResultFound
+from tagging import tagged
 
 from app.core import clock, ids
 from app.core.db import session
@@ -50,8 +51,8 @@ def asked(world: World) -> Callable[[dict[str, Any]], str]:
             )
         for member, days, fen, status in ((a, 3, 50_000, "paid"), (a, 200, 1_000, "paid"), (b, 3, 9_900, "refunded")):
             session.add(_order(world, member, NOW - timedelta(days=days), fen, status))
-        commands.tag(brand_id=world.brand_id, member_id=a, tags=["vip", "敏感肌"], source="test")
-        commands.tag(brand_id=world.brand_id, member_id=b, tags=["vip"], source="test")
+        tagged(world.brand_id, a, "vip", "敏感肌")
+        tagged(world.brand_id, b, "vip")
     letters = {a: "a", b: "b", c: "c"}
 
     def ask(rule: dict[str, Any]) -> str:
@@ -126,7 +127,14 @@ def test_who_is_meant(asked: Callable[[dict[str, Any]], str], rule: dict[str, An
     assert asked(rule) == who
 
 
-@pytest.mark.parametrize("rule", [_leaf("home_store", "in", ["S001", "S999"]), _leaf("tier", "not_in", ["diamond"])])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        _leaf("home_store", "in", ["S001", "S999"]),
+        _leaf("tier", "not_in", ["diamond"]),
+        _leaf("tag", "has_none", ["vip", "nobody"]),
+    ],
+)
 def test_names_that_do_not_exist_are_errors(asked: Callable[[dict[str, Any]], str], rule: dict[str, Any]) -> None:
     with pytest.raises(SegmentInvalid):
         asked(rule)
@@ -145,6 +153,7 @@ def test_a_snapshot_is_taken_once(world: World, asked: Callable[[dict[str, Any]]
 def test_values_are_bound_never_spelled_out(world: World) -> None:
     with transaction():
         hostile = "x') OR 1=1 --"
+        commands.define_tag(brand_id=world.brand_id, name=hostile)
         rule = _leaf("tag", "has_any", [hostile])
         assert queries.count(brand_id=world.brand_id, rule=rule, as_of=clock.now()) == 0
         assert hostile not in str(audience(brand_id=world.brand_id, rule=rule, as_of=clock.now()))

@@ -10,6 +10,7 @@ import pytest
 from factories import World
 from people import make_follow, make_member
 from sqlalchemy import select
+from tagging import tagged
 from tencent import Tencent
 
 from app.content import commands as content
@@ -21,7 +22,6 @@ from app.coupons.rules import Terms
 from app.members import commands as members
 from app.members import queries as member_queries
 from app.org.models import Guide
-from app.segments import commands as segments
 from app.sop import commands as sop
 from app.sop.models import GuideTask
 from app.sop.rules import Step
@@ -97,7 +97,7 @@ def counter(client: Any, world: World, tencent: Tencent, run_work: Any) -> Count
         found = member_queries.member(brand, member)
         assert found is not None
         make_follow(world, world.guide, external_userid="wm-1", person_id=found.person_id, name="阿宁")
-        segments.tag(brand_id=brand, member_id=member, tags=["敏感肌"], source="test")
+        tagged(brand, member, "敏感肌")
         members.bind(brand_id=brand, member_id=member, phone_tail="5670")
     run_work()
     with transaction():

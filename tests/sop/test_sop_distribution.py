@@ -10,6 +10,7 @@ from factories import World
 from invariants import broken
 from people import make_member
 from sqlalchemy import func, select
+from tagging import tagged, untagged
 
 from app.core import clock
 from app.core.db import session
@@ -44,7 +45,7 @@ def audience(world: World) -> list[int]:
         ]
         make_member(world, store=world.store)
         for member in members:
-            segments.tag(brand_id=world.brand_id, member_id=member, tags=["wake"], source="test")
+            tagged(world.brand_id, member, "wake")
         segment = segments.save_segment(
             brand_id=world.brand_id, name="唤醒", rule={"field": "tag", "op": "has_any", "value": ["wake"]}
         )
@@ -155,7 +156,7 @@ def test_killed_anywhere_and_run_again_the_rows_are_the_same(
                 session.scalars(select(SopRun)).one().cursor = 0  # the cursor is lost, the natural key stands
         # Whatever came to the members meanwhile: who is meant was fixed when the run opened.
         with transaction():
-            segments.untag(brand_id=world.brand_id, member_id=audience[-1], tags=["wake"])
+            untagged(world.brand_id, audience[-1], "wake")
         while _step():
             pass
         killed = _rows(world)

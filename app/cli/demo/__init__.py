@@ -16,6 +16,7 @@ from app.core.db import session
 from app.core.transaction import reading, transaction
 from app.org import queries as org
 from app.org.models import Brand
+from app.segments import commands as segments
 from app.settings import Settings
 from app.tiers import queries as tiers
 from app.tiers.rules import Step
@@ -96,7 +97,7 @@ def _ground(founded: Founded) -> Ground:
         coupons=[founded.campaigns[campaign["code"]] for campaign in row["campaigns"] if campaign["claimable"]],
         surnames=row["surnames"],
         given=row["given"],
-        tags=row["tags"],
+        tags=[segments.define_tag(brand_id=founded.brand.id, group_name=group, name=tag) for group, tag in row["tags"]],
         **row["tier_policy"],
         **row["earn_rule"],
     )

@@ -49,7 +49,7 @@ class Ground:
     coupons: Sequence[tuple[int, Terms]]  # campaigns that may have been used, with their terms
     surnames: str
     given: str
-    tags: Sequence[str]
+    tags: Sequence[int]
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Life:
     joined_at: datetime
     bound_at: datetime | None
     followed_at: datetime | None
-    tags: list[str]
+    tags: list[int]
     orders: list[Bought] = field(default_factory=list)
     tiers: list[tuple[Step, datetime, datetime | None]] = field(default_factory=list)
     spent_points: int = 0

@@ -105,12 +105,13 @@ class Loader:
         if life.bound_at or life.followed_at:
             known_at = min(filter(None, (life.bound_at, life.followed_at)))
             self._identity(("unionid", plan()["open_platform"], unionid(life.index)), None, person, "wecom", known_at)
+        self._add("home_store_history", brand, member, at, life.shop.store_id, "joined", "till", CORRELATION)
         if life.guide_id:
             self._add("guide_history", brand, member, at, life.guide_id, life.shop.store_id, "import", CORRELATION)
         if life.followed_at:
             self._follow(life, person)
         for tag in life.tags:
-            self._add("member_tag", brand, member, tag, "import", at)
+            self._add("member_tag", brand, member, tag, True, "import", "demo", at, "{}", CORRELATION)
         for n, (step, start, end) in enumerate(life.tiers):
             lowered = n > 0 and step.rank < life.tiers[n - 1][0].rank
             reason = "review" if lowered else "reached" if n else "import"
@@ -352,7 +353,8 @@ _COLUMNS = {
     "guide_history": "brand_id member_id from_at guide_id store_id reason correlation_id",
     "follow": "corp_id userid external_userid brand_id guide_id person_id state add_way status added_at changed_at"
     " contact correlation_id",
-    "member_tag": "brand_id member_id tag source at",
+    "member_tag": "brand_id member_id tag_id held source said_by at evidence correlation_id",
+    "home_store_history": "brand_id member_id from_at store_id reason moved_by correlation_id",
     "member_tier": "brand_id member_id valid_from tier_id valid_to reason correlation_id",
     "sales_order": "brand_id member_id order_id source order_no store_id guide_id channel walk_in total_fen"
     " discount_fen paid_fen status paid_at correlation_id created_at",

@@ -21,7 +21,7 @@ from app.members.models import Member
 from app.org.models import Guide, Store
 from app.points import queries as points
 from app.sales.models import SalesOrder
-from app.segments.models import MemberTag
+from app.segments import queries as segments
 from app.tiers import queries as tiers
 from app.tiers.models import MemberTier, Tier
 
@@ -126,11 +126,6 @@ def profile(member: Member) -> Profile:
     linked = identity.identities_of(member.person_id)
     phones = [one.value for one in linked if one.kind == "mobile"]
     balances = points.balances(brand, member_id)
-    tags = session.scalars(
-        select(MemberTag.tag)
-        .where(MemberTag.brand_id == brand, MemberTag.member_id == member_id)
-        .order_by(MemberTag.tag)
-    )
     return Profile(
         member_id=member_id,
         person_id=identity.resolve(member.person_id),
@@ -152,7 +147,7 @@ def profile(member: Member) -> Profile:
         paid_fen=int(paid),
         last_order_at=last,
         kinds=tuple(sorted({one.kind for one in linked})),
-        tags=tuple(tags),
+        tags=tuple(tag.name for tag in segments.tags_of(brand, member_id)),
     )
 
 

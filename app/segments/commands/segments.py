@@ -1,45 +1,18 @@
-"""Writes: tags, segments, and snapshots of who a segment has."""
+"""Segments, and snapshots of who they have."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, literal, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, ids
 from app.core.db import session
-from app.core.errors import Invalid
-
-from . import queries, rules
-from .compiler import audience
-from .models import MemberTag, Segment, SegmentSnapshot
-
-
-class TagInvalid(Invalid):
-    code, message = "tag_invalid", "A tag has 1 to 30 characters."
-
-
-def tag(*, brand_id: int, member_id: int, tags: list[str], source: str) -> None:
-    """Give a member tags; those already there keep their source and time."""
-    if not all(0 < len(one.strip()) <= 30 for one in tags):
-        raise TagInvalid()
-    if tags:
-        at = clock.now()
-        rows = [
-            {"brand_id": brand_id, "member_id": member_id, "tag": one.strip(), "source": source, "at": at}
-            for one in tags
-        ]
-        session.execute(insert(MemberTag).on_conflict_do_nothing(), rows)
-
-
-def untag(*, brand_id: int, member_id: int, tags: list[str]) -> None:
-    session.execute(
-        delete(MemberTag).where(
-            MemberTag.brand_id == brand_id, MemberTag.member_id == member_id, MemberTag.tag.in_(tags)
-        )
-    )
+from app.segments import queries, rules
+from app.segments.compiler import audience
+from app.segments.models import Segment, SegmentSnapshot
 
 
 def save_segment(*, brand_id: int, name: str, rule: dict[str, Any]) -> int:
