@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from app.channels import events as channels
 from app.core import inbox, outbox, slots
+from app.identity import events as identity
 from app.members import events as members
 from app.points import events as points
+from app.privacy import events as privacy
 from app.sales import events as sales
 from app.sop import events as sop
 from app.tiers import events as tiers
 
 from . import (
+    consents,
     coupons,
     customer_added,
     customer_lost,
@@ -38,6 +41,12 @@ def wire() -> None:
     inbox.handle(f"{contact}.del_external_contact", customer_lost.handle)
     outbox.subscribe(channels.CustomerAdded, "welcome.send", welcome.WELCOME, queue="callbacks")
     outbox.subscribe(channels.CustomerAdded, "contact.fetch", fetch_contact.AFTER_ADDING, queue="messages")
+
+    # privacy
+    outbox.subscribe(members.Joined, "privacy.on_joined", consents.on_joined)
+    outbox.subscribe(identity.Merged, "privacy.on_merged", consents.on_merged)
+    outbox.subscribe(identity.Split, "privacy.on_split", consents.on_split)
+    outbox.subscribe(privacy.OptedOut, "privacy.stop_marketing", consents.on_opted_out)
 
     # sales, points, tiers
     outbox.subscribe(members.Joined, "tiers.place", tier_review.place)

@@ -1,1 +1,1 @@
-"""Privacy: consent, opt-outs and what is left of the erased."""
+"""Privacy: what a person agreed to, who looked behind a mask, what they may take along, and being forgotten."""

@@ -13,7 +13,9 @@ from .errors import EvidenceInvalid, SopInvalid
 
 EVENTS = ("members.bound", "tiers.upgraded", "sales.order_paid")
 EVERY = ("once", "day", "week", "month")
-ACTIONS = ("message", "call", "invite")
+# How an action reaches a member: what they refuse there, no task asks for (channels of app.privacy).
+CHANNEL_OF = {"message": "wecom", "call": "call", "invite": "any"}
+ACTIONS = tuple(CHANNEL_OF)
 LADDER = {"remind_hours": 0, "escalate_hours": 4, "expire_hours": 72}
 MAX_STEPS = 20
 

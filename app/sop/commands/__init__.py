@@ -7,6 +7,7 @@ from .hand_over import hand_over
 from .remind import remind
 from .save import save
 from .start import start
+from .stop import stop
 
 __all__ = [
     "Completed",
@@ -20,4 +21,5 @@ __all__ = [
     "remind",
     "save",
     "start",
+    "stop",
 ]

@@ -49,11 +49,28 @@ _INSERT = text(
         FROM guide WHERE brand_id = :brand_id AND status = 'active' GROUP BY store_id
     ) pool ON pool.store_id = m.home_store_id
     CROSS JOIN jsonb_to_recordset(CAST(:steps AS jsonb))
-        AS step(step_id bigint, due_at timestamptz, deadline_at timestamptz)
-    WHERE s.brand_id = :brand_id AND s.segment_id = :segment_id AND s.taken_at = :as_of
+        AS step(step_id bigint, channel text, due_at timestamptz, deadline_at timestamptz)
+    LEFT JOIN opt_out refusal ON refusal.brand_id = m.brand_id AND refusal.member_id = m.member_id
+         AND refusal.purpose = 'marketing' AND refusal.channel = step.channel
+    WHERE refusal.member_id IS NULL AND s.brand_id = :brand_id AND s.segment_id = :segment_id AND s.taken_at = :as_of
       AND s.member_id > :after AND s.member_id <= :upto
       AND coalesce(owner.store_id, m.home_store_id) IS NOT NULL
     ON CONFLICT DO NOTHING
+    """
+)
+
+# What the statement above left out because the member does not want to be reached that way, so that it can be told.
+_REFUSED = text(
+    """
+    SELECT count(*)
+    FROM segment_snapshot s
+    JOIN member m ON m.brand_id = s.brand_id AND m.member_id = s.member_id AND m.status = 'active'
+    JOIN opt_out refusal ON refusal.brand_id = m.brand_id AND refusal.member_id = m.member_id
+         AND refusal.purpose = 'marketing'
+    JOIN jsonb_to_recordset(CAST(:steps AS jsonb)) AS step(step_id bigint, channel text)
+         ON step.channel = refusal.channel
+    WHERE s.brand_id = :brand_id AND s.segment_id = :segment_id AND s.taken_at = :as_of
+      AND s.member_id > :after AND s.member_id <= :upto
     """
 )
 
@@ -78,6 +95,7 @@ def open_runs() -> int:
                 audience=0,
                 cursor=0,
                 created=0,
+                refused=0,
                 status="running",
                 correlation_id=context.correlation_id(),
             )
@@ -136,19 +154,25 @@ def _give_out(run: SopRun, members: int, last: int) -> int:
     for step in queries.steps_of(run.brand_id, run.sop_id, run.version):
         due = rules.due_at(run.as_of, zone, step.day_offset, step.local_time)
         deadline = due + timedelta(hours=step.deadline_hours)
-        steps.append({"step_id": step.step_id, "due_at": due.isoformat(), "deadline_at": deadline.isoformat()})
+        channel = rules.CHANNEL_OF[step.action]
+        times = {"due_at": due.isoformat(), "deadline_at": deadline.isoformat()}
+        steps.append({"step_id": step.step_id, "channel": channel, **times})
+    chunk = {
+        "steps": json.dumps(steps),
+        "brand_id": run.brand_id,
+        "segment_id": run.segment_id,
+        "as_of": run.as_of,
+        "after": run.cursor,
+        "upto": last,
+    }
+    run.refused += session.scalar(_REFUSED, chunk) or 0
     result = session.execute(
         _INSERT,
         {
+            **chunk,
             "ids": ids.new_ids(members * len(steps)),
-            "steps": json.dumps(steps),
-            "brand_id": run.brand_id,
             "sop_id": run.sop_id,
             "period": run.period,
-            "segment_id": run.segment_id,
-            "as_of": run.as_of,
-            "after": run.cursor,
-            "upto": last,
             "correlation_id": run.correlation_id,
             "now": clock.now(),
         },

@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from app.core import clock, context, ids, outbox
 from app.core.db import session
 from app.org import queries as org
+from app.privacy import queries as privacy
+from app.privacy.rules import MARKETING
 
 from .. import queries, rules
 from ..events import TaskCreated
@@ -32,9 +34,13 @@ def start(
 
     `period` tells apart occasions of the same trigger (an order, a tier), so that an event handled twice, or a member
     bound twice, gives no second task. The owning guide gets them, else whoever of the store has the fewest open ones,
-    else its manager; a member of no store gets none.
+    else its manager; a member of no store gets none. Steps on a channel where the member wants no advertising are left
+    out.
     """
-    steps = queries.steps_for_event(brand_id, trigger)
+    refused = {one.channel for one in privacy.opt_outs(brand_id, member_id) if one.purpose == MARKETING}
+    steps = [
+        step for step in queries.steps_for_event(brand_id, trigger) if rules.CHANNEL_OF[step.action] not in refused
+    ]
     guide, store = _assignee(guide_id, store_id)
     if not steps or store is None:
         return []

@@ -1,0 +1,28 @@
+"""What privacy does when two members become one, and when they are parted again.
+
+Statements stay with the person who made them; the opt-outs of the members that live on are worked out anew.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import delete
+
+from app.core.db import session
+
+from .commands import recompute
+from .models import OptOut
+
+
+def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+    """The winner refuses what either refused, until they say otherwise. Idempotent."""
+    session.execute(
+        delete(OptOut).where(OptOut.brand_id == brand_id, OptOut.member_id == loser_id),
+        execution_options={"synchronize_session": False},
+    )
+    recompute(brand_id=brand_id, member_id=winner_id)
+
+
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+    """Each refuses again what they themselves refused. Idempotent."""
+    for member_id in (winner_id, loser_id):
+        recompute(brand_id=brand_id, member_id=member_id)
