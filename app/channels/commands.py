@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, crypto
 from app.core.db import session
 
+from . import tags
 from .models import Follow, Outbound
 from .rules import CONTACT_CONTEXT
+from .state import FollowTag
 
 
 def record_follow(
@@ -28,15 +31,24 @@ def record_follow(
     state: str | None = None,
     add_way: int | None = None,
     remark: str | None = None,
+    told: bool = True,
 ) -> bool:
-    """Note that a customer added a member of staff at `at`; True when the relation is new or stands again."""
+    """Note that a customer added a member of staff at `at`; True when the relation is new or stands again.
+
+    A full read notes what it finds with WeCom's own moment of the adding (`createtime`), as a relation that the
+    customer ended is still listed. `told` False: only the end of the relation is known, and it follows.
+    Each fact keeps the newest news of it, so the order in which additions arrive does not matter.
+    """
     key = {"corp_id": corp_id, "userid": userid, "external_userid": external_userid}
-    facts = {"guide_id": guide_id, "state": state, "add_way": add_way, "remark": remark}
+    facts = {"guide_id": guide_id, "add_way": add_way, "remark": remark}
     added = session.scalar(
         insert(Follow)
         .values(
             **key,
             **facts,
+            state=state,
+            state_at=at if state else None,
+            told_at=at if told else None,
             brand_id=brand_id,
             person_id=person_id,
             status="active",
@@ -52,16 +64,20 @@ def record_follow(
     row = session.scalars(
         select(Follow).filter_by(**key).with_for_update().execution_options(populate_existing=True)
     ).one()
-    if at < row.changed_at:
-        return False
-    again = row.status != "active"
-    known = {column: value for column, value in facts.items() if value is not None}
-    session.execute(
-        update(Follow)
-        .filter_by(**key)
-        .values(status="active", changed_at=at, **known, **({"added_at": at} if again else {})),
-        execution_options={"synchronize_session": "fetch"},
-    )
+    if told and (row.told_at is None or row.told_at < at):
+        row.told_at = row.added_at = at
+    if state and (row.state_at is None or row.state_at < at):
+        row.state, row.state_at = state, at
+    if row.guide_id is None:
+        row.guide_id = guide_id
+    # An addition and an end in one second: the end wins, in whatever order they come.
+    again = row.status != "active" and at > row.changed_at
+    if at >= row.changed_at and (again or row.status == "active"):
+        row.status, row.changed_at = "active", at
+        for column, value in facts.items():
+            if value is not None:
+                setattr(row, column, value)
+    session.flush()
     return again
 
 
@@ -70,41 +86,135 @@ def mark_lost(*, corp_id: str, userid: str, external_userid: str, at: datetime, 
 
     A relation we never heard of changes nothing either: what is over needs no row.
     """
-    return session.scalars(
+    weaker = ("active", "lost") if deleted else ("active",)
+    row = session.scalars(
         update(Follow)
         .where(
             Follow.corp_id == corp_id,
             Follow.userid == userid,
             Follow.external_userid == external_userid,
-            Follow.changed_at <= at,
-            Follow.status != ("deleted" if deleted else "lost"),
+            or_(
+                and_(Follow.changed_at < at, Follow.status != ("deleted" if deleted else "lost")),
+                and_(Follow.changed_at == at, Follow.status.in_(weaker)),
+            ),
         )
         .values(status="deleted" if deleted else "lost", changed_at=at)
         .returning(Follow),
         execution_options={"synchronize_session": "fetch", "populate_existing": True},
     ).one_or_none()
+    if row is not None and deleted:
+        tags.clear_follow_tags(row)
+    return row
 
 
 def describe_contact(
-    *, corp_id: str, external_userid: str, name: str, avatar: str | None, type: int, gender: int
+    *,
+    corp_id: str,
+    external_userid: str,
+    name: str,
+    avatar: str | None,
+    type: int,
+    gender: int,
+    at: datetime | None = None,
 ) -> None:
-    """Keep what WeCom says of a customer, sealed, on every relation we know."""
+    """Keep what WeCom says of a customer, sealed, on every relation we know. `at`: when the read began."""
     card = {"name": name, "avatar": avatar, "type": type, "gender": gender}
     session.execute(
         update(Follow)
-        .where(Follow.corp_id == corp_id, Follow.external_userid == external_userid)
-        .values(contact=crypto.encrypt(json.dumps(card, ensure_ascii=False), context=CONTACT_CONTEXT)),
+        .where(
+            Follow.corp_id == corp_id,
+            Follow.external_userid == external_userid,
+            or_(Follow.described_at.is_(None), Follow.described_at <= (at or clock.now())),
+        )
+        .values(
+            contact=crypto.encrypt(json.dumps(card, ensure_ascii=False), context=CONTACT_CONTEXT),
+            described_at=at or clock.now(),
+        ),
         execution_options={"synchronize_session": "fetch"},
     )
 
 
-def describe_follow(*, corp_id: str, userid: str, external_userid: str, **facts: Any) -> None:
-    """Keep what WeCom says of one relation (remark, add_way, state); a relation we do not know stays unknown."""
+def describe_follow(
+    *,
+    corp_id: str,
+    userid: str,
+    external_userid: str,
+    at: datetime | None = None,
+    tag_ids: Sequence[str] | None = None,
+    **facts: Any,
+) -> None:
+    """Keep what WeCom says of one relation (remark, add_way, state and corp tags) in a read that began at `at`; a
+    relation we do not know stays unknown, and one that ended or was read since stays as it is.
+    """
+    at = at or clock.now()
+    if tag_ids is not None:
+        tags.put_follow_tags(corp_id=corp_id, userid=userid, external_userid=external_userid, tag_ids=tag_ids, at=at)
     session.execute(
         update(Follow)
-        .where(Follow.corp_id == corp_id, Follow.userid == userid, Follow.external_userid == external_userid)
-        .values(**{column: value for column, value in facts.items() if value is not None}),
+        .where(
+            Follow.corp_id == corp_id,
+            Follow.userid == userid,
+            Follow.external_userid == external_userid,
+            tags.readable_at(at),
+        )
+        .values(read_at=at, **{column: value for column, value in facts.items() if value is not None}),
         execution_options={"synchronize_session": "fetch"},
+    )
+
+
+def rename_follows(*, corp_id: str, userid: str, new_userid: str, at: datetime) -> int:
+    """A member of staff has another userid since `at`: their relations go along; returns how many did.
+
+    Where the new userid is known to follow the same customer already, the news of both is put together.
+    """
+    olds = session.scalars(
+        select(Follow)
+        .where(Follow.corp_id == corp_id, Follow.userid == userid, Follow.added_at <= at)
+        .order_by(Follow.external_userid)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    for old in olds:
+        pair = {"corp_id": corp_id, "external_userid": old.external_userid}
+        target = session.get(Follow, (corp_id, new_userid, old.external_userid), populate_existing=True)
+        if target is None:
+            session.execute(update(FollowTag).filter_by(**pair, userid=userid).values(userid=new_userid))
+            old.userid = new_userid
+        else:
+            for column in ("told_at", "state_at", "read_at", "changed_at"):
+                _newer(target, old, column)
+            session.execute(delete(FollowTag).filter_by(**pair, userid=userid))
+            session.delete(old)
+        session.flush()
+    return len(olds)
+
+
+_BELONGS = {
+    "told_at": ("added_at",),
+    "state_at": ("state",),
+    "read_at": ("remark", "add_way"),
+    "changed_at": ("status",),
+}
+
+
+def _newer(target: Follow, old: Follow, column: str) -> None:
+    """Take over from `old` the facts that are newer by the moment in `column`."""
+    mine, theirs = getattr(target, column), getattr(old, column)
+    if theirs is not None and (mine is None or mine < theirs):
+        for name in (column, *_BELONGS[column]):
+            setattr(target, name, getattr(old, name))
+
+
+def own_follows(*, corp_id: str, userid: str, guide_id: int) -> list[int]:
+    """A member of staff became a guide: their relations are the guide's. Returns the persons who stand in one."""
+    return list(
+        session.scalars(
+            update(Follow)
+            .where(Follow.corp_id == corp_id, Follow.userid == userid, Follow.guide_id.is_(None))
+            .values(guide_id=guide_id)
+            .returning(Follow.person_id),
+            execution_options={"synchronize_session": False},
+        )
     )
 
 

@@ -52,3 +52,75 @@ class ContactFetched(Event):
 
     corp_id: str
     external_userid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowTagsChanged(Event):
+    """Corp tags (their ids) that one member of staff gave a customer or took away."""
+
+    name = "channels.follow_tags_changed"
+
+    corp_id: str
+    userid: str
+    external_userid: str
+    added: list[str]
+    removed: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpTagsDropped(Event):
+    """Tags left the corp's library, and with it every customer who bore them."""
+
+    name = "channels.corp_tags_dropped"
+
+    corp_id: str
+    tag_ids: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshWanted(Event):
+    """Something of WeCom changed, and what it is now must be asked. `kind` and `key` as in `channels.refresh`."""
+
+    name = "channels.refresh_wanted"
+
+    corp_id: str
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialFollowed(Event):
+    """A user follows the official account; `scene` is the parameter of the QR code that brought them."""
+
+    name = "channels.official_followed"
+
+    appid: str
+    openid: str
+    at: int
+    scene: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialUnfollowed(Event):
+    """A user left the official account."""
+
+    name = "channels.official_unfollowed"
+
+    appid: str
+    openid: str
+    at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationRevoked(Event):
+    """A mini-program user took data back or changed it: what WeChat gave us of it must go. `revoke_info` are WeChat's
+    numbers (1 chat, 201 phone, 202 address, 204 location, ..); empty with `kind` user_info_modified.
+    """
+
+    name = "channels.authorization_revoked"
+
+    appid: str
+    openid: str
+    kind: str
+    revoke_info: list[str]
+    at: int

@@ -15,6 +15,9 @@ class Follow(Base):
     """One member of staff and one customer. `changed_at` is Tencent's moment of the newest event applied: events come
     late and out of order, and the newest wins. `person_id` is whom the external userid was first given to (follow
     merges when reading). `contact` is a ciphertext of JSON {name, avatar, type, gender}.
+
+    Each other fact has a moment of its own: `told_at` of the newest addition (NULL: only an end is known), `state_at`
+    of the newest one with a state, `read_at` when the read of remark and tags began, `described_at` the contact's.
     """
 
     __tablename__ = "follow"
@@ -38,6 +41,10 @@ class Follow(Base):
     status: Mapped[str] = mapped_column(default="active")
     added_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+    state_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    described_at: Mapped[datetime | None]
     contact: Mapped[str | None]
     correlation_id: Mapped[str] = mapped_column(default=context.correlation_id)
 

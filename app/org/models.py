@@ -93,8 +93,59 @@ class Guide(Base):
     status: Mapped[str] = mapped_column(default="active")
 
 
+class Department(Base):
+    """A department of a corp. `changed_at` is the moment of the newest news applied (see `staff`); a deleted one stays
+    as a tombstone, so that late news of it is known to be late.
+    """
+
+    __tablename__ = "department"
+    __table_args__ = (_REFERENCE,)
+
+    corp_id: Mapped[str] = mapped_column(primary_key=True)
+    department_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id"))
+    parent_id: Mapped[int | None]
+    name: Mapped[str]
+    sort: Mapped[int] = mapped_column(default=0)
+    deleted_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime]
+
+
+class Staff(Base):
+    """A member of a corp's address book. `status` is WeCom's: 1 active, 2 disabled, 4 not activated, 5 left (also when
+    the entry was deleted). `departments` and `leader_of` are lists of department ids.
+    """
+
+    __tablename__ = "staff"
+    __table_args__ = (CheckConstraint("status IN (1, 2, 4, 5)", name="status"), _REFERENCE)
+
+    corp_id: Mapped[str] = mapped_column(primary_key=True)
+    userid: Mapped[str] = mapped_column(primary_key=True)
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id"))
+    name: Mapped[str]
+    status: Mapped[int]
+    departments: Mapped[list[Any]]
+    main_department: Mapped[int | None]
+    leader_of: Mapped[list[Any]]
+    changed_at: Mapped[datetime]
+
+
+class StaffRename(Base):
+    """A userid became another at a moment: what was said of the old one before then is about the new one."""
+
+    __tablename__ = "staff_rename"
+    __table_args__ = (_REFERENCE,)
+
+    corp_id: Mapped[str] = mapped_column(primary_key=True)
+    userid: Mapped[str] = mapped_column(primary_key=True)
+    renamed_at: Mapped[datetime] = mapped_column(primary_key=True)
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id"))
+    new_userid: Mapped[str]
+
+
 class PlatformAccount(Base):
-    """A WeCom corp app, mini-program or official account of a brand. `secret`, `callback_*` are ciphertexts.
+    """A WeCom corp app, mini-program or official account of a brand, or the suite of a service provider that works for
+    it (namespace: the suite id). `secret`, `callback_*` are ciphertexts.
 
     `open_platform` names the Open Platform account whose unionids its users carry.
     """
@@ -103,7 +154,7 @@ class PlatformAccount(Base):
     __table_args__ = (
         UniqueConstraint("kind", "namespace"),
         UniqueConstraint("brand_id", "kind"),
-        CheckConstraint("kind IN ('wecom', 'miniprogram', 'official')", name="kind"),
+        CheckConstraint("kind IN ('wecom', 'miniprogram', 'official', 'suite')", name="kind"),
         _REFERENCE,
     )
 
