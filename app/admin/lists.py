@@ -74,6 +74,7 @@ class SopOut(Schema):
     open = fields.Integer()
     done = fields.Integer()
     expired = fields.Integer()
+    refused = fields.Integer(metadata={"description": "Tasks left out of runs: the member wants no advertising there."})
     done_bp = fields.Integer(metadata={"description": "Done of all tasks, in basis points."})
 
 

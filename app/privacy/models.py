@@ -71,7 +71,11 @@ class OptOut(Base):
     """What a member is not to be reached for: follows from the consents, written in their transaction."""
 
     __tablename__ = "opt_out"
-    __table_args__ = (_one_of("purpose", PURPOSES), _one_of("channel", CHANNELS), distribution("member_id", merge="recomputed"))
+    __table_args__ = (
+        _one_of("purpose", PURPOSES),
+        _one_of("channel", CHANNELS),
+        distribution("member_id", merge="recomputed"),
+    )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -15,6 +15,9 @@ from app.coupons import commands
 from app.coupons import queries as coupons
 from app.coupons.errors import CampaignUnknown
 from app.coupons.wording import offer as worth
+from app.privacy import queries as privacy
+from app.privacy.errors import MarketingRefused
+from app.privacy.rules import MARKETING
 
 from . import auth
 from .blueprint import api
@@ -87,7 +90,9 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
 @api.output(GivenOut, status_code=201)
 @api.doc(summary="Give a coupon", security=auth.SECURITY, responses=[401, 404, 409])
 def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
-    """Give the customer a coupon of an open campaign. Needs an Idempotency-Key; stock and limit hold as for a claim."""
+    """Give the customer a coupon of an open campaign. Needs an Idempotency-Key; stock and limit hold as for a claim.
+
+    409 `marketing_refused` for a customer who wants no advertising through WeCom."""
     guide = auth.guide()
     key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
     campaign_id = ids.decode("cmp", json_data["campaign"])
@@ -95,6 +100,8 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
         member = followed(guide, external_userid).member
         if member is None:
             raise NotAMember()
+        if not privacy.allowed(guide.brand_id, member.member_id, MARKETING, "wecom"):
+            raise MarketingRefused()
 
     def issue() -> dict[str, Any]:
         if campaign_id not in {one.campaign_id for one in coupons.claimable(guide.brand_id, member.member_id)}:

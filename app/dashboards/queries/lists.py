@@ -14,7 +14,7 @@ from app.dashboards.reach import Reach
 from app.dashboards.rules import mask_name, share_bp
 from app.members.models import Member
 from app.org.models import Guide, Store
-from app.sop.models import GuideTask, Sop, SopStep
+from app.sop.models import GuideTask, Sop, SopRun, SopStep
 
 TASK_STATUSES = ("open", "done", "expired", "cancelled")
 
@@ -63,6 +63,7 @@ class SopLine:
     open: int
     done: int
     expired: int
+    refused: int
     done_bp: int
 
 
@@ -150,6 +151,8 @@ def sops(reach: Reach) -> list[SopLine]:
         .group_by(GuideTask.sop_id, GuideTask.status)
     )
     counts = {(sop_id, status): count for sop_id, status, count in rows}
+    runs = select(SopRun.sop_id, func.sum(SopRun.refused)).where(SopRun.brand_id == reach.brand_id)
+    refused = {sop_id: int(count) for sop_id, count in session.execute(runs.group_by(SopRun.sop_id))}
     lines = []
     for sop in session.scalars(select(Sop).where(Sop.brand_id == reach.brand_id).order_by(Sop.code)):
         still, done, expired = (counts.get((sop.sop_id, status), 0) for status in ("open", "done", "expired"))
@@ -164,6 +167,7 @@ def sops(reach: Reach) -> list[SopLine]:
                 open=still,
                 done=done,
                 expired=expired,
+                refused=refused.get(sop.sop_id, 0),
                 done_bp=share_bp(done, still + done + expired),
             )
         )
