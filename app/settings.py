@@ -9,13 +9,14 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import ContainsOnly, OneOf, Range
 
 from .core.crypto import Keyring
 
 TENCENT_WECOM = "https://qyapi.weixin.qq.com"
 TENCENT_WECHAT = "https://api.weixin.qq.com"
 TENCENT_OPEN = "https://open.weixin.qq.com"
+CONSOLE_ROLES = ("hq", "region", "dealer", "store")
 
 
 class SettingsError(Exception):
@@ -29,6 +30,7 @@ class Settings:
     environment: production, demo or test. database_url: postgresql://... redis_url: redis:// or unix://.
     public_url: where browsers reach us. *_base: Tencent's servers, or the simulator's outside production.
     trusted_proxies: how many reverse proxies of ours stand in front and say who calls (X-Forwarded-For).
+    second_factor_roles: console roles that must have a second factor; in production at least hq.
     """
 
     environment: str
@@ -44,6 +46,7 @@ class Settings:
     log_level: str
     hot_pool_size: int
     trusted_proxies: int
+    second_factor_roles: frozenset[str]
 
     @property
     def production(self) -> bool:
@@ -70,6 +73,7 @@ def load() -> Settings:
         "jssdk_url": env.str("WECOM_JSSDK_URL", ""),
         "log_level": env.str("LOG_LEVEL", "INFO"),
         "hot_pool_size": env.int("HOT_POOL_SIZE", 4),
+        "second_factor_roles": env.list("SECOND_FACTOR_ROLES", [], validate=ContainsOnly(CONSOLE_ROLES)),
         "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=Range(0, 5)),
     }
     problems: list[str] = []
@@ -83,7 +87,9 @@ def load() -> Settings:
     keyring, key_problems = _keyring(keys or "", index_key or "")
     problems += key_problems
     if not problems:
-        settings = Settings(keyring=keyring, **values)
+        roles = frozenset(values.pop("second_factor_roles"))
+        required = roles | {"hq"} if values["environment"] == "production" else roles
+        settings = Settings(keyring=keyring, second_factor_roles=required, **values)
         problems = _unsafe(settings) if settings.production else []
         if not problems:
             return settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.core.db import session
 from app.core.transaction import transaction
-from app.org import commands
+from app.org import admins, commands
 from app.org.models import AdminUser, ApiClient, Brand, Dealer, Guide, PlatformAccount, Region, Store
 
 _numbers = itertools.count(1)
@@ -88,5 +88,5 @@ def make_world() -> World:
             callback_aes_key=AES_KEY,
         )
         till, secret = commands.create_api_client(brand_id=brand.id, name="till", store_ids=[stores[0].id])
-        admin = commands.create_admin(login=f"hq{n}", password=PASSWORD, name="总部", role="hq", brand_id=brand.id)
+        admin = admins.create_admin(login=f"hq{n}", password=PASSWORD, name="总部", role="hq", brand_id=brand.id)
     return World(brand, region, dealer, stores, guides, wecom, miniprogram, till, secret, admin)

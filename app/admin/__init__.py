@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from . import lists, members, session, today, trace  # noqa: F401  (importing a module puts its routes on the blueprint)
+# Importing a module puts its routes on the blueprints.
+from . import account, audit_log, lists, members, session, today, trace, users  # noqa: F401
 from .blueprint import api
 from .console import console
 

@@ -16,12 +16,13 @@ from app.core import audit, crypto, ids, rates, tokens
 from app.core.errors import Forbidden, Unauthorized
 from app.core.tokens import TokenInvalid
 from app.core.transaction import transaction
-from app.org import commands, queries
+from app.org import admins, queries, second_factor
 from app.org.models import AdminUser
 
 from . import scope
 
 AUDIENCE = "admin"
+TICKET = "admin.ticket"
 COOKIE = "siyu_admin"
 CSRF_HEADER = "X-CSRF-Token"
 LOGINS_A_MINUTE = 30  # from one address: each costs argon2's time, and one password may be tried on many accounts
@@ -34,21 +35,60 @@ class LoginFailed(Unauthorized):
     code, message = "login_failed", "The login or the password is wrong, or the account is locked for a while."
 
 
+class SecondFactorNeeded(Unauthorized):
+    """The password was right; `data.ticket` and a code of the second factor finish the login."""
+
+    code, message = "second_factor_needed", "A code of the second factor is needed: send it with the ticket."
+
+
+class AccountUnfinished(Forbidden):
+    code, message = "account_unfinished", "Change the handed-over password and set up a second factor first."
+
+
 class CsrfFailed(Forbidden):
     code, message = "csrf_failed", f"A write with the session cookie needs the header {CSRF_HEADER}."
 
 
 def login(name: str, password: str) -> tuple[AdminUser, str, int]:
-    """The user, a fresh token and its life in seconds; LoginFailed, TooManyRequests. Argon2 runs in no transaction."""
+    """The user, a fresh token and its life in seconds; LoginFailed, SecondFactorNeeded, TooManyRequests.
+
+    Argon2 runs in no transaction. A good password that waits for a code leaves its attempt counted, so that guessing
+    codes locks the account as guessing passwords does.
+    """
     rates.check("admin.login", request.remote_addr or "", most=LOGINS_A_MINUTE)
     with transaction():
-        admin = commands.begin_login(login=name)
-    if not commands.password_matches(admin, password) or admin is None:
+        admin = admins.begin_login(login=name)
+    if not admins.password_matches(admin, password) or admin is None:
+        raise LoginFailed()
+    if admin.factor_since is not None:
+        ticket, seconds = tokens.issue(TICKET, {"sub": str(admin.id)})
+        raise SecondFactorNeeded(ticket=ticket, expires_in=seconds)
+    with transaction():
+        return _signed_in(admin)
+
+
+def give_code(ticket: str, code: str) -> tuple[AdminUser, str, int]:
+    """The second half of a login: the ticket of a good password and a one-time or recovery code; LoginFailed."""
+    rates.check("admin.login", request.remote_addr or "", most=LOGINS_A_MINUTE)
+    claims = tokens.read(TICKET, ticket)
+    known = queries.admin_user_by_id(int(claims["sub"]))
+    if known is None:
         raise LoginFailed()
     with transaction():
-        commands.end_login(admin_id=admin.id)
-        actor = ids.encode("adm", admin.id)
-        audit.record(actor=actor, action="admin.login", subject=actor)
+        admin = admins.begin_login(login=known.login)
+    if admin is None:
+        raise LoginFailed()
+    with transaction():
+        if not second_factor.spend(admin_id=admin.id, code=code):
+            raise LoginFailed()
+        tokens.revoke(claims)
+        return _signed_in(admin)
+
+
+def _signed_in(admin: AdminUser) -> tuple[AdminUser, str, int]:
+    admins.end_login(admin_id=admin.id)
+    actor = ids.encode("adm", admin.id)
+    audit.record(actor=actor, action="admin.login", subject=actor, second_factor=admin.factor_since is not None)
     token, seconds = tokens.issue(AUDIENCE, {"sub": str(admin.id)})
     return admin, token, seconds
 
@@ -74,7 +114,16 @@ def guard() -> None:
     if by_cookie and request.method not in _SAFE:
         _check_csrf(claims)
     g.admin_claims = claims
-    scope.enter(admin, request.endpoint or "", request.args.get("brand", ""))
+    endpoint = request.endpoint or ""
+    scope.enter(admin, endpoint, request.args.get("brand", ""))
+    if endpoint not in scope.UNFINISHED and unfinished(admin):
+        raise AccountUnfinished()
+
+
+def unfinished(admin: AdminUser) -> bool:
+    """Whether the user has to change a handed-over password or set up the second factor of their role first."""
+    required: frozenset[str] = current_app.extensions["siyu"].second_factor_roles
+    return admin.must_change_password or (admin.role in required and admin.factor_since is None)
 
 
 def csrf_token() -> str:

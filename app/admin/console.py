@@ -28,6 +28,8 @@ NAVIGATION = (
     ("console.campaigns", "券活动"),
     ("console.stores", "门店"),
     ("console.sops", "SOP"),
+    ("console.users", "账号权限"),
+    ("console.audit_log", "操作日志"),
 )
 
 console = APIBlueprint("console", __name__, url_prefix="/console", template_folder="templates", enable_openapi=False)
@@ -50,6 +52,11 @@ def _headers(response: Response) -> Response:
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@console.errorhandler(auth.AccountUnfinished)
+def _finish_account(error: auth.AccountUnfinished) -> ResponseReturnValue:
+    return redirect(url_for("console.account"))
 
 
 @console.errorhandler(SiyuError)
@@ -89,8 +96,28 @@ def sign_in() -> ResponseReturnValue:
         _, token, seconds = auth.login(name, password)
     except auth.LoginFailed:
         return render_template("console/login.html", failed=True, next=wanted, name=name), 401
-    inside = wanted.startswith("/console/") and not wanted.startswith("/console//") and wanted.isprintable()
-    return auth.with_cookie(redirect(wanted if inside else url_for("console.today")), token, seconds)
+    except auth.SecondFactorNeeded as needed:
+        return render_template("console/code.html", failed=False, next=wanted, ticket=needed.data["ticket"])
+    return auth.with_cookie(redirect(_inside(wanted)), token, seconds)
+
+
+@console.post("/login/code")
+def give_code() -> ResponseReturnValue:
+    """The second half of a login with a second factor; an old ticket leads back to its beginning."""
+    wanted, ticket = request.form.get("next", ""), request.form.get("ticket", "")[:2000]
+    try:
+        _, token, seconds = auth.give_code(ticket, request.form.get("code", "")[:40])
+    except auth.LoginFailed:
+        return render_template("console/code.html", failed=True, next=wanted, ticket=ticket), 401
+    except Unauthorized:
+        return redirect(url_for("console.login", next=wanted))
+    return auth.with_cookie(redirect(_inside(wanted)), token, seconds)
+
+
+def _inside(wanted: str) -> str:
+    """The wanted page if it is one of ours, or the first one."""
+    ours = wanted.startswith("/console/") and not wanted.startswith("/console//") and wanted.isprintable()
+    return wanted if ours else url_for("console.today")
 
 
 @console.post("/logout")

@@ -17,13 +17,38 @@ from app.dashboards.reach import Reach
 from app.org import queries as org
 from app.org.models import AdminUser
 
-OPEN = frozenset({"admin.login", "console.login", "console.sign_in"})
+OPEN = frozenset({"admin.login", "admin.second_factor", "console.login", "console.sign_in", "console.give_code"})
+# All that is left to somebody who must first set up a second factor or change a handed-over password.
+UNFINISHED = frozenset(
+    {
+        "admin.me",
+        "admin.logout",
+        "admin.begin_factor",
+        "admin.confirm_factor",
+        "admin.change_password",
+        "console.account",
+        "console.change_password",
+        "console.begin_factor",
+        "console.confirm_factor",
+        "console.logout",
+    }
+)
 HQ = frozenset({"hq"})
 EVERYONE = frozenset({"hq", "region", "dealer", "store"})
 
 # By endpoint. Pages of the console stand beside the API routes they show.
 ROLES: dict[str, frozenset[str]] = {
     "admin.logout": EVERYONE,
+    "admin.begin_factor": EVERYONE,
+    "admin.confirm_factor": EVERYONE,
+    "admin.remove_factor": EVERYONE,
+    "admin.change_password": EVERYONE,
+    "admin.users": HQ,
+    "admin.create_user": HQ,
+    "admin.disable_user": HQ,
+    "admin.enable_user": HQ,
+    "admin.reset_user": HQ,
+    "admin.audit_log": HQ,
     "admin.me": EVERYONE,
     "admin.today": EVERYONE,
     "admin.feed": EVERYONE,
@@ -43,6 +68,15 @@ ROLES: dict[str, frozenset[str]] = {
     "console.sops": EVERYONE,
     "console.follow": HQ,
     "console.logout": EVERYONE,
+    "console.account": EVERYONE,
+    "console.change_password": EVERYONE,
+    "console.begin_factor": EVERYONE,
+    "console.confirm_factor": EVERYONE,
+    "console.remove_factor": EVERYONE,
+    "console.users": HQ,
+    "console.create_user": HQ,
+    "console.change_user": HQ,
+    "console.audit_log": HQ,
 }
 
 

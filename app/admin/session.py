@@ -8,6 +8,7 @@ from apiflask import Schema, fields
 from apiflask.validators import Length
 
 from app.core.fields import PublicId
+from app.org.models import AdminUser
 
 from . import auth, scope
 from .blueprint import api
@@ -16,6 +17,11 @@ from .blueprint import api
 class LoginIn(Schema):
     login = fields.String(required=True, validate=Length(1, 100))
     password = fields.String(required=True, validate=Length(1, 200), metadata={"format": "password"})
+
+
+class CodeIn(Schema):
+    ticket = fields.String(required=True, validate=Length(1, 2000), metadata={"description": "From POST /login."})
+    code = fields.String(required=True, validate=Length(1, 40), metadata={"description": "One-time or recovery code."})
 
 
 class TokenOut(Schema):
@@ -49,9 +55,21 @@ class DoneOut(Schema):
 @api.output(TokenOut)
 @api.doc(summary="Sign in with login and password", responses=[401, 429])
 def login(given: dict[str, str]) -> dict[str, Any]:
-    """A token for eight hours. Ten wrong passwords in a row lock the account for a quarter of an hour; many logins
-    from one address have to wait a minute."""
-    admin, token, seconds = auth.login(given["login"], given["password"])
+    """A token for eight hours, or 401 `second_factor_needed` with a ticket. Ten wrong passwords or codes in a row lock
+    the account for a quarter of an hour; many logins from one address have to wait a minute."""
+    return _token(*auth.login(given["login"], given["password"]))
+
+
+@api.post("/login/second-factor")
+@api.input(CodeIn, arg_name="given")
+@api.output(TokenOut)
+@api.doc(summary="Finish a login with a code of the second factor", responses=[401, 429])
+def second_factor(given: dict[str, str]) -> dict[str, Any]:
+    """Every code works once."""
+    return _token(*auth.give_code(given["ticket"], given["code"]))
+
+
+def _token(admin: AdminUser, token: str, seconds: int) -> dict[str, Any]:
     return {"token": token, "expires_in": seconds, "name": admin.name, "role": admin.role}
 
 

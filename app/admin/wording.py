@@ -43,6 +43,20 @@ ID_KIND = {
     "import": "导入编号",
     "staff": "员工编号",
 }
+ACTION = {
+    "admin.login": "登录",
+    "admin.logout": "退出",
+    "admin.create": "新建账号",
+    "admin.enable": "启用账号",
+    "admin.disable": "停用账号",
+    "admin.reset": "重置账号",
+    "admin.change_password": "修改密码",
+    "admin.set_up_second_factor": "开启两步验证",
+    "admin.remove_second_factor": "关闭两步验证",
+    "members.viewed": "查看会员",
+    "members.phone_search": "按手机号查询会员",
+    "trace.viewed": "查看全链路",
+}
 _JOURNAL = {"earn": "获得", "spend": "使用", "expire": "过期", "adjust": "调整", "refund": "退回"}
 _CURRENCY = {"points": "积分", "growth": "成长值"}
 
@@ -51,6 +65,10 @@ def yuan(fen: int | None) -> str:
     """Fen as people read money: ¥1,234.50."""
     whole = fen or 0
     return f"{'-' if whole < 0 else ''}¥{abs(whole) // 100:,}.{abs(whole) % 100:02}"
+
+
+def action(code: str) -> str:
+    return ACTION.get(code, code)
 
 
 def source(code: str) -> str:

@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 
 from app.core import audit, ids
 from app.core.transaction import transaction
-from app.org import commands, queries
+from app.org import admins, commands, queries
 from app.org.models import Brand
 
 brand = AppGroup("brand", help="Brands of the group.")
@@ -127,14 +127,14 @@ def set_account(
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="ADMIN_PASSWORD")
 def create_admin(login: str, name: str, brand_code: str | None, store_code: str | None, password: str) -> None:
     """Create a console user: headquarters, or with --store a store's manager."""
-    if len(password) < commands.PASSWORD_LENGTH:
-        raise click.BadParameter(f"a password has at least {commands.PASSWORD_LENGTH} characters")
+    if len(password) < admins.PASSWORD_LENGTH:
+        raise click.BadParameter(f"a password has at least {admins.PASSWORD_LENGTH} characters")
     with transaction():
         found = _brand(brand_code) if brand_code else None
         store = queries.store_by_code(found.id, store_code) if found and store_code else None
         if store_code and store is None:
             raise click.BadParameter(f"there is no store {store_code!r} in that brand")
-        made = commands.create_admin(
+        made = admins.create_admin(
             login=login,
             password=password,
             name=name,

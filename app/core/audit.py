@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from . import clock, context, ids
@@ -17,7 +18,11 @@ from .locks import lock_name
 
 class AuditLog(Base):
     __tablename__ = "audit_log"
-    __table_args__ = (distribution("local"),)
+    __table_args__ = (
+        Index("ix_audit_log_actor", "actor", "id"),
+        Index("ix_audit_log_subject", "subject", "id"),
+        distribution("local"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, default=ids.new_id, autoincrement=False)
     at: Mapped[datetime]
@@ -54,6 +59,20 @@ def record(*, actor: str, action: str, subject: str, **data: Any) -> None:
     row.hash = _hash(row)
     session.add(row)
     session.flush()
+
+
+def entries(
+    *, actors: Collection[str] | None, subject: str = "", before: int | None = None, limit: int
+) -> Sequence[AuditLog]:
+    """Rows newest first, before an id; only of these actors (None: of everybody) and about one subject, if given."""
+    statement = select(AuditLog).order_by(AuditLog.id.desc()).limit(limit)
+    if actors is not None:
+        statement = statement.where(AuditLog.actor.in_(sorted(actors)))
+    if subject:
+        statement = statement.where(AuditLog.subject == subject)
+    if before is not None:
+        statement = statement.where(AuditLog.id < before)
+    return session.scalars(statement).all()
 
 
 def broken_links() -> list[int]:

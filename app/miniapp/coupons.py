@@ -19,6 +19,7 @@ from app.coupons.errors import CampaignUnknown, CouponUnknown
 from . import auth
 
 bp = APIBlueprint("miniapp_coupons", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
+bp.before_request(auth.guard)
 
 PAGE = 20
 USABLE = "usable"

@@ -18,6 +18,7 @@ from . import auth
 from .shapes import MemberOut, member_view
 
 bp = APIBlueprint("miniapp_me", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
+bp.before_request(auth.guard)
 
 PAGE = 20
 

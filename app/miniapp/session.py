@@ -20,6 +20,7 @@ from . import auth
 from .shapes import MemberOut, member_view
 
 bp = APIBlueprint("miniapp_session", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
+bp.before_request(auth.guard)
 
 
 class LoginIn(Schema):

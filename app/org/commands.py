@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import secrets
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import select
 
-from app.core import clock, crypto
+from app.core import crypto
 from app.core.db import session
 from app.core.errors import Invalid
 
-from .models import AdminUser, ApiClient, Brand, Dealer, Guide, PlatformAccount, Region, Store
-from .rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT, LOGIN_LOCK, LOGIN_TRIES
-
-PASSWORD_LENGTH = 12
-
-_hasher = PasswordHasher()
+from .models import ApiClient, Brand, Dealer, Guide, PlatformAccount, Region, Store
+from .rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT
 
 
 def create_brand(*, code: str, name: str, timezone: str = "Asia/Shanghai") -> Brand:
@@ -123,72 +116,3 @@ def create_api_client(
     session.add(row)
     session.flush()
     return row, secret
-
-
-def create_admin(
-    *,
-    login: str,
-    password: str,
-    name: str,
-    role: str,
-    brand_id: int | None = None,
-    region_id: int | None = None,
-    dealer_id: int | None = None,
-    store_id: int | None = None,
-) -> AdminUser:
-    """A new console user. The scope ids must fit the role (checked by the table)."""
-    row = AdminUser(
-        login=login,
-        password_hash=_hasher.hash(password),
-        name=name,
-        role=role,
-        brand_id=brand_id,
-        region_id=region_id,
-        dealer_id=dealer_id,
-        store_id=store_id,
-    )
-    session.add(row)
-    session.flush()
-    return row
-
-
-def begin_login(*, login: str) -> AdminUser | None:
-    """Count an attempt before its password is looked at, so that parallel guesses cannot outrun the count.
-
-    None when there is no such active user or the account is locked. The attempt that reaches the limit locks the
-    account for a while; a later good password (`end_login`) forgets the count.
-    """
-    moment = clock.now()
-    tries = case((AdminUser.locked_until <= moment, 1), else_=AdminUser.failed_attempts + 1)
-    return session.scalar(
-        update(AdminUser)
-        .where(
-            AdminUser.login == login,
-            AdminUser.status == "active",
-            or_(AdminUser.locked_until.is_(None), AdminUser.locked_until <= moment),
-        )
-        .values(failed_attempts=tries, locked_until=case((tries >= LOGIN_TRIES, moment + LOGIN_LOCK), else_=None))
-        .returning(AdminUser)
-        .execution_options(populate_existing=True)
-    )
-
-
-def password_matches(admin: AdminUser | None, password: str) -> bool:
-    """Whether the password is the user's. As slow for a user that is not there; call it outside a transaction."""
-    try:
-        return _hasher.verify(admin.password_hash if admin else _nobody(), password) and admin is not None
-    except VerificationError:
-        return False
-
-
-def end_login(*, admin_id: int) -> None:
-    """Forget failed attempts after a good password."""
-    session.execute(
-        update(AdminUser).where(AdminUser.id == admin_id).values(failed_attempts=0, locked_until=None),
-        execution_options={"synchronize_session": False},
-    )
-
-
-@functools.cache
-def _nobody() -> str:
-    return _hasher.hash(secrets.token_urlsafe(16))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock, ids
@@ -170,7 +170,11 @@ class PlatformAccount(Base):
 
 
 class AdminUser(Base):
-    """Someone of HQ, a region, a dealer or a store who works in the console. `brand_id` NULL: the whole group."""
+    """Someone of HQ, a region, a dealer or a store who works in the console. `brand_id` NULL: the whole group.
+
+    `factor_secret` is the sealed seed of one-time codes, asked for since `factor_since`; `factor_step` is the time step
+    of the last code that was accepted, so that none works twice. `recovery_codes` are MACs of those not yet used.
+    """
 
     __tablename__ = "admin_user"
     __table_args__ = (
@@ -196,6 +200,11 @@ class AdminUser(Base):
     status: Mapped[str] = mapped_column(default="active")
     failed_attempts: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default=false())
+    factor_secret: Mapped[str | None]
+    factor_since: Mapped[datetime | None]
+    factor_step: Mapped[int] = mapped_column(default=0, server_default="0")
+    recovery_codes: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
 
 
 class ApiClient(Base):

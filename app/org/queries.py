@@ -75,6 +75,12 @@ def admin_user(login: str) -> AdminUser | None:
     return session.scalar(select(AdminUser).where(AdminUser.login == login))
 
 
+def admin_users(brand_id: int) -> list[AdminUser]:
+    """The brand's console users, headquarters first; the group's own are not among them."""
+    found = select(AdminUser).where(AdminUser.brand_id == brand_id).order_by(AdminUser.role, AdminUser.login)
+    return list(session.scalars(found))
+
+
 def admin_user_by_id(admin_id: int) -> AdminUser | None:
     return session.get(AdminUser, admin_id)
 

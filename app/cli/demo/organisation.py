@@ -17,6 +17,7 @@ from app.core import ids
 from app.core.db import session
 from app.coupons import commands as coupons
 from app.coupons.rules import Terms
+from app.org import admins
 from app.org import commands as org
 from app.org.models import Brand, Dealer, Guide, Region, Store
 from app.points.models import EarnRule
@@ -173,7 +174,7 @@ def _accounts(brand: Brand, first_store: Store, secret_key: str) -> None:
         secret=derived(secret_key, "store-till-secret"),
         store_ids=[first_store.id],
     )
-    org.create_admin(
+    admins.create_admin(
         login=ADMIN_LOGIN, password=derived(secret_key, "admin"), name="总部运营", role="hq", brand_id=brand.id
     )
 
