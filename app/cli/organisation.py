@@ -3,12 +3,15 @@ arguments."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from flask.cli import AppGroup
 
 from app.core import audit, ids
+from app.core.errors import SiyuError
 from app.core.transaction import transaction
-from app.org import admins, commands, queries
+from app.org import admins, commands, queries, second_factor
 from app.org.models import Brand
 
 brand = AppGroup("brand", help="Brands of the group.")
@@ -123,27 +126,54 @@ def set_account(
 @click.argument("login")
 @click.argument("name")
 @click.option("--brand", "brand_code", help="Brand the user works for; without it, the whole group.")
+@click.option("--region", "region_code", help="Let them see that region's stores.")
+@click.option("--dealer", "dealer_code", help="Let them see that dealer's stores.")
 @click.option("--store", "store_code", help="Make this a store manager of that store.")
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="ADMIN_PASSWORD")
-def create_admin(login: str, name: str, brand_code: str | None, store_code: str | None, password: str) -> None:
-    """Create a console user: headquarters, or with --store a store's manager."""
-    if len(password) < admins.PASSWORD_LENGTH:
-        raise click.BadParameter(f"a password has at least {admins.PASSWORD_LENGTH} characters")
+def create_admin(login: str, name: str, brand_code: str | None, password: str, **codes: str | None) -> None:
+    """Create a console user: headquarters, or the people of one region, dealer or store."""
+    named = {column.removesuffix("_code"): code for column, code in codes.items() if code}
+    if len(named) > 1 or (named and not brand_code):
+        raise click.UsageError("name a brand and at most one of --region, --dealer, --store")
     with transaction():
         found = _brand(brand_code) if brand_code else None
-        store = queries.store_by_code(found.id, store_code) if found and store_code else None
-        if store_code and store is None:
-            raise click.BadParameter(f"there is no store {store_code!r} in that brand")
-        made = admins.create_admin(
-            login=login,
-            password=password,
-            name=name,
-            role="store" if store else "hq",
-            brand_id=found.id if found else None,
-            store_id=store.id if store else None,
-        )
+        places = {f"{kind}_id": _place(found, kind, code) for kind, code in named.items() if found}
+        try:
+            made = admins.create_admin(
+                login=login,
+                password=password,
+                name=name,
+                role=next(iter(named), "hq"),
+                brand_id=found.id if found else None,
+                **places,
+            )
+        except SiyuError as refused:
+            raise click.BadParameter(refused.message) from refused
         audit.record(actor=ACTOR, action="admin.create", subject=ids.encode("adm", made.id), role=made.role)
     click.echo(f"{login} may sign in as {made.role}")
+
+
+@admin.command("reset")
+@click.argument("login")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="ADMIN_PASSWORD")
+def reset_admin(login: str, password: str) -> None:
+    """Give a locked-out user another password and take their second factor away: both are set up anew."""
+    with transaction():
+        user = queries.admin_user(login)
+        if user is None:
+            raise click.BadParameter(f"there is no console user {login!r}")
+        admins.set_password(admin_id=user.id, password=password, must_change=True)
+        second_factor.remove(admin_id=user.id)
+        audit.record(actor=ACTOR, action="admin.reset", subject=ids.encode("adm", user.id))
+    click.echo(f"{login} may sign in with that password and has to change it")
+
+
+def _place(brand: Brand, kind: str, code: str) -> int:
+    places: Any = {"region": queries.regions, "dealer": queries.dealers, "store": queries.stores}[kind](brand.id)
+    found: int | None = next((one.id for one in places if one.code == code), None)
+    if found is None:
+        raise click.BadParameter(f"there is no {kind} {code!r} in that brand")
+    return found
 
 
 @client.command("create")

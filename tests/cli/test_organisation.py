@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from factories import make_world
+
 from app.core import audit, crypto
+from app.core.db import session
 from app.core.transaction import reading
 from app.org import queries as org
 from app.org.rules import ACCOUNT_CONTEXT, API_SECRET_CONTEXT
@@ -52,3 +55,20 @@ def test_mistakes_are_named_and_change_nothing(app):
     with reading():
         assert [brand.code for brand in org.brands()] == ["acme"]
         assert org.admin_user("x") is None
+
+
+def test_a_console_user_of_one_place_and_a_reset(app) -> None:
+    world = make_world()
+    run = app.test_cli_runner().invoke
+    asked = ["admin", "create", "d1", "Dealer", "--brand", world.brand.code, "--password", "long enough pass"]
+    assert run(args=[*asked, "--dealer", "d1"]).exit_code == 0
+    made = org.admin_user("d1")
+    assert made is not None and (made.role, made.dealer_id) == ("dealer", world.dealer.id)
+    assert "already" in run(args=[*asked, "--dealer", "d1"]).output
+    assert "at most one" in run(args=[*asked, "--dealer", "d1", "--store", "S001"]).output
+    assert "no store" in run(args=["admin", "create", "s", "S", *asked[4:], "--store", "S404"]).output
+    assert run(args=["admin", "reset", "d1", "--password", "another long pass"]).exit_code == 0
+    session.expire_all()
+    again = org.admin_user("d1")
+    assert again is not None and again.must_change_password
+    assert "no console user" in run(args=["admin", "reset", "nobody", "--password", "another long pass"]).output
