@@ -1,7 +1,7 @@
 """Linking ids to a person together with everything that hangs on a person: the one way in for every flow.
 
-Two persons who are both members of one brand are not merged: that would be half a merge, as points and coupons of two
-members cannot become one by moving a pointer. Both stay, and a review opens (reason two_members).
+Two persons who are both members of one brand become one when WeChat vouches for it, points and coupons and all. Where
+only a phone or a card says so, both stay, and a review opens (reason two_members): a wallet moves on proof only.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from app.identity.rules import Identity
 from app.members import commands as members
 from app.members import queries as member_queries
 from app.org import queries as org
+
+from .merge import follow
 
 
 def link(
@@ -33,7 +35,7 @@ def link(
         evidence=evidence,
         brand_id=brand_id,
         objection=_objection,
-        follow=_follow,
+        follow=follow,
         passive=passive,
     )
 
@@ -47,8 +49,8 @@ def adopt(*, brand_id: int, person_id: int) -> None:
     held = members.hold(brand_id=brand_id, member_id=member.member_id)
     if held is None or held.guide_id is not None:
         return
-    for follow in channels.follows_of_person(person_id, brand_id=brand_id, active=True):
-        guide = org.guide(follow.guide_id) if follow.guide_id is not None else None
+    for relation in channels.follows_of_person(person_id, brand_id=brand_id, active=True):
+        guide = org.guide(relation.guide_id) if relation.guide_id is not None else None
         if guide is not None and guide.status == "active":
             members.assign_guide(
                 brand_id=brand_id,
@@ -60,9 +62,5 @@ def adopt(*, brand_id: int, person_id: int) -> None:
             return
 
 
-def _objection(winner_id: int, loser_id: int) -> str | None:
-    return "two_members" if member_queries.brands_shared([winner_id, loser_id]) else None
-
-
-def _follow(winner_id: int, loser_id: int) -> None:
-    members.follow_merge(winner_id=winner_id, loser_id=loser_id)
+def _objection(winner_id: int, loser_id: int, weak: bool) -> str | None:
+    return "two_members" if weak and member_queries.brands_shared([winner_id, loser_id]) else None

@@ -23,3 +23,19 @@ class PersonUnknown(NotFound):
 
 class IdentityErased(Conflict):
     code, message = "identity_erased", "These ids belonged to a person who was erased; only they can come back."
+
+
+class ReviewUnknown(NotFound):
+    code, message = "not_found", "There is no such review."
+
+
+class ReviewClosed(Conflict):
+    code, message = "review_closed", "The two are one person already; split the merge instead."
+
+
+class MergeUnknown(NotFound):
+    code, message = "not_found", "There is no such merge."
+
+
+class PersonErased(Conflict):
+    code, message = "person_erased", "The person was erased; who comes back begins anew."

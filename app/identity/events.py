@@ -15,6 +15,7 @@ class Merged(Event):
 
     winner_id: int
     loser_id: int
+    merge_id: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,10 @@ KINDS = ("unionid", "openid", "external_userid", "pending", "mobile", "card", "m
 
 
 class Person(Base):
-    """A human across all brands of the group. The older id wins a merge, so pointers go down and cannot make a ring."""
+    """A human across all brands of the group. The older id wins a merge, so pointers go down and cannot make a ring.
+
+    `erased_at`: they were forgotten; the row has no id any more and nothing is written to it.
+    """
 
     __tablename__ = "person"
     __table_args__ = (
@@ -33,6 +36,7 @@ class Person(Base):
     person_id: Mapped[int] = mapped_column(primary_key=True, default=ids.new_id, autoincrement=False)
     merged_into: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    erased_at: Mapped[datetime | None]
 
 
 class IdentityRow(Base):

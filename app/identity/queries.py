@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
 from app.core import crypto
 from app.core.db import session
 
-from .models import BlockedValue, ErasedIdentity, IdentityReview, IdentityRow, Person
+from .models import BlockedValue, ErasedIdentity, IdentityReview, IdentityRow, Person, PersonMerge
 from .rules import SEAL_CONTEXT, Identity, is_blocked
 
 _ROOT = func.coalesce(Person.merged_into, Person.person_id)
@@ -34,6 +34,11 @@ def resolve(person_id: int) -> int:
     """The living person behind a person id, however often it was merged. Unknown ids resolve to themselves."""
     found = session.scalar(select(_ROOT).where(Person.person_id == person_id))
     return person_id if found is None else found
+
+
+def is_erased(person_id: int) -> bool:
+    """Whether the person behind a living person's id was forgotten."""
+    return session.scalar(select(Person.erased_at).where(Person.person_id == person_id)) is not None
 
 
 def all_ids_of(person_id: int) -> list[int]:
@@ -64,6 +69,16 @@ def identities_of(person_id: int) -> list[Identity]:
         .order_by(IdentityRow.linked_at, IdentityRow.kind, IdentityRow.value)
     )
     return [Identity(row.kind, row.namespace, _plain(row.value, row.sealed_value)) for row in rows]  # type: ignore[arg-type]
+
+
+def first_owners(kind: str, person_ids: Sequence[int]) -> dict[tuple[str, str], int]:
+    """The ids of a kind that were given to these very persons, (namespace, value) -> person; not for mobiles."""
+    rows = session.execute(
+        select(IdentityRow.namespace, IdentityRow.value, IdentityRow.person_id).where(
+            IdentityRow.person_id.in_(person_ids), IdentityRow.kind == kind
+        )
+    )
+    return {(namespace, value): person_id for namespace, value, person_id in rows}
 
 
 def values_of(person_id: int, kind: str, namespace: str) -> list[str]:
@@ -117,14 +132,65 @@ def erased(ids: Iterable[Identity]) -> list[Identity]:
     return [one for one in found if one.key not in owned]
 
 
-def open_review(person_id: int, other_id: int) -> int | None:
-    """The open review about two persons, if there is one."""
-    low, high = sorted((person_id, other_id))
+def review(review_id: int) -> IdentityReview | None:
+    """The review, read afresh."""
+    return session.get(IdentityReview, review_id, populate_existing=True)
+
+
+def between(ones: Sequence[int], others: Sequence[int]) -> ColumnElement[bool]:
+    """The condition on reviews that they are about a person id of one group and one of another."""
+    low, high = IdentityReview.person_a, IdentityReview.person_b
+    return or_(and_(low.in_(ones), high.in_(others)), and_(low.in_(others), high.in_(ones)))
+
+
+def standing_review(person_id: int, other_id: int) -> IdentityReview | None:
+    """What keeps two persons apart, whichever of their ids it names: a decision before an open case."""
     return session.scalar(
-        select(IdentityReview.id)
-        .where(IdentityReview.person_a == low, IdentityReview.person_b == high, IdentityReview.status == "open")
+        select(IdentityReview)
+        .where(between(all_ids_of(person_id), all_ids_of(other_id)), IdentityReview.status != "merged")
+        .order_by(IdentityReview.status, IdentityReview.id)
         .limit(1)
     )
+
+
+def kept_apart(person_id: int, other_id: int) -> bool:
+    """Whether a human decided that two persons are two."""
+    standing = standing_review(person_id, other_id)
+    return standing is not None and standing.status == "kept_apart"
+
+
+def merge_record(merge_id: int) -> PersonMerge | None:
+    """One merge, standing or taken back."""
+    return session.get(PersonMerge, merge_id, populate_existing=True)
+
+
+def merges_of(person_id: int) -> list[PersonMerge]:
+    """The merges that made a person what it is, and those of it that were taken back; newest first."""
+    everyone = all_ids_of(person_id)
+    return list(
+        session.scalars(
+            select(PersonMerge)
+            .where(or_(PersonMerge.loser_id.in_(everyone), PersonMerge.winner_id.in_(everyone)))
+            .order_by(PersonMerge.merge_id.desc())
+        )
+    )
+
+
+def standing_edges(person_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """(loser, winner) of the standing merges in which one of these persons lost."""
+    rows = session.execute(
+        select(PersonMerge.loser_id, PersonMerge.winner_id).where(
+            PersonMerge.loser_id.in_(person_ids), PersonMerge.revoked_at.is_(None)
+        )
+    )
+    return [(loser, winner) for loser, winner in rows]
+
+
+def blocked_values(*, after: tuple[str, str] | None = None, limit: int = 100) -> list[BlockedValue]:
+    """Values that identify nobody by decision, by kind and stored value."""
+    key = tuple_(BlockedValue.kind, BlockedValue.value)
+    statement = select(BlockedValue).order_by(BlockedValue.kind, BlockedValue.value).limit(limit)
+    return list(session.scalars(statement if after is None else statement.where(key > after)))
 
 
 def _plain(value: str, sealed: str | None) -> str:

@@ -115,6 +115,41 @@ def clash(
     return over_limit({**dict.fromkeys(ids), **dict.fromkeys(other)})
 
 
+def proof_clash(ids: Iterable[tuple[str, str, str]], other: Iterable[tuple[str, str, str]]) -> Clash | None:
+    """What proves the owners of two sets of stored keys to be two humans, whoever says otherwise."""
+    mine, theirs = _by_namespace(ids), _by_namespace(other)
+    for kind, namespace in sorted(mine.keys() & theirs.keys()):
+        if kind in PROOF and mine[kind, namespace] != theirs[kind, namespace]:
+            return Clash(f"differing_{kind}", namespace)
+    return None
+
+
+def subtree(root: int, edges: Iterable[tuple[int, int]]) -> set[int]:
+    """A person (or member) and all that was merged into it, by the standing merges (loser, winner)."""
+    below: dict[int, list[int]] = {}
+    for loser, winner in edges:
+        below.setdefault(winner, []).append(loser)
+    found, waiting = {root}, [root]
+    while waiting:
+        fresh = [one for one in below.get(waiting.pop(), ()) if one not in found]
+        found.update(fresh)
+        waiting += fresh
+    return found
+
+
+def masked_phone(phone: str) -> str:
+    """A phone number as guides and pages see it: 138****5678."""
+    digits = phone.lstrip("+")
+    return f"{digits[:3]}****{digits[-4:]}"
+
+
+def shown(identity: Identity) -> str:
+    """An id as a list of ids shows it: a phone masked, of anything else the ends."""
+    if identity.kind == "mobile":
+        return masked_phone(identity.value)
+    return identity.value if len(identity.value) <= 10 else f"{identity.value[:4]}…{identity.value[-4:]}"
+
+
 def over_limit(ids: Iterable[tuple[str, str, str]]) -> Clash | None:
     """Whether one person would have more ids of a kind than a human has."""
     keys = set(ids)

@@ -1,4 +1,4 @@
-"""Writes of members: join, bind, assign a guide, follow a merge of persons."""
+"""Writes of members: join, bind, assign a guide, move a home store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, crypto, ids
@@ -16,7 +16,7 @@ from app.core.outbox import emit
 from app.identity import commands as identity
 
 from . import queries
-from .errors import MemberUnknown, TwoMembers
+from .errors import MemberUnknown
 from .events import Bound, GuideAssigned, HomeStoreMoved, Joined
 from .models import GuideHistory, HomeStoreHistory, Member, MemberNumber, Membership
 from .rules import NAME_CONTEXT, number_from
@@ -51,7 +51,7 @@ def join(
     if existing is not None:
         filled = _fill(existing, {**facts, "gender": gender})
         if "home_store_id" in filled:
-            _note_home(brand_id, existing.member_id, store_id, reason="filled", moved_by=source, at=clock.now())
+            note_home(brand_id, existing.member_id, store_id, reason="filled", moved_by=source, at=clock.now())
         return existing.member_id
     member_id = ids.new_id()
     session.execute(insert(Membership).values(brand_id=brand_id, person_id=root, member_id=member_id))
@@ -69,7 +69,7 @@ def join(
     )
     session.flush()
     if store_id is not None:
-        _note_home(brand_id, member_id, store_id, reason="joined", moved_by=source, at=joined_at or clock.now())
+        note_home(brand_id, member_id, store_id, reason="joined", moved_by=source, at=joined_at or clock.now())
     emit(Joined(brand_id=brand_id, member_id=member_id, person_id=root, source=source, store_id=store_id))
     return member_id
 
@@ -136,7 +136,7 @@ def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int,
         )
     )
     if first_home:
-        _note_home(brand_id, member_id, store_id, reason="guide_assigned", moved_by=reason, at=clock.now())
+        note_home(brand_id, member_id, store_id, reason="guide_assigned", moved_by=reason, at=clock.now())
     emit(
         GuideAssigned(
             brand_id=brand_id,
@@ -167,7 +167,7 @@ def move_home_store(*, brand_id: int, member_id: int, store_id: int, reason: str
         if queries.member(brand_id, member_id) is None:
             raise MemberUnknown()
         return False
-    _note_home(brand_id, member_id, store_id, reason=reason, moved_by=moved_by, at=clock.now())
+    note_home(brand_id, member_id, store_id, reason=reason, moved_by=moved_by, at=clock.now())
     emit(
         HomeStoreMoved(
             brand_id=brand_id, member_id=member_id, person_id=moved.person_id, store_id=store_id, reason=reason
@@ -176,28 +176,8 @@ def move_home_store(*, brand_id: int, member_id: int, store_id: int, reason: str
     return True
 
 
-def follow_merge(*, winner_id: int, loser_id: int) -> None:
-    """Let the loser's memberships be the winner's. Idempotent; raises TwoMembers when both belong to one brand."""
-    if queries.brands_shared([winner_id, loser_id]):
-        raise TwoMembers()
-    # The person is what a membership is spread by, so a row moves by leaving and arriving.
-    moved = session.execute(
-        delete(Membership).where(Membership.person_id == loser_id).returning(Membership.brand_id, Membership.member_id),
-        execution_options={"synchronize_session": False},
-    ).all()
-    for brand_id, member_id in moved:
-        session.execute(insert(Membership).values(brand_id=brand_id, person_id=winner_id, member_id=member_id))
-        session.execute(
-            update(Member)
-            .where(Member.brand_id == brand_id, Member.member_id == member_id)
-            .values(person_id=winner_id),
-            execution_options={"synchronize_session": "fetch"},
-        )
-
-
-def _note_home(
-    brand_id: int, member_id: int, store_id: int | None, *, reason: str, moved_by: str, at: datetime
-) -> None:
+def note_home(brand_id: int, member_id: int, store_id: int | None, *, reason: str, moved_by: str, at: datetime) -> None:
+    """Add a line to the history of a member's home stores."""
     statement = insert(HomeStoreHistory).values(
         brand_id=brand_id,
         member_id=member_id,

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from app.core import hot
 from app.core.db import session
 from app.identity import queries as identity
+from app.identity.rules import subtree
 
-from .models import Member, MemberNumber, Membership
+from .models import GuideHistory, Member, MemberMerge, MemberNumber, Membership
 
 
 def member(brand_id: int, member_id: int) -> Member | None:
@@ -72,6 +73,65 @@ def memberships(person_id: int) -> list[Member]:
     )
 
 
+def member_ids_by_brand(person_id: int) -> dict[int, int]:
+    """The member of each brand that a living person is a member of."""
+    rows = session.execute(select(Membership.brand_id, Membership.member_id).where(Membership.person_id == person_id))
+    return {row.brand_id: row.member_id for row in rows}
+
+
+def all_of_person(brand_id: int, person_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The keys of every member of these living persons in a brand, those merged into another among them."""
+    rows = session.execute(
+        select(Member.brand_id, Member.member_id).where(Member.brand_id == brand_id, Member.person_id.in_(person_ids))
+    )
+    return [(brand, member_id) for brand, member_id in rows]
+
+
+def standing_merges(brand_id: int, member_ids: Sequence[int]) -> list[MemberMerge]:
+    """The merges that stand in which one of these members lost, oldest first."""
+    return list(
+        session.scalars(
+            select(MemberMerge)
+            .where(
+                MemberMerge.brand_id == brand_id,
+                MemberMerge.loser_id.in_(member_ids),
+                MemberMerge.revoked_at.is_(None),
+            )
+            .order_by(MemberMerge.merge_id)
+        )
+    )
+
+
+def below(brand_id: int, member_id: int, member_ids: Sequence[int]) -> set[int]:
+    """A member and those of `member_ids` that were merged into it, by the merges that stand."""
+    edges = [(edge.loser_id, edge.winner_id) for edge in standing_merges(brand_id, member_ids)]
+    return subtree(member_id, edges)
+
+
+def path_up(brand_id: int, member_id: int) -> list[MemberMerge]:
+    """The standing merges from a member up to the living one, in the order to follow them; empty for a living one."""
+    found: list[MemberMerge] = []
+    while edges := standing_merges(brand_id, [found[-1].winner_id if found else member_id]):
+        found.append(edges[0])
+    return found
+
+
+def owned_since(row: Member) -> GuideHistory | None:
+    """How the member came to its present guide; None without a guide, or when nobody noted it."""
+    if row.guide_id is None:
+        return None
+    return session.scalar(
+        select(GuideHistory)
+        .where(
+            GuideHistory.brand_id == row.brand_id,
+            GuideHistory.member_id == row.member_id,
+            GuideHistory.guide_id == row.guide_id,
+        )
+        .order_by(GuideHistory.from_at.desc())
+        .limit(1)
+    )
+
+
 class Standing(NamedTuple):
     """A living person and what they are to a brand: no member, or a member with a status."""
 
@@ -82,7 +142,10 @@ class Standing(NamedTuple):
 
 _STANDING = """
 SELECT living.person_id, member.member_id, member.status
-FROM (SELECT coalesce(merged_into, person_id) AS person_id FROM person WHERE person_id = %(person_id)s) AS living
+FROM (
+    SELECT coalesce(merged_into, person_id) AS person_id FROM person
+    WHERE person_id = %(person_id)s AND erased_at IS NULL
+) AS living
 LEFT JOIN membership ON membership.brand_id = %(brand_id)s AND membership.person_id = living.person_id
 LEFT JOIN member ON member.brand_id = membership.brand_id AND member.member_id = membership.member_id
 """

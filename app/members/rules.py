@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from app.core import crypto
+from app.identity.rules import masked_phone
+
+__all__ = ["NAME_CONTEXT", "NUMBER_DIGITS", "is_number", "masked_phone", "number_from", "same_fact"]
+
 NUMBER_DIGITS = 10
 NAME_CONTEXT = "members.name"
+
+
+def same_fact(column: str, one: Any, other: Any) -> bool:
+    """Whether a fact of two members is the same; names are ciphertexts, and two of one name differ."""
+    if column == "name" and one is not None and other is not None:
+        return crypto.decrypt(one, context=NAME_CONTEXT) == crypto.decrypt(other, context=NAME_CONTEXT)
+    return bool(one == other)
 
 
 def number_from(body: int) -> str:
@@ -15,12 +29,6 @@ def number_from(body: int) -> str:
 def is_number(text: str) -> bool:
     """Whether a text can be a member number."""
     return len(text) == NUMBER_DIGITS and text.isascii() and text.isdigit() and _check_digit(text[:-1]) == int(text[-1])
-
-
-def masked_phone(phone: str) -> str:
-    """A phone number as guides and pages see it: 138****5678."""
-    digits = phone.lstrip("+")
-    return f"{digits[:3]}****{digits[-4:]}"
 
 
 def _check_digit(digits: str) -> int:

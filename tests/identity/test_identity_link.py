@@ -134,12 +134,12 @@ def test_an_objection_leaves_both_persons_as_they_are() -> None:
     one, two = link(OPENID).person_id, link(PHONE).person_id
     asked = []
 
-    def objection(winner: int, loser: int) -> str:
-        asked.append((winner, loser))
+    def objection(winner: int, loser: int, weak: bool) -> str:
+        asked.append((winner, loser, weak))
         return "two_members"
 
     linked = link(OPENID, PHONE, objection=objection)
-    assert asked == [(one, two)] and linked.reason == "two_members" and not linked.merged
+    assert asked == [(one, two, True)] and linked.reason == "two_members" and not linked.merged
     assert queries.person_of(PHONE) == two
 
 

@@ -15,8 +15,8 @@ from app.core.transaction import transaction
 from app.identity import commands as identity
 from app.identity.rules import Identity
 from app.members import commands, queries
-from app.members.errors import MemberUnknown, TwoMembers
-from app.members.models import GuideHistory, Member
+from app.members.errors import MemberUnknown
+from app.members.models import GuideHistory
 from app.members.rules import is_number, masked_phone, number_from
 
 
@@ -103,36 +103,6 @@ def test_an_owning_guide_has_a_history(world) -> None:
     history = session.scalars(select(GuideHistory).order_by(GuideHistory.from_at)).all()
     assert [row.guide_id for row in history] == [world.guides[0].id, world.guides[2].id]
     assert len(events("members.guide_assigned")) == 2
-
-
-def test_a_membership_follows_its_person(world) -> None:
-    with transaction():
-        winner, loser = person("a"), person("b")
-        member_id = commands.join(brand_id=world.brand_id, person_id=loser, source="till")
-    with transaction():
-        identity.link(
-            ids=[Identity("openid", "wx", "a"), Identity("openid", "wx", "b"), Identity("unionid", "o", "u")],
-            source="test",
-            follow=lambda winner_id, loser_id: commands.follow_merge(winner_id=winner_id, loser_id=loser_id),
-        )
-    with transaction():
-        commands.follow_merge(winner_id=winner, loser_id=loser)  # again: nothing left to do
-    for person_id in (winner, loser):
-        assert queries.member_of(world.brand_id, person_id).member_id == member_id
-    assert [member.member_id for member in queries.memberships(loser)] == [member_id]
-    assert session.scalars(select(Member.person_id)).all() == [winner]
-    with transaction():
-        assert commands.join(brand_id=world.brand_id, person_id=loser, source="till") == member_id
-
-
-def test_two_members_of_a_brand_do_not_become_half_of_one(world) -> None:
-    with transaction():
-        one, two = person("a"), person("b")
-        for who in (one, two):
-            commands.join(brand_id=world.brand_id, person_id=who, source="till")
-    assert queries.brands_shared([one, two]) == [world.brand_id]
-    with pytest.raises(TwoMembers), transaction():
-        commands.follow_merge(winner_id=one, loser_id=two)
 
 
 def test_standing_is_one_look(world) -> None:

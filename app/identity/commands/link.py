@@ -1,4 +1,4 @@
-"""Writes of identity: tell that ids belong together, hold a person still, block a value.
+"""Telling that ids belong together.
 
 How `link` stays right when several requests tell overlapping things at once (READ COMMITTED): the persons involved are
 locked in ascending order; who finds that one of them was merged meanwhile, or that a free id was taken meanwhile, rolls
@@ -12,29 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import or_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, crypto
-from app.core import ids as id_maker
 from app.core.db import session
-from app.core.errors import Busy
-from app.core.locks import lock_rows
-from app.core.outbox import emit
 
-from . import queries
-from .errors import IdentityBlocked, IdentityErased, PersonUnknown
-from .events import Merged, ReviewOpened
-from .models import BlockedValue, ErasedIdentity, IdentityReview, IdentityRow, Person, PersonMerge
-from .rules import SEAL_CONTEXT, STRONG, Clash, Identity, clash
-
-TRIES = 10
+from .. import queries
+from ..errors import IdentityBlocked, IdentityErased
+from ..models import IdentityRow
+from ..rules import SEAL_CONTEXT, STRONG, Clash, Identity, clash
+from .parts import Stale, lock_living, new_person, settled
+from .reviews import put_up
+from .unite import Follow, unite
 
 Key = tuple[str, str, str]
-# What else keeps two persons (winner, loser) apart: asked with both locked, answers a reason or None.
-Objection = Callable[[int, int], str | None]
-# What else moves when a loser becomes the winner: called right after, in the same transaction.
-Follow = Callable[[int, int], None]
+# What else keeps two persons (winner, loser) apart: asked with both locked, answers a reason or None. The third
+# argument says that only a weak id, a phone or card, brought them together.
+Objection = Callable[[int, int, bool], str | None]
 
 
 @dataclass(frozen=True)
@@ -49,10 +43,6 @@ class Linked:
     conflict: int | None = None
     reason: str | None = None
     refused: tuple[Identity, ...] = ()
-
-
-class _Stale(Exception):
-    """Somebody changed what this attempt stands on: roll back to the savepoint and look again."""
 
 
 def link(
@@ -83,58 +73,17 @@ def link(
     if not told:
         raise IdentityBlocked()
     anchors = [one for one in told if one.kind in STRONG] or told[:1]
-    for _ in range(TRIES):
+    owners = queries.owners([one.key for one in told])
+    if len(owners) == len(told) and len(set(owners.values())) == 1:
+        return Linked(person_id=owners[told[0].key], refused=tuple(refused))
+
+    def attempt() -> Linked:
         owners = queries.owners([one.key for one in told])
-        if len(owners) == len(told) and len(set(owners.values())) == 1:
-            return Linked(person_id=owners[told[0].key], refused=tuple(refused))
-        attempt = _Attempt(told, anchors, owners, source, dict(evidence or {}), brand_id, objection, follow)
-        try:
-            with session.begin_nested():
-                person_id = attempt.run()
-        except _Stale:
-            continue
-        return Linked(person_id, tuple(attempt.merged), attempt.conflict, attempt.reason, tuple(refused))
-    raise Busy(retry_after=1)
+        work = _Attempt(told, anchors, owners, source, dict(evidence or {}), brand_id, objection, follow)
+        person_id = work.run()
+        return Linked(person_id, tuple(work.merged), work.conflict, work.reason, tuple(refused))
 
-
-def hold(person_id: int) -> int:
-    """Lock the living person behind an id until the transaction ends, and return its id: nobody merges it meanwhile."""
-    for _ in range(TRIES):
-        root = queries.resolve(person_id)
-        try:
-            with session.begin_nested():
-                _lock([root])
-        except _Stale:
-            continue
-        return root
-    raise Busy(retry_after=1)
-
-
-def block(identity: Identity) -> None:
-    """Let a value identify nobody from now on (a store's landline, a shared phone). Links that stand are not undone."""
-    kind, _, value = identity.key
-    session.execute(
-        insert(BlockedValue).values(kind=kind, value=value, created_at=clock.now()).on_conflict_do_nothing()
-    )
-
-
-def entomb(*, ids: Sequence[Identity]) -> None:
-    """Remember ids of a person who is being erased; what was linked by them is the caller's to delete."""
-    if not ids:
-        return
-    rows = [
-        {"kind": one.kind, "namespace": one.namespace, "digest": queries.digest_of(one), "erased_at": clock.now()}
-        for one in sorted(set(ids))
-    ]
-    session.execute(insert(ErasedIdentity).values(rows).on_conflict_do_nothing())
-
-
-def _lock(person_ids: Sequence[int]) -> None:
-    rows = lock_rows(Person, person_ids)
-    if len(rows) != len(set(person_ids)):
-        raise PersonUnknown()
-    if any(row.merged_into is not None for row in rows.values()):
-        raise _Stale
+    return settled(attempt)
 
 
 @dataclass
@@ -154,8 +103,10 @@ class _Attempt:
     def run(self) -> int:
         """Link everything that does not contradict; the person the anchor belongs to."""
         roots = sorted(set(self.owners.values()))
-        _lock(roots)
+        lock_living(roots)
         self.keys = queries.keys_of(roots)
+        if any(key not in self.keys[root] for key, root in self.owners.items()):
+            raise Stale  # an id went to another person while the locks were waited for: a split, a phone exchanged
         self.joining: list[Identity] = []  # free ids that will be written to the anchor's person
         self.apart: list[tuple[Identity, Clash]] = []  # free ids that contradict the anchor's person
         self.root: int | None = None
@@ -164,12 +115,12 @@ class _Attempt:
         for one in self.told:
             if one not in self.anchors:
                 self._take(one, by_phone=True)
-        person_id = self.root if self.root is not None else _new_person()
+        person_id = self.root if self.root is not None else new_person()
         self._write([(one, person_id) for one in self.joining])
         for one, why in self.apart:
-            other = _new_person()
+            other = new_person()
             self._write([(one, other)])
-            self._review(person_id, other, why)
+            self._review(person_id, other, why, one)
         return person_id
 
     def _take(self, one: Identity, *, by_phone: bool) -> None:
@@ -184,13 +135,14 @@ class _Attempt:
         elif self.root is None:
             # Only free ids so far: they join the first person found, unless one of them contradicts.
             if why := clash(mine, self.keys[owner], by_phone=by_phone):
-                self.root = _new_person()
+                self.root = new_person()
                 self.keys[self.root] = set()
-                self._review(self.root, owner, why)
+                self._review(self.root, owner, why, one)
             else:
                 self.root = owner
         elif owner != self.root:
-            self._merge(self.root, owner, one, clash(mine, self.keys[owner], by_phone=by_phone))
+            why = clash(mine, self.keys[owner], by_phone=by_phone)
+            self._merge(self.root, owner, one, why, weak=by_phone)
 
     def _mine(self) -> set[Key]:
         stored = self.keys[self.root] if self.root is not None else set()
@@ -199,55 +151,37 @@ class _Attempt:
     def _living(self, person_id: int) -> int:
         return self.root if self.root is not None and person_id in self.merged else person_id
 
-    def _merge(self, one: int, other: int, by: Identity, why: Clash | None) -> None:
+    def _merge(self, one: int, other: int, by: Identity, why: Clash | None, *, weak: bool) -> None:
         winner, loser = sorted((one, other))
-        if why is None and self.objection is not None and (reason := self.objection(winner, loser)):
+        if why is None and self.objection is not None and (reason := self.objection(winner, loser, weak)):
             why = Clash(reason)
+        if why is None and queries.kept_apart(winner, loser):
+            why = Clash("kept_apart")
         if why is not None:
-            self._review(one, other, why)
+            self._review(one, other, why, by)
             return
-        folded = queries.all_ids_of(loser)[1:]
-        session.execute(
-            update(Person)
-            .where(or_(Person.person_id == loser, Person.merged_into == loser))
-            .values(merged_into=winner),
-            execution_options={"synchronize_session": False},
+        unite(
+            winner_id=winner,
+            loser_id=loser,
+            reason=f"{self.source}: {by.kind}",
+            evidence=self.evidence | {"by": [by.kind, by.namespace]},
+            brand_id=self.brand_id,
+            follow=self.follow,
         )
-        session.add(
-            PersonMerge(
-                winner_id=winner,
-                loser_id=loser,
-                reason=f"{self.source}: {by.kind}",
-                evidence=self.evidence | {"by": [by.kind, by.namespace], "folded": folded},
-            )
-        )
-        session.flush()
-        if self.follow is not None:
-            self.follow(winner, loser)
-        emit(Merged(brand_id=self.brand_id or 0, person_id=winner, winner_id=winner, loser_id=loser))
         self.keys[winner] = self.keys[winner] | self.keys.pop(loser)
         self.root = winner
         self.merged.append(loser)
 
-    def _review(self, one: int, other: int, why: Clash) -> None:
-        low, high = sorted((one, other))
-        review_id = queries.open_review(low, high)
-        if review_id is None:
-            review_id = id_maker.new_id()
-            session.add(
-                IdentityReview(
-                    id=review_id,
-                    brand_id=self.brand_id,
-                    person_a=low,
-                    person_b=high,
-                    reason=why.reason,
-                    evidence=self.evidence | {"source": self.source, "namespace": why.namespace},
-                )
-            )
-            session.flush()
-            emit(ReviewOpened(brand_id=self.brand_id or 0, person_id=one, review_id=review_id, reason=why.reason))
+    def _review(self, one: int, other: int, why: Clash, by: Identity) -> None:
+        review_id, reason = put_up(
+            one,
+            other,
+            reason=why.reason,
+            evidence=self.evidence | {"source": self.source, "namespace": why.namespace, "by": [by.kind, by.namespace]},
+            brand_id=self.brand_id,
+        )
         if self.conflict is None:
-            self.conflict, self.reason = review_id, why.reason
+            self.conflict, self.reason = review_id, reason
 
     def _write(self, rows: Sequence[tuple[Identity, int]]) -> None:
         if not rows:
@@ -267,10 +201,4 @@ class _Attempt:
         ]
         statement = insert(IdentityRow).values(values).on_conflict_do_nothing().returning(IdentityRow.value)
         if len(session.scalars(statement).all()) != len(values):
-            raise _Stale
-
-
-def _new_person() -> int:
-    person_id = id_maker.new_id()
-    session.execute(insert(Person).values(person_id=person_id, created_at=clock.now()))
-    return person_id
+            raise Stale
