@@ -14,9 +14,10 @@ from app.org import queries as org
 from app.org.models import PlatformAccount
 from app.org.rules import ACCOUNT_CONTEXT
 from app.settings import Settings
-from app.wechat.accounts import MiniProgram, WeComApp
+from app.wechat.accounts import MiniProgram, OfficialAccount, WeComApp
 from app.wechat.client import Wire
 from app.wechat.miniprogram import MiniProgramGateway
+from app.wechat.official import OfficialGateway
 from app.wechat.wecom import WeCom
 
 
@@ -63,6 +64,11 @@ def miniprogram(brand_id: int) -> MiniProgramGateway:
     return MiniProgramGateway(mini_program(_account(brand_id, "miniprogram")), _shared().wire)
 
 
+def official(brand_id: int) -> OfficialGateway:
+    """The gateway to the brand's official account."""
+    return OfficialGateway(official_account(_account(brand_id, "official")), _shared().wire)
+
+
 def _account(brand_id: int, kind: str) -> PlatformAccount:
     """The stored account, remembered for a few seconds: a gateway is built for every call."""
     loaded_at, account = _remembered.get((brand_id, kind), (0.0, None))
@@ -98,4 +104,16 @@ def mini_program(account: PlatformAccount) -> MiniProgram:
         push_token=crypto.decrypt(account.callback_token, context=ACCOUNT_CONTEXT),
         push_aes_key=crypto.decrypt(account.callback_aes_key, context=ACCOUNT_CONTEXT),
         api_base=_shared().wechat_api_base,
+    )
+
+
+def official_account(account: PlatformAccount) -> OfficialAccount:
+    """The credentials behind a stored official account."""
+    return OfficialAccount(
+        appid=account.namespace,
+        secret=crypto.decrypt(account.secret, context=ACCOUNT_CONTEXT),
+        push_token=crypto.decrypt(account.callback_token, context=ACCOUNT_CONTEXT),
+        push_aes_key=crypto.decrypt(account.callback_aes_key, context=ACCOUNT_CONTEXT),
+        api_base=_shared().wechat_api_base,
+        oauth_base=_shared().oauth_base,
     )

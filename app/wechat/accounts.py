@@ -45,7 +45,7 @@ class WeComApp:
 
 @dataclass(frozen=True)
 class MiniProgram:
-    """One mini-program (or official account). Values: mp.weixin.qq.com, 开发管理."""
+    """One mini-program. Values: mp.weixin.qq.com, 开发管理."""
 
     appid: str
     secret: str = field(repr=False)
@@ -64,3 +64,10 @@ class MiniProgram:
     @property
     def callback_keys(self) -> CallbackKeys:
         return CallbackKeys(self.push_token, self.push_aes_key, self.appid)
+
+
+@dataclass(frozen=True)
+class OfficialAccount(MiniProgram):
+    """One official account (公众号, a verified service account). Values: mp.weixin.qq.com, 设置与开发."""
+
+    oauth_base: str = OAUTH_BASE

@@ -91,6 +91,12 @@ class LoginBlocked(core.Forbidden):
     code, message = "login_blocked", "WeChat has blocked this user as high risk."
 
 
+class SnapshotUser(core.Forbidden):
+    """WeChat shows the page as a snapshot (快照页) and gave a made-up openid: nobody must become a member by it."""
+
+    code, message = "snapshot_user", "WeChat shows a preview of the page; open it in full to log in."
+
+
 class PhoneCodeInvalid(core.Invalid):
     code, message = "phone_code_invalid", "The phone code is wrong, used or expired."
 

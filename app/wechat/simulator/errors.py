@@ -54,6 +54,7 @@ MESSAGES = {
     45035: "api conflict",
     47001: "data format error",
     47003: "argument invalid",
+    48001: "api unauthorized",
     48002: "api forbidden",
     50001: "redirect_uri unauthorized",
     60011: "no privilege to access/modify contact/party/agent",

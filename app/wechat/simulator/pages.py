@@ -41,7 +41,7 @@ def favicon() -> tuple[str, int]:
 def mini_client() -> str:
     world = engine().world
     with world.lock:
-        minis = [{"appid": m.appid, "name": m.name or m.appid} for m in world.minis]
+        minis = [{"appid": m.appid, "name": m.name or m.appid} for m in world.minis if m.kind == "mini"]
     return render_template(
         "miniprogram.html",
         customer=request.args.get("customer", ""),

@@ -92,7 +92,7 @@ def transfers() -> Response:
 
 @control.post("/codes")
 def codes() -> Response:
-    """A login, phone or OAuth code as Tencent's client would have got it."""
+    """A login, phone, web login or OAuth code as Tencent's client would have got it."""
     values, machine = body(), engine()
     kind = need(values, "kind")
     with machine.world.lock:
@@ -100,6 +100,10 @@ def codes() -> Response:
             code = machine.codes.login(customers_of(values)[0], mini_of(values))
         elif kind == "phone":
             code = machine.codes.phone(customers_of(values)[0], mini_of(values))
+        elif kind == "web":
+            appid = values.get("appid") or machine.directory.default_official()
+            scope, snapshot = values.get("scope", "snsapi_base"), bool(values.get("snapshot"))
+            code = machine.codes.web(customers_of(values)[0], appid, scope, snapshot=snapshot)
         elif kind == "oauth":
             corp_id, scope = corp_of(values), values.get("scope", "snsapi_base")
             if values.get("staff"):
@@ -108,7 +112,7 @@ def codes() -> Response:
                 subject, extra = customers_of(values)[0].id, {"customer": True}
             code = machine.codes.issue("oauth", corp_id, subject, **extra)
         else:
-            raise ControlError("kind is login, phone or oauth")
+            raise ControlError("kind is login, phone, web or oauth")
     return jsonify(code=code)
 
 

@@ -9,7 +9,7 @@ from app.wechat.simulator.engine.tokens import Tokens
 from app.wechat.simulator.engine.world import World
 from app.wechat.simulator.errors import ControlError, WireError
 
-LIFE = {"login": 300, "phone": 300, "oauth": 300, "ticket": 1800, "welcome": 20}
+LIFE = {"login": 300, "phone": 300, "oauth": 300, "web": 300, "web_token": 7200, "ticket": 1800, "welcome": 20}
 KEPT_AFTER = 3600  # seconds a dead code is remembered, so that a second use is told from an invented code
 SWEEP_AT = 5000
 
@@ -30,13 +30,16 @@ class Codes:
             return value
 
     def login(self, customer: Customer, appid: str) -> str:
-        if appid not in self.world.minis:
-            raise ControlError(f"no mini-program {appid}", 404)
+        self._account(appid, "mini")
         return self.issue("login", appid, customer.id)
 
+    def web(self, customer: Customer, appid: str, scope: str = "snsapi_base", *, snapshot: bool = False) -> str:
+        """The code of a web login in an official account; `snapshot`: of a page shown as a preview."""
+        self._account(appid, "official")
+        return self.issue("web", appid, customer.id, scope=scope, snapshot=snapshot)
+
     def phone(self, customer: Customer, appid: str) -> str:
-        if appid not in self.world.minis:
-            raise ControlError(f"no mini-program {appid}", 404)
+        self._account(appid, "mini")
         if not customer.phone:
             raise ControlError("the customer has no phone number", 409)
         return self.issue("phone", appid, customer.id)
@@ -47,11 +50,7 @@ class Codes:
         """Answers without an errcode key on success, as the real server does."""
         world = self.world
         with world.lock:
-            mini = world.minis.get(appid)
-            if mini is None:
-                raise WireError(40013)
-            if mini.secret != secret:
-                raise WireError(40125)
+            mini = self._right(appid, secret, "mini")
             code = self.redeem("login", js_code, receiver=appid)
             customer = world.customers.rows[code.subject]
             openid = customer.openids[appid]
@@ -81,6 +80,72 @@ class Codes:
                     "watermark": {"timestamp": int(world.now()), "appid": mini.appid},
                 }
             }
+
+    def web_token(self, appid: str, secret: str, code_value: str) -> dict[str, Any]:
+        """sns/oauth2/access_token. A silent login names the unionid of followers only, as far as anybody knows."""
+        world = self.world
+        with world.lock:
+            official = self._right(appid, secret, "official")
+            code = self.redeem("web", code_value, receiver=appid)
+            customer = world.customers.rows[code.subject]
+            openid, scope = customer.openids[appid], code.data["scope"]
+            answer = {
+                "access_token": self.issue("web_token", appid, customer.id, scope=scope),
+                "expires_in": LIFE["web_token"],
+                "refresh_token": world.make_id("refresh", 43),
+                "openid": openid,
+                "scope": scope,
+            }
+            if code.data.get("snapshot"):
+                return answer | {"openid": "o" + world.make_id("snapshot", 27), "is_snapshotuser": 1}
+            if customer.unionid and official.platform and scope != "snsapi_base":
+                answer["unionid"] = customer.unionid
+            return answer
+
+    def web_profile(self, token: str, openid: str) -> dict[str, Any]:
+        """sns/userinfo, with the user's own token."""
+        world = self.world
+        with world.lock:
+            code = world.codes.get(token)
+            if code is None or code.kind != "web_token" or code.expires_at <= world.now():
+                raise WireError(40001)
+            customer, official = world.customers.rows[code.subject], world.minis.rows[code.receiver]
+            if code.data["scope"] != "snsapi_userinfo":
+                raise WireError(48001)
+            if customer.openids[official.appid] != openid:
+                raise WireError(40003)
+            answer: dict[str, Any] = {
+                "openid": openid,
+                "nickname": "微信用户",
+                "sex": 0,
+                "headimgurl": "",
+                "privilege": [],
+            }
+            return answer | ({"unionid": customer.unionid} if customer.unionid and official.platform else {})
+
+    def follower(self, official: MiniProgram, openid: str) -> dict[str, Any]:
+        """cgi-bin/user/info: who does not follow the account has no more than an openid."""
+        world = self.world
+        with world.lock:
+            customer = world.customers.get(world.customer_by_openid.get(f"{official.appid}|{openid}", ""))
+            if customer is None:
+                raise WireError(40003)
+            since = world.value(f"follower|{official.appid}|{openid}")
+            if not since:
+                return {"subscribe": 0, "openid": openid, "tagid_list": []}
+            answer = {
+                "subscribe": 1,
+                "openid": openid,
+                "language": "zh_CN",
+                "subscribe_time": int(since),
+                "remark": "",
+                "groupid": 0,
+                "tagid_list": [],
+                "subscribe_scene": "ADD_SCENE_QR_CODE",
+                "qr_scene": 0,
+                "qr_scene_str": "",
+            }
+            return answer | ({"unionid": customer.unionid} if customer.unionid and official.platform else {})
 
     def user_info(self, app: App, code_value: str) -> dict[str, Any]:
         """auth/getuserinfo: a member has `userid`, somebody else `openid` (and `external_userid` for a customer)."""
@@ -123,12 +188,26 @@ class Codes:
         if code is None or code.kind != kind or code.receiver != receiver:
             raise WireError(40029)
         if code.used_at is not None:
-            raise WireError(40163 if kind == "login" else 40029)
+            raise WireError(40163 if kind in ("login", "web") else 40029)
         if code.expires_at <= self.world.now():
             raise WireError(42003 if kind == "oauth" else 40029)
         code.used_at = self.world.now()
         self.world.codes.touch(value)
         return code
+
+    def _account(self, appid: str, kind: str) -> MiniProgram:
+        row = self.world.minis.get(appid)
+        if row is None or row.kind != kind:
+            raise ControlError(f"no {'mini-program' if kind == 'mini' else 'official account'} {appid}", 404)
+        return row
+
+    def _right(self, appid: str, secret: str, kind: str) -> MiniProgram:
+        row = self.world.minis.get(appid)
+        if row is None or row.kind != kind:
+            raise WireError(40013)
+        if row.secret != secret:
+            raise WireError(40125)
+        return row
 
     def _forget_old(self) -> None:
         codes = self.world.codes

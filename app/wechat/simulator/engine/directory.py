@@ -128,10 +128,16 @@ class Directory:
         return corp.corp_id
 
     def default_mini(self) -> str:
-        mini = next(iter(self.world.minis), None)
-        if mini is None:
-            raise ControlError("no mini-program yet: POST /_control/miniprograms first", 409)
-        return mini.appid
+        return self._default("mini", "no mini-program yet: POST /_control/miniprograms first")
+
+    def default_official(self) -> str:
+        return self._default("official", 'no official account yet: POST /_control/miniprograms with kind "official"')
+
+    def _default(self, kind: str, missing: str) -> str:
+        row = next((mini for mini in self.world.minis if mini.kind == kind), None)
+        if row is None:
+            raise ControlError(missing, 409)
+        return row.appid
 
     def staff(self, corp_id: str, userid: str) -> Staff:
         staff = self.world.staff.get(f"{corp_id}|{userid}")

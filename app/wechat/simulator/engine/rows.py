@@ -31,6 +31,7 @@ class MiniProgram:
     original_id: str = ""
     name: str = ""
     platform: str | None = "open"  # Open Platform account; None = not bound, so no unionid
+    kind: str = "mini"  # or "official": an official account (公众号), which has web logins and followers
 
 
 @dataclass
