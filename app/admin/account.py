@@ -140,7 +140,7 @@ def _page(*, uri: str = "", recovery_codes: list[str] | None = None, failed: Siy
 def _picture(uri: str) -> str:
     """The URI as a QR code in SVG: drawn here, so that the seed goes to no other server."""
     drawn = io.BytesIO()
-    segno.make(uri, error="m").save(drawn, kind="svg", scale=5, border=2, xmldecl=False, svgns=False)
+    segno.make(uri, error="m").save(drawn, kind="svg", border=2, omitsize=True, xmldecl=False, svgns=False)
     return drawn.getvalue().decode()
 
 

@@ -21,15 +21,13 @@ POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# Headings and their pages; a page is shown to the roles that scope.ROLES lets in.
 NAVIGATION = (
-    ("console.today", "今日"),
-    ("console.find_members", "会员"),
-    ("console.tasks", "任务"),
-    ("console.campaigns", "券活动"),
-    ("console.stores", "门店"),
-    ("console.sops", "SOP"),
-    ("console.users", "账号权限"),
-    ("console.audit_log", "操作日志"),
+    ("", (("console.today", "今日"),)),
+    ("会员", (("console.find_members", "会员"),)),
+    ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"))),
+    ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),
+    ("系统", (("console.audit_log", "操作日志"),)),
 )
 
 console = APIBlueprint("console", __name__, url_prefix="/console", template_folder="templates", enable_openapi=False)
@@ -72,7 +70,7 @@ def _words() -> dict[str, object]:
     return {
         "me": me,
         "csrf": auth.csrf_token() if me else "",
-        "navigation": [one for one in NAVIGATION if me and me.serves(one[0])],
+        "navigation": [(heading, [one for one in pages if me and me.serves(one[0])]) for heading, pages in NAVIGATION],
         "words": wording,
         "yuan": wording.yuan,
         "local": _local,
