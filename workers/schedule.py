@@ -40,6 +40,8 @@ TABLE = (
     Task("sop.remind", "*/10 * * * *"),
     Task("tiers.review", "20 3 * * *"),
     Task("points.expire", "40 3 * * *"),
+    Task("traits.rebuild", "20 2 * * *"),
+    Task("tags.apply_rules", "25 * * * *"),
     Task("core.invariants", "10 4 * * *"),
     Task("core.forget", "30 4 * * *"),
 )

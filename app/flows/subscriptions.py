@@ -9,6 +9,7 @@ from app.members import events as members
 from app.points import events as points
 from app.privacy import events as privacy
 from app.sales import events as sales
+from app.segments import events as segments
 from app.sop import events as sop
 from app.tiers import events as tiers
 
@@ -21,11 +22,13 @@ from . import (
     fetch_contact,
     guide_notice,
     points_expiry,
+    rule_tags,
     sop_on_event,
     sop_schedule,
     step_coupon,
     tier_benefits,
     tier_review,
+    traits,
     welcome,
 )
 
@@ -63,6 +66,11 @@ def wire() -> None:
     slots.handle("coupons.release_locks", coupons.release_locks)
 
     # segments, content, sop
+    outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
+    outbox.subscribe(segments.TraitsDue, "traits.rebuild_chunk", traits.rebuild_chunk, queue="bulk")
+    outbox.subscribe(segments.TagRuleDue, "tags.apply_chunk", rule_tags.apply_chunk, queue="bulk")
+    slots.handle("traits.rebuild", traits.begin)
+    slots.handle("tags.apply_rules", rule_tags.begin)
     outbox.subscribe(members.Bound, "sop.on_bound", sop_on_event.on_bound)
     outbox.subscribe(members.GuideAssigned, "sop.on_guide_assigned", sop_on_event.on_guide_assigned)
     outbox.subscribe(tiers.Upgraded, "sop.on_upgraded", sop_on_event.on_upgraded)

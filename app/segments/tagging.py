@@ -6,8 +6,8 @@
   stays. What a person took off stays off until the rule's fact has changed: when the member leaves the rule's audience
   the person's refusal has served, and the next time they enter it the tag is put on again.
 - An import (`import`) fills: it puts tags on where no person has spoken, and takes none off.
-- WeCom repeating what stands is no word: so our own writing that comes back as a callback changes nothing. A person of
-  ours repeating what a rule put on makes it a person's.
+- Repeating what stands changes nothing but its time: so our own writing that comes back from WeCom as a callback is no
+  change. A person of ours repeating what a rule put on makes it a person's.
 """
 
 from __future__ import annotations

@@ -121,6 +121,7 @@ def put(
     if not tag_ids:
         return []
     word = _word(True, source, said_by, at, evidence)
+    _hold(brand_id, member_id, tag_ids, word)
     rows = [{"brand_id": brand_id, "member_id": member_id, "tag_id": tag_id, **word} for tag_id in sorted(tag_ids)]
     changed = session.scalars(
         insert(MemberTag)
@@ -146,6 +147,7 @@ def take_off(
 ) -> list[int]:
     """Take tags off a member; returns those whose row this changed."""
     word = _word(False, source, said_by, at, evidence)
+    _hold(brand_id, member_id, tag_ids, word)
     changed = session.scalars(
         update(MemberTag)
         .where(
@@ -170,6 +172,19 @@ def _word(held: bool, source: str, said_by: str, at: datetime | None, evidence: 
         "evidence": evidence,
         "correlation_id": context.correlation_id(),
     }
+
+
+def _hold(brand_id: int, member_id: int, tag_ids: Sequence[int], word: dict[str, Any]) -> None:
+    """Lock what stands; where a person repeats it, renew its time, so that no older word comes after."""
+    mine = (MemberTag.brand_id == brand_id, MemberTag.member_id == member_id, MemberTag.tag_id.in_(tag_ids))
+    session.execute(select(MemberTag.tag_id).where(*mine).order_by(MemberTag.tag_id).with_for_update())
+    if word["source"] in tagging.PERSONS:
+        session.execute(
+            update(MemberTag)
+            .where(*mine, MemberTag.held == word["held"], MemberTag.at < word["at"])
+            .values(at=word["at"]),
+            execution_options={"synchronize_session": False},
+        )
 
 
 def _may_take(held: bool, source: str, at: datetime) -> ColumnElement[bool]:

@@ -27,6 +27,12 @@ WITH asked AS (
   SELECT member_id, count(*) AS orders_count, sum(paid_fen) AS paid_fen, min(paid_at) AS first_paid_at,
     max(paid_at) AS last_paid_at
   FROM bought GROUP BY member_id
+), back AS (
+  SELECT refund.member_id, count(*) AS refunds, sum(refunded_fen) FILTER (WHERE bought.order_id IS NOT NULL) AS fen
+  FROM refund LEFT JOIN bought ON bought.member_id = refund.member_id AND bought.order_id = refund.order_id
+  WHERE brand_id = :brand_id AND refund.member_id = ANY(:members) GROUP BY refund.member_id
+), net AS (
+  SELECT paid.*, paid_fen - coalesce(fen, 0) AS net_fen FROM paid LEFT JOIN back USING (member_id)
 ), last_order AS (
   SELECT DISTINCT ON (member_id) member_id, store_id FROM bought ORDER BY member_id, paid_at DESC, order_id DESC
 ), favourite AS (
@@ -44,16 +50,18 @@ WITH asked AS (
 )
 INSERT INTO member_trait AS old (brand_id, member_id, orders_count, net_paid_fen, avg_fen, refunds, first_paid_at,
   last_paid_at, last_store_id, favourite_category, recency, frequency, monetary, lifecycle, refreshed_at)
-SELECT :brand_id, asked.member_id, coalesce(orders_count, 0), coalesce(paid_fen, 0),
-  coalesce(paid_fen / orders_count, 0), 0, first_paid_at, last_paid_at, last_order.store_id, favourite.category,
+SELECT :brand_id, asked.member_id, coalesce(orders_count, 0), coalesce(net_fen, 0),
+  coalesce(net_fen / orders_count, 0), coalesce(refunds, 0), first_paid_at, last_paid_at, last_order.store_id,
+  favourite.category,
   1 + width_bucket(floor(extract(epoch FROM last_paid_at))::bigint - 1, CAST(:recency AS bigint[])),
   1 + width_bucket(orders_count - 1, CAST(:frequency AS bigint[])),
-  1 + width_bucket(paid_fen::bigint - 1, CAST(:monetary AS bigint[])),
+  1 + width_bucket(net_fen::bigint - 1, CAST(:monetary AS bigint[])),
   CASE WHEN orders_count IS NULL THEN CASE WHEN joined_at > :newcomer THEN 'newcomer' ELSE 'prospect' END
     WHEN last_paid_at <= :lost THEN 'lost' WHEN last_paid_at <= :dormant THEN 'dormant'
     WHEN orders_count > 1 THEN 'active' ELSE 'first' END,
   :as_of
-FROM asked LEFT JOIN paid USING (member_id) LEFT JOIN last_order USING (member_id) LEFT JOIN favourite USING (member_id)
+FROM asked LEFT JOIN net USING (member_id) LEFT JOIN back USING (member_id)
+  LEFT JOIN last_order USING (member_id) LEFT JOIN favourite USING (member_id)
 ON CONFLICT (brand_id, member_id) DO UPDATE SET (orders_count, net_paid_fen, avg_fen, refunds, first_paid_at,
   last_paid_at, last_store_id, favourite_category, recency, frequency, monetary, lifecycle, refreshed_at) =
   (excluded.orders_count, excluded.net_paid_fen, excluded.avg_fen, excluded.refunds, excluded.first_paid_at,
