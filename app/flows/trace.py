@@ -27,7 +27,16 @@ from app.org import queries as org
 from .trace_lines import Step, lines_of
 
 LIMIT = 1000
-_PERSON_COLUMNS = ("person_id", "winner_id", "loser_id", "person_a", "person_b")
+_PERSON_COLUMNS = (
+    "person_id",
+    "winner_id",
+    "loser_id",
+    "person_a",
+    "person_b",
+    "claimant_id",
+    "holder_id",
+)
+_MEMBERS_AS_PERSONS = {"member_merge"}  # its winners and losers are members
 _PLUMBING = {"inbox", "outbox", "delivery", "slot", "audit_log", "person", "membership", "revoked_token"}
 _Key = tuple[int, int]
 _Rows = tuple[str, Sequence[Any]]
@@ -103,12 +112,13 @@ def _person_of(start: str, brand_id: int | None) -> int:
 
 
 def _about(journey: Journey, person_id: int) -> None:
-    """Make the journey that of a person: with all merged into it and the memberships of every brand."""
+    """Make the journey that of a person: with all merged into it and the members of every brand, merged ones too."""
     journey.person_ids = identity.all_ids_of(person_id)
     journey.members = [
-        (member.brand_id, member.member_id)
-        for member in members.memberships(person_id)
-        if journey.brand_id in (None, member.brand_id)
+        key
+        for brand_id in members.member_ids_by_brand(journey.person_ids[0])
+        if journey.brand_id in (None, brand_id)
+        for key in members.all_of_person(brand_id, journey.person_ids[:1])
     ]
 
 
@@ -156,6 +166,9 @@ def _tables() -> list[Table]:
 
 
 def _about_subject(journey: Journey, table: Table) -> ColumnElement[bool]:
+    if table.name in _MEMBERS_AS_PERSONS:
+        pairs = [tuple_(table.columns.brand_id, table.columns[name]) for name in ("winner_id", "loser_id")]
+        return or_(false(), *(pair.in_(journey.members) for pair in pairs if journey.members))
     conditions: list[ColumnElement[bool]] = [
         table.columns[name].in_(journey.person_ids) for name in _PERSON_COLUMNS if name in table.columns
     ]

@@ -22,6 +22,7 @@ _TIMES = (
     "from_at",
     "valid_from",
     "granted_at",
+    "released_at",
     "reserved_at",
 )
 # A later moment of a row that is a step of its own.
@@ -30,6 +31,9 @@ _LATER = {
     "guide_task": (("announced_at", "guide told"), ("done_at", "done")),
     "redemption": (("returned_at", "returned"),),
     "follow": (("changed_at", "changed"),),
+    "person_merge": (("revoked_at", "taken back"),),
+    "member_merge": (("revoked_at", "taken back"),),
+    "identity_review": (("decided_at", "decided"),),
 }
 _FACTS = {
     "inbox": ("source", "kind", "status", "attempts", "last_error"),
@@ -42,6 +46,9 @@ _FACTS = {
     "identity": ("kind", "namespace", "source"),
     "identity_review": ("reason", "status"),
     "person_merge": ("winner_id", "loser_id", "reason", "revoked_at"),
+    "member_merge": ("winner_id", "loser_id", "person_merge_id", "revoked_at"),
+    "identity_release": ("kind", "namespace", "person_id", "reason"),
+    "phone_claim": ("claimant_id", "holder_id", "reason", "status", "tries"),
     "member": ("member_id", "number", "source", "status", "home_store_id", "guide_id"),
     "guide_history": ("guide_id", "store_id", "reason"),
     "follow": ("corp_id", "userid", "status", "state", "add_way"),
@@ -72,6 +79,7 @@ _PUBLIC = {
     "material_id": "mat",
     "segment_id": "seg",
 }
+_OF_MEMBERS = {**_PUBLIC, "winner_id": "mbr", "loser_id": "mbr"}
 _SILENT = {"brand_id", "member_id", "person_id", "welcome_code"}
 _SAME_STORY = timedelta(hours=1)
 _WORK = {"inbox", "delivery", "slot"}
@@ -124,21 +132,25 @@ def _head(table: str) -> str:
 
 def _facts(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
     names = _FACTS.get(table) or [name for name in row if name in _PUBLIC or name in ("kind", "status", "reason")]
+    about_members = table == "member_merge" or str(row.get("name", "")).startswith("members.")
+    public = _OF_MEMBERS if about_members else _PUBLIC
     facts: dict[str, Any] = {}
     for name in names:
         value = row.get(name)
         if isinstance(value, Mapping):
-            facts |= {key: _shown(key, one) for key, one in value.items() if one is not None and key not in _SILENT}
+            facts |= {
+                key: _shown(key, one, public) for key, one in value.items() if one is not None and key not in _SILENT
+            }
         elif value not in (None, ""):
-            facts[name] = _shown(name, value)
+            facts[name] = _shown(name, value, public)
     return facts
 
 
-def _shown(name: str, value: Any) -> Any:
+def _shown(name: str, value: Any, public: Mapping[str, str]) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
-    if name in _PUBLIC and isinstance(value, int):
-        return ids.encode(_PUBLIC[name], value)
+    if name in public and isinstance(value, int):
+        return ids.encode(public[name], value)
     return value
 
 

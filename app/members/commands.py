@@ -100,8 +100,12 @@ def bind(*, brand_id: int, member_id: int, phone_tail: str) -> bool:
 
 
 def hold(*, brand_id: int, member_id: int) -> Member | None:
-    """The member, locked until the transaction ends, so that owner and home store stay what they are read as."""
+    """The living member behind an id, locked until the transaction ends, so that it is not merged, and owner and home
+    store stay what they are read as.
+    """
     found: Member | None = lock_rows(Member, [(brand_id, member_id)]).get((brand_id, member_id))
+    while found is not None and found.merged_into is not None:
+        found = lock_rows(Member, [(brand_id, found.merged_into)]).get((brand_id, found.merged_into))
     return found
 
 

@@ -103,8 +103,8 @@ def find(reach: Reach, text: str) -> list[Line]:
 
 
 def visible(reach: Reach, member_id: int) -> Member | None:
-    """The member, if the reader sees them: the one gate every page about one member goes through."""
-    member = members.member(reach.brand_id, member_id)
+    """The living member behind an id, if the reader sees them: the one gate of every page about one member."""
+    member = members.living(reach.brand_id, member_id)
     return member if member is not None and reach.covers(member.home_store_id) else None
 
 
@@ -170,7 +170,7 @@ def _lines(reach: Reach) -> Any:
         .outerjoin(Tier, and_(Tier.brand_id == MemberTier.brand_id, Tier.tier_id == MemberTier.tier_id))
         .outerjoin(Store, Store.id == Member.home_store_id)
         .outerjoin(Guide, Guide.id == Member.guide_id)
-        .where(Member.brand_id == reach.brand_id, reach.within(Member.home_store_id))
+        .where(Member.brand_id == reach.brand_id, Member.status != "merged", reach.within(Member.home_store_id))
     )
 
 

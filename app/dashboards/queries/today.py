@@ -99,7 +99,7 @@ def _by_name(reach: Reach, day: Day) -> dict[str, _BY_STORE]:
             day,
             Member.home_store_id,
             Member.joined_at,
-            and_(Member.brand_id == brand, Member.status != "erased"),
+            and_(Member.brand_id == brand, Member.status.not_in(("erased", "merged"))),
         ),
         "customers_added": _added(reach, day),
         "tasks_created": _by_store(reach, day, GuideTask.store_id, GuideTask.created_at, tasks),
