@@ -74,7 +74,7 @@ class Coupon(Base):
     """One member's coupon. `seq` counts the member's coupons of the campaign; its uniqueness is the member's limit.
 
     One that came with a merged member has the `origin_member_id` it goes home to, and a new seq after the winner's.
-    `moved` keeps what it was called before: {member id: {"seq": 2, "ref": "benefit:1:once"}} by member it was moved from.
+    `moved` keeps what it was called before, by the member it left: {"123": {"seq": 2, "ref": "benefit:1:once"}}.
     """
 
     __tablename__ = "coupon"

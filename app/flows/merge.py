@@ -49,8 +49,8 @@ def fold(one: merging.Fold) -> None:
 
 
 def unfold(one: merging.Fold) -> None:
-    """Give the loser back what it brought, in every domain, the last first."""
-    for domain in reversed(FOLDS):
+    """Give the loser back what it brought, in every domain."""
+    for domain in FOLDS:
         domain.unfold(brand_id=one.brand_id, winner_id=one.winner_id, loser_id=one.loser_id, merge_id=one.merge_id)
 
 

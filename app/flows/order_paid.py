@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.core import clock
 from app.coupons.queries.orders import redemption_shares
+from app.members import family
 from app.points import commands as points
 from app.points import queries as points_queries
 from app.points.models import GROWTH, POINTS
@@ -50,6 +51,8 @@ def order_paid(
     the source stated. Raises OrderMismatch when something does not add up, OrderChanged for other content.
     """
     check(order, now=clock.now(), totals=totals)
+    if member_id is not None:
+        member_id = family.keep(brand_id=brand_id, member_id=member_id)
     if redemptions:
         member_id = _check_redemptions(brand_id, member_id, order, redemptions)
     recorded = sales.record_order(brand_id=brand_id, member_id=member_id, order=order)
@@ -123,4 +126,4 @@ def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, r
         off[share.line_no] = off.get(share.line_no, 0) + share.discount_fen
     check_discounts(order, off)
     assert member_id is not None
-    return member_id
+    return family.keep(brand_id=brand_id, member_id=member_id)

@@ -14,33 +14,51 @@ from sqlalchemy import select, text, tuple_
 
 from app.core import context, ids
 from app.core.db import session
+from app.members import family
 
 from .errors import NotEnough
 from .models import POINTS, Balance, Journal, Lot
 
+# A cause that one of the members merged into this one has had, with the journal that stayed there.
+_HAD_BEFORE_MERGE = """
+    EXISTS (
+        SELECT FROM member m
+        JOIN journal j ON j.brand_id = m.brand_id AND j.member_id = m.member_id
+        WHERE m.brand_id = :brand_id AND m.merged_into = {member_id}
+          AND j.currency = :currency AND j.kind = '{kind}' AND j.cause = :cause
+    )"""
+
 # Journal, balance, lot and postings in one statement. The unique cause decides whether anything happens at all.
 # What debt swallows never becomes a lot: of the amount, only what lifts the balance above zero can be spent later.
-_EARN = text("""
-WITH entry AS (
+# The member's row is held as `members.family.keep` holds it, so that a merge waits; who was merged a moment ago earns
+# as the one who lives on.
+_EARN = text(f"""
+WITH kept AS (
+    SELECT coalesce(merged_into, member_id) AS member_id FROM member
+    WHERE brand_id = :brand_id AND member_id = :member_id FOR KEY SHARE
+), owner AS (
+    SELECT coalesce((SELECT member_id FROM kept), :member_id) AS member_id
+), entry AS (
     INSERT INTO journal (brand_id, member_id, journal_id, currency, kind, cause, at, correlation_id)
-    VALUES (:brand_id, :member_id, :journal_id, :currency, 'earn', :cause, :at, :correlation_id)
+    SELECT :brand_id, member_id, :journal_id, :currency, 'earn', :cause, CAST(:at AS timestamptz), :correlation_id
+    FROM owner WHERE NOT {_HAD_BEFORE_MERGE.format(member_id="owner.member_id", kind="earn")}
     ON CONFLICT (brand_id, member_id, currency, kind, cause) DO NOTHING
-    RETURNING journal_id
+    RETURNING member_id, journal_id
 ), total AS (
     INSERT INTO balance (brand_id, member_id, currency, amount, floor)
-    SELECT :brand_id, :member_id, :currency, CAST(:amount AS bigint), 0 FROM entry
+    SELECT :brand_id, member_id, :currency, CAST(:amount AS bigint), 0 FROM entry
     ON CONFLICT (brand_id, member_id, currency) DO UPDATE SET amount = balance.amount + excluded.amount
-    RETURNING amount
+    RETURNING member_id, amount
 ), split AS (
-    SELECT greatest(0, least(CAST(:amount AS bigint), amount)) AS kept FROM total
+    SELECT member_id, greatest(0, least(CAST(:amount AS bigint), amount)) AS kept FROM total
 ), new_lot AS (
     INSERT INTO lot (brand_id, member_id, lot_id, journal_id, earned, remaining, expires_at)
-    SELECT :brand_id, :member_id, CAST(:lot_id AS bigint), :journal_id, CAST(:amount AS bigint), kept,
+    SELECT :brand_id, member_id, CAST(:lot_id AS bigint), :journal_id, CAST(:amount AS bigint), kept,
            CAST(:expires_at AS timestamptz)
     FROM split WHERE CAST(:lot_id AS bigint) IS NOT NULL
 ), lines AS (
     INSERT INTO posting (brand_id, member_id, journal_id, line, account, lot_id, amount)
-    SELECT :brand_id, :member_id, :journal_id, part.line, part.account, part.lot_id, part.amount
+    SELECT :brand_id, member_id, :journal_id, part.line, part.account, part.lot_id, part.amount
     FROM split, LATERAL (VALUES
         (1, 'member', CAST(:lot_id AS bigint), kept),
         (2, 'member', NULL, CAST(:amount AS bigint) - kept),
@@ -52,7 +70,7 @@ SELECT amount FROM total
 """)
 
 # The guard is the UPDATE's own condition, the CHECK behind it and the unique cause; lots go earliest expiry first.
-_SPEND = text("""
+_SPEND = text(f"""
 WITH total AS (
     UPDATE balance SET amount = amount - :amount
     WHERE brand_id = :brand_id AND member_id = :member_id AND currency = :currency AND amount - :amount >= floor
@@ -61,6 +79,7 @@ WITH total AS (
         WHERE brand_id = :brand_id AND member_id = :member_id AND currency = :currency
           AND kind = 'spend' AND cause = :cause
       )
+      AND NOT {_HAD_BEFORE_MERGE.format(member_id=":member_id", kind="spend")}
     RETURNING amount
 ), entry AS (
     INSERT INTO journal (brand_id, member_id, journal_id, currency, kind, cause, at, correlation_id)
@@ -134,7 +153,8 @@ def earn(
     """Give a member points or growth, once per cause; the balance afterwards, None when the cause has earned before.
 
     An amount of zero is journalled as well (without postings): it proves that its cause was dealt with. The balance
-    row stays locked until the transaction ends.
+    row stays locked until the transaction ends. Who was merged into another earns as that other, and a cause counts
+    once for all who are one.
     """
     _check(amount, at_least=0)
     balance: int | None = session.scalar(
@@ -152,9 +172,11 @@ def earn(
 def spend(*, brand_id: int, member_id: int, currency: str = POINTS, amount: int, cause: str, at: datetime) -> bool:
     """Take points from a member, once per cause, from the lots that expire first; False when it was done before.
 
-    Points that expired by `at` are booked out first and cannot be spent. Raises NotEnough below the floor.
+    Points that expired by `at` are booked out first and cannot be spent. Raises NotEnough below the floor. Who was
+    merged into another spends as that other, and a cause counts once for all who are one.
     """
     _check(amount, at_least=1)
+    member_id = family.keep(brand_id=brand_id, member_id=member_id)
     expire(brand_id=brand_id, member_ids=[member_id], at=at)
     entry = _entry(brand_id, member_id, currency, cause, at)
     if session.execute(_SPEND, {**entry, "amount": amount}).first() is not None:
@@ -162,7 +184,7 @@ def spend(*, brand_id: int, member_id: int, currency: str = POINTS, amount: int,
     known = session.scalar(
         select(Journal.journal_id).where(
             Journal.brand_id == brand_id,
-            Journal.member_id == member_id,
+            Journal.member_id.in_(family.family(brand_id, member_id).homes),
             Journal.currency == currency,
             Journal.kind == "spend",
             Journal.cause == cause,

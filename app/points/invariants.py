@@ -21,7 +21,24 @@ INVARIANTS: dict[str, str] = {
         ) s USING (brand_id, member_id, currency)
         WHERE coalesce(b.amount, 0) <> coalesce(s.amount, 0)
     """,
-    "balance_not_below_floor": "SELECT brand_id, member_id, currency FROM balance WHERE amount < floor",
+    "balance_not_below_floor": "SELECT brand_id, member_id, currency FROM balance WHERE amount < floor - owed",
+    "transfers_balance_between_two_members": """
+        SELECT j.brand_id, j.currency, least(j.member_id, j.other_member_id), greatest(j.member_id, j.other_member_id)
+        FROM journal j
+        JOIN posting p USING (brand_id, member_id, journal_id)
+        WHERE j.kind = 'merge' AND p.account = 'merged'
+        GROUP BY 1, 2, 3, 4
+        HAVING sum(p.amount) <> 0
+    """,
+    # What a transferred growth journal stands for is counted once: at one member, as much as it first gave.
+    "growth_is_counted_once": """
+        SELECT j.brand_id, coalesce(j.origin_member_id, j.member_id), coalesce(j.origin_journal_id, j.journal_id)
+        FROM journal j
+        JOIN posting p USING (brand_id, member_id, journal_id)
+        WHERE j.currency = 'growth' AND j.kind = 'merge' AND p.account = 'member'
+        GROUP BY 1, 2, 3
+        HAVING sum(p.amount) <> 0
+    """,
     "lots_sum_to_balance": """
         SELECT brand_id, member_id
         FROM (SELECT brand_id, member_id, amount FROM balance WHERE currency = 'points') b
@@ -52,7 +69,8 @@ INVARIANTS: dict[str, str] = {
           AND EXISTS (SELECT FROM earn_rule r WHERE r.brand_id = o.brand_id)
           AND NOT EXISTS (
             SELECT FROM journal j
-            WHERE j.brand_id = o.brand_id AND j.member_id = o.member_id AND j.currency = c.currency
+            WHERE j.brand_id = o.brand_id AND j.member_id IN (o.member_id, o.origin_member_id)
+              AND j.currency = c.currency
               AND j.kind = 'earn' AND j.cause = 'order:' || o.order_id
           )
         UNION ALL
@@ -61,7 +79,7 @@ INVARIANTS: dict[str, str] = {
         WHERE j.kind = 'earn' AND j.cause LIKE 'order:%'
           AND NOT EXISTS (
             SELECT FROM sales_order o
-            WHERE o.brand_id = j.brand_id AND o.member_id = j.member_id AND NOT o.walk_in
+            WHERE o.brand_id = j.brand_id AND j.member_id IN (o.member_id, o.origin_member_id) AND NOT o.walk_in
               AND 'order:' || o.order_id = j.cause
           )
     """,

@@ -70,11 +70,14 @@ class Posting(Base):
 
 
 class Balance(Base):
-    """The sum of a member's postings, and the row every writer locks first. A floor below zero allows debt."""
+    """The sum of a member's postings, and the row every writer locks first. A floor below zero allows debt.
+
+    `owed`: how far below the floor a merge brought it, with the debt of the member who came; nothing is spent there.
+    """
 
     __tablename__ = "balance"
     __table_args__ = (
-        CheckConstraint("amount >= floor", name="floor"),
+        CheckConstraint("amount >= floor - owed AND owed >= 0", name="floor"),
         CheckConstraint("currency IN ('points', 'growth')", name="currency"),
         distribution("member_id", merge="transfers"),
     )
@@ -84,6 +87,7 @@ class Balance(Base):
     currency: Mapped[str] = mapped_column(primary_key=True)
     amount: Mapped[int]
     floor: Mapped[int] = mapped_column(default=0, server_default="0")
+    owed: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class Lot(Base):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select, tuple_
 
 from app.core.db import session
+from app.members import family
 from app.org.models import Brand
 
 from .models import GROWTH, POINTS, Balance, EarnRule, Journal, Lot, Posting
@@ -76,13 +77,13 @@ def growth_of(brand_id: int, member_ids: Sequence[int], since: datetime) -> dict
 
 
 def earned_by_order(brand_id: int, member_id: int, order_id: int) -> dict[str, int]:
-    """What one order earned: `{"points": n, "growth": n}`."""
+    """What one order earned: `{"points": n, "growth": n}`, wherever its member was merged since."""
     rows = session.execute(
         select(Journal.currency, func.sum(Posting.amount))
         .join(Posting, _JOIN)
         .where(
             Journal.brand_id == brand_id,
-            Journal.member_id == member_id,
+            Journal.member_id.in_(family.family(brand_id, member_id).homes),
             Journal.kind == "earn",
             Journal.cause == order_cause(order_id),
         )

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.core import clock, context, ids, outbox
 from app.core.db import session
+from app.members import family
 
 from .errors import OrderChanged
 from .events import OrderPaid
@@ -51,7 +52,7 @@ def record_order(*, brand_id: int, member_id: int | None, order: OrderData) -> R
         .returning(OrderNumber.order_id)
     )
     if claimed is None:
-        return _recorded(brand_id, order, digest)
+        return _recorded(brand_id, member_id, order, digest)
     owner = {"brand_id": brand_id, "member_id": key, "order_id": order_id}
     session.execute(
         insert(_ORDER).values(
@@ -86,7 +87,7 @@ def record_order(*, brand_id: int, member_id: int | None, order: OrderData) -> R
     return Recorded(order_id, key, True)
 
 
-def _recorded(brand_id: int, order: OrderData, digest: bytes) -> Recorded:
+def _recorded(brand_id: int, member_id: int | None, order: OrderData, digest: bytes) -> Recorded:
     found = session.execute(
         select(OrderNumber.order_id, OrderNumber.member_id, OrderNumber.content_hash).where(
             OrderNumber.brand_id == brand_id,
@@ -94,6 +95,13 @@ def _recorded(brand_id: int, order: OrderData, digest: bytes) -> Recorded:
             OrderNumber.order_no == order.order_no,
         )
     ).one()
-    if found.content_hash != digest:
+    if found.content_hash != digest and not _was_another_then(brand_id, member_id, order, found.content_hash):
         raise OrderChanged(order_no=order.order_no)
     return Recorded(found.order_id, found.member_id, False)
+
+
+def _was_another_then(brand_id: int, member_id: int | None, order: OrderData, digest: bytes) -> bool:
+    """Whether only the member differs, and is one who has been merged with the other, or parted from them, since."""
+    if member_id is None:
+        return False
+    return any(content_hash(order, one) == digest for one in family.related(brand_id, member_id))

@@ -47,8 +47,8 @@ class TierPolicy(Base):
 class MemberTier(Base):
     """A span of time in which a member has a tier. Spans never overlap; the one without an end is the present.
 
-    `merge_id`: the merge of members that ended the span, or began it when the reason is `merge`. A split takes back
-    what its merge did, so a merged member has no present span and one who was parted has the former again.
+    `begun_by` and `ended_by`: the merge of members that began or ended the span, if one did. A split takes back what
+    its merge did, so a merged member has no present span, and one who was parted has the former again.
     """
 
     __tablename__ = "member_tier"
@@ -77,7 +77,8 @@ class MemberTier(Base):
     valid_to: Mapped[datetime | None]
     reason: Mapped[str]
     correlation_id: Mapped[str] = mapped_column(index=True)
-    merge_id: Mapped[int | None]
+    begun_by: Mapped[int | None]
+    ended_by: Mapped[int | None]
 
 
 class Benefit(Base):

@@ -86,7 +86,11 @@ def upgrade() -> None:
     for column in ("origin_journal_id", "other_member_id", "merge_id"):
         op.add_column("journal", sa.Column(column, sa.BigInteger()))
     op.add_column("coupon", sa.Column("moved", postgresql.JSONB(astext_type=sa.Text())))
-    op.add_column("member_tier", sa.Column("merge_id", sa.BigInteger()))
+    for column in ("begun_by", "ended_by"):
+        op.add_column("member_tier", sa.Column(column, sa.BigInteger()))
+    op.add_column("balance", sa.Column("owed", sa.BigInteger(), server_default="0", nullable=False))
+    op.drop_constraint(op.f("ck_balance_floor"), "balance", type_="check")
+    op.create_check_constraint(op.f("ck_balance_floor"), "balance", "amount >= floor - owed AND owed >= 0")
     _check("journal", "kind", f"{_KINDS}, 'merge'")
     op.create_check_constraint(op.f("ck_journal_merge"), "journal", "(kind = 'merge') = (merge_id IS NOT NULL)")
     _check("posting", "account", f"{_ACCOUNTS}, 'merged'")
@@ -104,7 +108,11 @@ def downgrade() -> None:
     _check("posting", "account", _ACCOUNTS)
     op.drop_constraint(op.f("ck_journal_merge"), "journal", type_="check")
     _check("journal", "kind", _KINDS)
-    op.drop_column("member_tier", "merge_id")
+    op.drop_constraint(op.f("ck_balance_floor"), "balance", type_="check")
+    op.create_check_constraint(op.f("ck_balance_floor"), "balance", "amount >= floor")
+    op.drop_column("balance", "owed")
+    for column in ("ended_by", "begun_by"):
+        op.drop_column("member_tier", column)
     op.drop_column("coupon", "moved")
     for column in ("merge_id", "other_member_id", "origin_journal_id"):
         op.drop_column("journal", column)

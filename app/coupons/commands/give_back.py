@@ -20,21 +20,11 @@ def give_back(*, brand_id: int, redemption_id: int) -> Redemption:
     Its lines and amounts stay as they were; `returned_at` says that they no longer count.
     """
     row = queries.redemption(brand_id, redemption_id)
-    now = clock.now()
-    undone = session.execute(
-        update(Redemption)
-        .where(
-            Redemption.brand_id == brand_id,
-            Redemption.member_id == row.member_id,
-            Redemption.redemption_id == redemption_id,
-            Redemption.returned_at.is_(None),
-        )
-        .values(returned_at=now)
-        .returning(Redemption.redemption_id),
-        execution_options={"synchronize_session": False},
-    ).one_or_none()
-    if undone is None:
-        raise RedemptionReturned()
+    if not _undo(row):
+        # A merge of members may have moved it between the two statements; then it is looked up where it is now.
+        was, row = row.member_id, queries.redemption(brand_id, redemption_id)
+        if row.member_id == was or not _undo(row):
+            raise RedemptionReturned()
     # The redemption was live and is locked by us, so the coupon is redeemed: anything else is a bug and rolls back.
     campaign_id = session.execute(
         update(Coupon)
@@ -69,3 +59,19 @@ def give_back(*, brand_id: int, redemption_id: int) -> Redemption:
     )
     session.refresh(row)
     return row
+
+
+def _undo(row: Redemption) -> bool:
+    undone = session.execute(
+        update(Redemption)
+        .where(
+            Redemption.brand_id == row.brand_id,
+            Redemption.member_id == row.member_id,
+            Redemption.redemption_id == row.redemption_id,
+            Redemption.returned_at.is_(None),
+        )
+        .values(returned_at=clock.now())
+        .returning(Redemption.redemption_id),
+        execution_options={"synchronize_session": False},
+    ).one_or_none()
+    return undone is not None

@@ -9,6 +9,7 @@ from sqlalchemy import and_, or_, update
 from app.core import clock
 from app.core.db import session
 from app.core.errors import Busy
+from app.members import family
 
 from .. import queries, rules
 from ..models import Coupon
@@ -24,7 +25,7 @@ def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: 
     """
     now = clock.now()
     coupon = queries.owned(brand_id, member_id, coupon_id)
-    was = coupon.status
+    member_id, was = coupon.member_id, coupon.status
     rules.check_usable(
         status=was,
         valid_from=coupon.valid_from,
@@ -59,6 +60,7 @@ def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: 
 
 def release(*, brand_id: int, member_id: int, coupon_id: int, order_no: str) -> bool:
     """Let go what an order holds; False when it holds nothing (redeemed, timed out and taken, never held)."""
+    member_id = family.keep(brand_id=brand_id, member_id=member_id)
     changed = session.execute(
         update(Coupon)
         .where(

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from app.core import clock, hot, ids
 from app.core.db import session
 from app.core.errors import Busy
+from app.members import family
 
 from .. import codes, queries, rules
 from ..errors import CampaignClosed, CampaignPaused, CampaignUnknown, LimitReached, SoldOut
@@ -27,22 +28,36 @@ from . import parts
 from .parts import Key
 
 # Sold-out, paused and over the limit are answered from this read alone. Stripes are 16-bit numbers.
+# Who was merged into another takes as that other, under that one's limit.
 _LOOK = """
 SELECT k.status, k.claimable, k.version,
        (SELECT coalesce(max(seq), 0) FROM coupon c
-        WHERE c.brand_id = k.brand_id AND c.member_id = %(member_id)s::bigint AND c.campaign_id = k.campaign_id),
+        WHERE c.brand_id = k.brand_id AND c.member_id = owner.member_id AND c.campaign_id = k.campaign_id),
        (SELECT array_agg(s.stripe ORDER BY s.stripe) FROM campaign_stock s
-        WHERE s.campaign_id = k.campaign_id AND s.issued < s.quota)
-FROM campaign k WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
+        WHERE s.campaign_id = k.campaign_id AND s.issued < s.quota),
+       owner.member_id
+FROM campaign k
+CROSS JOIN (
+  SELECT coalesce((SELECT merged_into FROM member
+                   WHERE brand_id = %(brand_id)s::bigint AND member_id = %(member_id)s::bigint),
+                  %(member_id)s::bigint) AS member_id
+) owner
+WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
 """
 
 # A second coupon of the same member at the same moment breaks on the uniqueness of seq, which takes the stock back too.
+# The member's row is held as `members.family.keep` holds it: a merge waits for the claim, and a claim that waited for
+# a merge finds nothing to take here and looks again.
 _TAKE = f"""
-stock AS (
+holder AS (
+  SELECT merged_into FROM member
+  WHERE brand_id = %(brand_id)s::bigint AND member_id = %(member_id)s::bigint FOR KEY SHARE
+), stock AS (
   UPDATE campaign_stock s SET issued = s.issued + 1
   WHERE s.campaign_id = %(campaign_id)s::bigint AND s.stripe = %(stripe)s::smallint AND s.issued < s.quota
     AND EXISTS (SELECT FROM campaign k WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = s.campaign_id
                 AND k.status = 'active' AND k.version = %(version)s::int)
+    AND NOT EXISTS (SELECT FROM holder WHERE merged_into IS NOT NULL)
     AND {{condition}}
   RETURNING s.campaign_id
 ), taken AS (
@@ -69,13 +84,16 @@ _TRIES = 20
 
 
 class Look(NamedTuple):
-    """A campaign as the statement will want it: its state, the member's coupons so far, stripes with stock."""
+    """A campaign as the statement will want it: its state, the member's coupons so far, stripes with stock, and whose
+    the coupon will be: the member, or the one it was merged into.
+    """
 
     status: str
     claimable: bool
     version: int
     taken: int
     stripes: list[int] | None
+    member_id: int
 
 
 class Taken(NamedTuple):
@@ -110,7 +128,7 @@ def _claim(brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken |
     if not look.claimable:
         raise CampaignUnknown()
     terms = queries.terms(brand_id, campaign_id, look.version)
-    taken, parameters = _prepare(look, terms, brand_id, member_id, campaign_id, source="self", source_ref=None)
+    taken, parameters = _prepare(look, terms, brand_id, campaign_id, source="self", source_ref=None)
     parameters |= {
         "key_scope": key.scope,
         "key": key.key,
@@ -130,6 +148,7 @@ def issue(
     guide_id: int | None = None,
 ) -> int:
     """Give a member a coupon in the open transaction; returns its id, the same one for the same (source, source_ref).
+    Who was merged into another is given it as that other.
 
     Stock and limit hold as for a claim: SoldOut, LimitReached, CampaignPaused, CampaignClosed are raised with the
     transaction still usable.
@@ -138,7 +157,7 @@ def issue(
         given = session.scalar(
             select(Coupon.coupon_id).where(
                 Coupon.brand_id == brand_id,
-                Coupon.member_id == member_id,
+                Coupon.member_id.in_(family.family(brand_id, member_id).homes),
                 Coupon.source == source,
                 Coupon.source_ref == source_ref,
             )
@@ -149,7 +168,7 @@ def issue(
         # Through the session, as the campaign may be as new as this transaction.
         terms = queries.version_terms(brand_id, campaign_id, look.version)
         taken, parameters = _prepare(
-            look, terms, brand_id, member_id, campaign_id, source=source, source_ref=source_ref, guide_id=guide_id
+            look, terms, brand_id, campaign_id, source=source, source_ref=source_ref, guide_id=guide_id
         )
         try:
             with session.begin_nested():
@@ -176,7 +195,6 @@ def _prepare(
     look: Look,
     terms: rules.Terms,
     brand_id: int,
-    member_id: int,
     campaign_id: int,
     *,
     source: str,
@@ -199,7 +217,7 @@ def _prepare(
     coupon_id = ids.new_id()
     told = Issued(
         brand_id=brand_id,
-        member_id=member_id,
+        member_id=look.member_id,
         coupon_id=coupon_id,
         campaign_id=campaign_id,
         source=source,
@@ -209,7 +227,7 @@ def _prepare(
     parameters |= {
         "campaign_id": campaign_id,
         "version": look.version,
-        "stripe": _stripe(look.stripes, member_id),
+        "stripe": _stripe(look.stripes, look.member_id),
         "coupon_id": coupon_id,
         "seq": look.taken + 1,
         "code": codes.new_code(),

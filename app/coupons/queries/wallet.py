@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, func, select
 
 from app.core import clock
 from app.core.db import session
+from app.members import family
 
 from ..errors import CouponUnknown
 from ..models import Campaign, Coupon, CouponEvent
@@ -65,8 +66,13 @@ def card(brand_id: int, member_id: int, coupon_id: int) -> Card:
 
 
 def owned(brand_id: int, member_id: int, coupon_id: int) -> Coupon:
-    """One of a member's coupons as its row; CouponUnknown for anybody else's."""
+    """One of a member's coupons as its row; CouponUnknown for anybody else's.
+
+    A member who was merged into another a moment ago finds it there.
+    """
     row = session.get(Coupon, (brand_id, member_id, coupon_id), populate_existing=True)
+    if row is None and (now_id := family.living_id(brand_id, member_id)) != member_id:
+        row = session.get(Coupon, (brand_id, now_id, coupon_id), populate_existing=True)
     if row is None:
         raise CouponUnknown()
     return row

@@ -31,16 +31,11 @@ def complete(*, brand_id: int, task_id: int, guide_id: int, evidence: Mapping[st
 
     The task must be the guide's own, or of the store whose manager they are; any other is unknown to them.
     """
-    found = session.execute(
-        select(GuideTask.member_id, GuideTask.step_id, GuideTask.period).where(
-            GuideTask.brand_id == brand_id, GuideTask.task_id == task_id
-        )
-    ).one_or_none()
     guide = org.guide(guide_id)
-    if found is None or guide is None:
+    # A merge of members may move it while it is being looked for; then it is looked for once more.
+    task = _locked(brand_id, task_id) or _locked(brand_id, task_id)
+    if task is None or guide is None:
         raise TaskUnknown()
-    # Locked by its whole key, which lives on one node of a distributed database.
-    task = session.get_one(GuideTask, (brand_id, *found), with_for_update=True, populate_existing=True)
     manages = guide.role == "store_manager" and guide.store_id == task.store_id
     if task.guide_id != guide.id and not manages:
         raise TaskUnknown()
@@ -70,3 +65,15 @@ def complete(*, brand_id: int, task_id: int, guide_id: int, evidence: Mapping[st
         )
     )
     return Completed(task_id, new=True)
+
+
+def _locked(brand_id: int, task_id: int) -> GuideTask | None:
+    found = session.execute(
+        select(GuideTask.member_id, GuideTask.step_id, GuideTask.period).where(
+            GuideTask.brand_id == brand_id, GuideTask.task_id == task_id
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    # Locked by its whole key, which lives on one node of a distributed database.
+    return session.get(GuideTask, (brand_id, *found), with_for_update=True, populate_existing=True)
