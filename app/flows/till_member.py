@@ -13,6 +13,7 @@ from app.members import queries as members_queries
 from app.members.models import Member
 
 from . import people
+from .mall_account import DEFAULT_SYSTEM, mall_identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +71,26 @@ def open_card(
 
 
 def find_member(
-    brand_id: int, *, number: str | None = None, phone: str | None = None, card_no: str | None = None
+    brand_id: int,
+    *,
+    number: str | None = None,
+    phone: str | None = None,
+    card_no: str | None = None,
+    mall_account: str | None = None,
+    mall_system: str = DEFAULT_SYSTEM,
 ) -> Member | None:
-    """The living member a till means by a member number, a phone or a card, the first of them that is given."""
+    """The living member a till or mall means by a member number, a phone, a card or a mall account: the first of them
+    that is given.
+    """
     if number is not None:
         found = members_queries.by_number(brand_id, number)
-    elif phone is not None or card_no is not None:
-        one = mobile(phone) if phone is not None else card_identity(brand_id, card_no or "")
+    elif phone is not None or card_no is not None or mall_account is not None:
+        if phone is not None:
+            one = mobile(phone)
+        elif card_no is not None:
+            one = card_identity(brand_id, card_no)
+        else:
+            one = mall_identity(brand_id, mall_account or "", mall_system)
         person_id = identity_queries.person_of(one)
         found = None if person_id is None else members_queries.member_of(brand_id, person_id)
     else:

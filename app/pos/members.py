@@ -6,6 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import AwareDateTime, Boolean, Date, Integer, Nested, String
+from apiflask.validators import Regexp
 from flask import g
 from marshmallow import ValidationError, validates_schema
 
@@ -25,6 +26,7 @@ from app.tiers import queries as tiers
 
 from .auth import idempotency_key, signed
 from .checked import Text
+from .mall import SYSTEM
 
 blueprint = APIBlueprint("pos_members", __name__, url_prefix="/api/pos/v1/members", tag="pos")
 
@@ -68,11 +70,13 @@ class MemberQuery(Schema):
     phone = Text(32)
     number = Text(32)
     card_no = Text(64)
+    mall_account = Text(64)
+    mall_system = String(validate=Regexp(rf"^{SYSTEM}\Z"), metadata={"description": "Of mall_account; default mall."})
 
     @validates_schema
     def _names_someone(self, data: dict[str, Any], **_: Any) -> None:
-        if len(data) != 1:
-            raise ValidationError("Exactly one of phone, number, card_no is needed.")
+        if len(data.keys() - {"mall_system"}) != 1:
+            raise ValidationError("Exactly one of phone, number, card_no, mall_account is needed.")
 
 
 class MemberTier(Schema):
@@ -129,7 +133,7 @@ def open_store_card(json_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.output(MemberOut)
 @blueprint.doc(summary="Look a member up", security=SECURITY, responses=[401, 404])
 def look_up(query_data: dict[str, str]) -> dict[str, Any]:
-    """By phone, member number or card; names and phones come back masked."""
+    """By phone, member number, card or mall account; names and phones come back masked."""
     with transaction():
         member = find_member(g.client.brand_id, **query_data)
         if member is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, String
-from apiflask.validators import Length, OneOf
+from apiflask.validators import Length, OneOf, Regexp
 from flask import g
 from marshmallow import ValidationError, validates_schema
 
@@ -23,6 +23,7 @@ from app.sales.rules import LineData, OrderData
 
 from .auth import idempotency_key, signed
 from .checked import Many, Text, Whole
+from .mall import SYSTEM
 
 blueprint = APIBlueprint("orders", __name__, url_prefix="/api/pos/v1/orders", tag="pos")
 
@@ -40,14 +41,16 @@ class GuideUnknown(Invalid):
 
 
 class MemberRef(Schema):
-    number = Text(32, metadata={"description": "The member number; it goes before phone, and phone before card_no."})
+    number = Text(32, metadata={"description": "Before phone, phone before card_no, card_no before mall_account."})
     phone = Text(32)
     card_no = Text(64)
+    mall_account = Text(64)
+    mall_system = String(validate=Regexp(rf"^{SYSTEM}\Z"), metadata={"description": "Of mall_account; default mall."})
 
     @validates_schema
     def _names_someone(self, data: dict[str, Any], **_: Any) -> None:
-        if not data:
-            raise ValidationError("One of number, phone, card_no is needed.")
+        if not data.keys() - {"mall_system"}:
+            raise ValidationError("One of number, phone, card_no, mall_account is needed.")
 
 
 class OrderLineIn(Schema):
