@@ -76,6 +76,7 @@ _WECOM = _table(
             40008: "message_type",
             40029: "code_invalid",
             40058: "parameter",
+            40050: "chat_unknown",
             40066: "department_list",
             40068: "tag_unknown",
             40071: "tag_exists",

@@ -10,6 +10,7 @@ from app.wechat.simulator.engine.codes import Codes
 from app.wechat.simulator.engine.contacts import Contacts
 from app.wechat.simulator.engine.directory import Directory
 from app.wechat.simulator.engine.faults import Faults
+from app.wechat.simulator.engine.groups import Groups
 from app.wechat.simulator.engine.journal import Journal
 from app.wechat.simulator.engine.mass import MassSends
 from app.wechat.simulator.engine.messages import Messages
@@ -42,6 +43,7 @@ class Engine:
         self.tags = Tags(self.world)
         self.ways = Ways(self.world)
         self.contacts = Contacts(self.world, self.directory, self.codes, self.tags)
+        self.groups = Groups(self.world, self.directory, self.contacts)
         self.transfers = Transfers(self.world, self.contacts)
         self.messages = Messages(self.world, self.directory)
         self.mass = MassSends(self.world, self.messages)

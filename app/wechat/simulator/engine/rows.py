@@ -111,6 +111,21 @@ class Pending:
 
 
 @dataclass
+class Chat:
+    """A customer group; `members` by userid or external userid: {type, join_time, join_scene, ..} as the API shows."""
+
+    corp_id: str
+    chat_id: str
+    name: str
+    owner: str
+    create_time: int
+    notice: str = ""
+    member_version: str = ""
+    admins: list[str] = field(default_factory=list)
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
 class TagGroup:
     corp_id: str
     group_id: str

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from app.wechat.simulator.engine.rows import (
     App,
+    Chat,
     Code,
     ContactWay,
     Corp,
@@ -103,6 +104,7 @@ class World:
         self.staff = Table("staff", Staff)
         self.customers = Table("customer", Customer)
         self.follows = Table("follow", Follow)
+        self.chats = Table("chat", Chat)
         self.pendings = Table("pending", Pending)
         self.tag_groups = Table("tag_group", TagGroup)
         self.ways = Table("way", ContactWay)
