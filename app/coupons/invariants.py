@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.members.left_behind import none_at_merged_members, origins_were_merged
+
 INVARIANTS: dict[str, str] = {
     "no_stripe_over_issued": """
         SELECT campaign_id, stripe, quota, issued FROM campaign_stock WHERE issued < 0 OR issued > quota
@@ -13,11 +15,21 @@ INVARIANTS: dict[str, str] = {
           USING (brand_id, campaign_id)
         WHERE coalesce(s.issued, 0) <> coalesce(c.coupons, 0)
     """,
+    # Two members who each had what they may have keep it when they become one, and get no more; a coupon that came
+    # with a merge is judged by the number it had at its first member.
     "member_limit": """
         SELECT c.brand_id, c.member_id, c.campaign_id, c.seq
         FROM coupon c JOIN campaign_version v USING (brand_id, campaign_id, version)
-        WHERE c.seq < 1 OR c.seq > (v.terms ->> 'per_member')::int
+        WHERE c.seq < 1 OR (v.terms ->> 'per_member')::int
+            < coalesce((c.moved -> c.origin_member_id::text ->> 'seq')::int, c.seq)
     """,
+    "moved_coupons_know_their_first_name": """
+        SELECT brand_id, member_id, coupon_id FROM coupon
+        WHERE (origin_member_id IS NULL) <> (moved IS NULL)
+           OR origin_member_id IS NOT NULL AND NOT moved ? origin_member_id::text
+    """,
+    "coupons_follow_their_member": none_at_merged_members("coupon"),
+    "coupon_origins_were_merged": origins_were_merged("coupon"),
     "one_live_redemption_at_most": """
         SELECT brand_id, member_id, coupon_id, count(*) AS live FROM redemption
         WHERE returned_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.members.left_behind import none_at_merged_members, origins_were_merged
+
 INVARIANTS: dict[str, str] = {
     "journals_balance": """
         SELECT brand_id, member_id, journal_id
@@ -39,6 +41,8 @@ INVARIANTS: dict[str, str] = {
         GROUP BY 1, 2, 3
         HAVING sum(p.amount) <> 0
     """,
+    "merged_members_hold_nothing": none_at_merged_members("balance", only="t.amount <> 0"),
+    "lot_origins_were_merged": origins_were_merged("lot"),
     "lots_sum_to_balance": """
         SELECT brand_id, member_id
         FROM (SELECT brand_id, member_id, amount FROM balance WHERE currency = 'points') b

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.members.left_behind import none_at_merged_members, origins_were_merged
+
 INVARIANTS: dict[str, str] = {
     "order_lines_add_up": """
         SELECT o.brand_id, o.member_id, o.order_id
@@ -12,6 +14,8 @@ INVARIANTS: dict[str, str] = {
             OR coalesce(sum(l.discount_fen), 0) <> o.discount_fen
             OR coalesce(sum(l.paid_fen), 0) <> o.paid_fen
     """,
+    "orders_follow_their_member": none_at_merged_members("sales_order"),
+    "order_origins_were_merged": origins_were_merged("sales_order"),
     "order_number_one_to_one": """
         SELECT coalesce(o.order_id, n.order_id)
         FROM sales_order o
@@ -42,8 +46,7 @@ INVARIANTS: dict[str, str] = {
     """,
     "refunded_says_so": """
         SELECT brand_id, member_id, order_id FROM sales_order
-        WHERE refunded_fen > 0
-          AND status <> CASE WHEN refunded_fen = paid_fen THEN 'refunded' ELSE 'part_refunded' END
+        WHERE paid_fen > 0 AND (status = 'refunded') <> (refunded_fen = paid_fen)
     """,
     "refund_number_one_to_one": """
         SELECT coalesce(r.refund_id, n.refund_id)

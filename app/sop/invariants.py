@@ -1,5 +1,7 @@
 """What must always be true of SOPs and tasks; each statement returns the rows that break its rule."""
 
+from app.members.left_behind import none_at_merged_members, origins_were_merged, same_at_winner
+
 INVARIANTS: dict[str, str] = {
     "task_done_has_a_time": """
         SELECT brand_id, task_id FROM guide_task WHERE (status = 'done') <> (done_at IS NOT NULL)
@@ -22,9 +24,25 @@ INVARIANTS: dict[str, str] = {
     """,
     "completion_coupon_has_a_done_task": """
         SELECT c.coupon_id, c.source_ref FROM coupon c
-        LEFT JOIN guide_task t ON t.brand_id = c.brand_id AND t.member_id = c.member_id
-             AND t.status = 'done' AND 'task:' || t.task_id = c.source_ref
-        WHERE c.source = 'sop' AND t.task_id IS NULL
+        WHERE c.source = 'sop' AND NOT EXISTS (
+            SELECT FROM guide_task t
+            WHERE t.brand_id = c.brand_id AND t.status = 'done' AND 'task:' || t.task_id = c.source_ref
+              AND (t.member_id IN (c.member_id, c.origin_member_id)
+                   -- The coupon was given while the task's member was one with this one.
+                   OR EXISTS (
+                     SELECT FROM member_merge m
+                     WHERE m.brand_id = t.brand_id AND m.loser_id = t.member_id AND m.winner_id = c.member_id
+                   ))
+        )
+    """,
+    "tasks_follow_their_member": none_at_merged_members(
+        "guide_task", but=same_at_winner("guide_task", "step_id", "period"), only="t.status IN ('open', 'done')"
+    ),
+    "task_origins_were_merged": origins_were_merged("guide_task"),
+    "task_merged_only_at_merged_members": """
+        SELECT t.brand_id, t.task_id FROM guide_task t
+        JOIN member m ON m.brand_id = t.brand_id AND m.member_id = t.member_id
+        WHERE t.status = 'merged' AND m.merged_into IS NULL
     """,
     "run_done_has_reached_everyone": """
         SELECT r.sop_id, r.period FROM sop_run r

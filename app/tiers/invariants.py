@@ -6,6 +6,8 @@ was already too high, and unprotected, 36 hours ago.
 
 from __future__ import annotations
 
+from app.members.left_behind import none_at_merged_members, origins_were_merged, same_at_winner
+
 _STANDINGS = """
     WITH standing AS (
         SELECT m.brand_id, m.member_id, t.rank, m.valid_from, p.window_days, p.protection_days,
@@ -37,11 +39,24 @@ INVARIANTS: dict[str, str] = {
         WHERE a.valid_to IS NULL OR a.valid_to > b.valid_from
     """,
     "one_current": """
-        SELECT brand_id, member_id
-        FROM member_tier
-        GROUP BY brand_id, member_id
-        HAVING count(*) FILTER (WHERE valid_to IS NULL) <> 1
+        SELECT t.brand_id, t.member_id
+        FROM member_tier t
+        LEFT JOIN member m ON m.brand_id = t.brand_id AND m.member_id = t.member_id AND m.merged_into IS NOT NULL
+        WHERE m.member_id IS NULL
+        GROUP BY t.brand_id, t.member_id
+        HAVING count(*) FILTER (WHERE t.valid_to IS NULL) <> 1
     """,
+    "merged_members_have_no_present_tier": none_at_merged_members("member_tier", only="t.valid_to IS NULL"),
+    "spans_of_merges_that_stand": """
+        SELECT t.brand_id, t.member_id, t.valid_from
+        FROM member_tier t
+        LEFT JOIN member_merge m ON m.merge_id = t.begun_by
+        WHERE t.begun_by IS NOT NULL AND (m.merge_id IS NULL OR m.revoked_at IS NOT NULL)
+    """,
+    "benefit_grants_follow_their_member": none_at_merged_members(
+        "benefit_grant", but=same_at_winner("benefit_grant", "benefit_id", "period")
+    ),
+    "benefit_grant_origins_were_merged": origins_were_merged("benefit_grant"),
     "not_below_growth": _STANDINGS
     + """
         SELECT s.brand_id, s.member_id
@@ -79,9 +94,17 @@ INVARIANTS: dict[str, str] = {
         SELECT g.brand_id, g.member_id, g.benefit_id, g.period
         FROM benefit_grant g
         JOIN benefit b USING (brand_id, benefit_id)
-        LEFT JOIN journal j
-            ON j.brand_id = g.brand_id AND j.member_id = g.member_id AND j.currency = 'points' AND j.kind = 'earn'
-            AND j.cause = 'benefit:' || g.benefit_id || ':' || g.period
-        WHERE b.kind = 'points' AND j.journal_id IS NULL AND g.granted_at < now() - interval '1 hour'
+        WHERE b.kind = 'points' AND g.granted_at < now() - interval '1 hour'
+          AND NOT EXISTS (
+            SELECT FROM journal j
+            WHERE j.brand_id = g.brand_id AND j.currency = 'points' AND j.kind = 'earn'
+              AND j.cause = 'benefit:' || g.benefit_id || ':' || g.period
+              AND (j.member_id IN (g.member_id, g.origin_member_id)
+                   -- Whoever was one with the member when the points arrived.
+                   OR EXISTS (
+                     SELECT FROM member_merge m
+                     WHERE m.brand_id = g.brand_id AND m.loser_id = g.member_id AND m.winner_id = j.member_id
+                   ))
+          )
     """,
 }
