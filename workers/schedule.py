@@ -38,10 +38,12 @@ TABLE = (
     Task("coupons.release_locks", "* * * * *", queue="default"),
     Task("sop.distribute", "* * * * *"),
     Task("sop.remind", "*/10 * * * *"),
+    Task("channels.codes", "*/10 * * * *"),
     Task("tiers.review", "20 3 * * *"),
     Task("points.expire", "40 3 * * *"),
     Task("traits.rebuild", "20 2 * * *"),
     Task("tags.apply_rules", "25 * * * *"),
+    Task("privacy.erase_due", "15 * * * *", queue="default"),
     Task("core.invariants", "10 4 * * *"),
     Task("core.forget", "30 4 * * *"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.channels import events as channels
+from app.channels.codes import events as codes
 from app.core import inbox, outbox, slots
 from app.identity import events as identity
 from app.members import events as members
@@ -14,13 +15,17 @@ from app.sop import events as sop
 from app.tiers import events as tiers
 
 from . import (
+    arrivals,
+    channel_codes,
     consents,
     coupons,
     customer_added,
     customer_lost,
     doctor,
+    erase,
     fetch_contact,
     guide_notice,
+    merge,
     points_expiry,
     rule_tags,
     sop_on_event,
@@ -29,6 +34,7 @@ from . import (
     tier_benefits,
     tier_review,
     traits,
+    wecom_tags,
     welcome,
 )
 
@@ -45,11 +51,23 @@ def wire() -> None:
     outbox.subscribe(channels.CustomerAdded, "welcome.send", welcome.WELCOME, queue="callbacks")
     outbox.subscribe(channels.CustomerAdded, "contact.fetch", fetch_contact.AFTER_ADDING, queue="messages")
 
+    # channel codes
+    outbox.subscribe(codes.CodeChanged, "codes.tell", channel_codes.TELL, queue="messages")
+    outbox.subscribe(channels.CustomerAdded, "codes.arrival", arrivals.on_added)
+    outbox.subscribe(channels.CustomerAdded, "codes.tag", arrivals.TAG, queue="messages")
+    outbox.subscribe(channels.CustomerLost, "codes.lost", arrivals.on_lost)
+    slots.handle("channels.codes", channel_codes.tend)
+
     # privacy
     outbox.subscribe(members.Joined, "privacy.on_joined", consents.on_joined)
     outbox.subscribe(identity.Merged, "privacy.on_merged", consents.on_merged)
     outbox.subscribe(identity.Split, "privacy.on_split", consents.on_split)
     outbox.subscribe(privacy.OptedOut, "privacy.stop_marketing", consents.on_opted_out)
+    outbox.subscribe(privacy.ErasureDue, "privacy.erase", erase.carry_out, queue="bulk")
+    outbox.subscribe(privacy.SweepDue, "privacy.sweep", erase.sweep, queue="bulk")
+    slots.handle("privacy.erase_due", erase.find_due)
+
+    outbox.subscribe(members.Merged, "members.fold_late", merge.fold_late)
 
     # sales, points, tiers
     outbox.subscribe(members.Joined, "tiers.place", tier_review.place)
@@ -69,6 +87,13 @@ def wire() -> None:
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
     outbox.subscribe(segments.TraitsDue, "traits.rebuild_chunk", traits.rebuild_chunk, queue="bulk")
     outbox.subscribe(segments.TagRuleDue, "tags.apply_chunk", rule_tags.apply_chunk, queue="bulk")
+    outbox.subscribe(channels.FollowTagsChanged, "tags.from_wecom", wecom_tags.on_follow_tags)
+    outbox.subscribe(channels.CorpTagsDropped, "tags.dropped_in_wecom", wecom_tags.on_dropped)
+    outbox.subscribe(members.Joined, "tags.of_new_member", wecom_tags.on_joined)
+    outbox.subscribe(identity.Merged, "tags.of_merged_person", wecom_tags.on_person_merged)
+    outbox.subscribe(members.Merged, "tags.of_merged_member", wecom_tags.on_merged)
+    outbox.subscribe(segments.TagsChanged, "tags.to_wecom", wecom_tags.on_tags_changed, queue="bulk")
+    outbox.subscribe(segments.TagWriteDue, "tags.write_to_wecom", wecom_tags.WRITE, queue="bulk")
     slots.handle("traits.rebuild", traits.begin)
     slots.handle("tags.apply_rules", rule_tags.begin)
     outbox.subscribe(members.Bound, "sop.on_bound", sop_on_event.on_bound)

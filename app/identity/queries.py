@@ -48,6 +48,12 @@ def all_ids_of(person_id: int) -> list[int]:
     return [root, *merged]
 
 
+def living_by_id(person_ids: Sequence[int]) -> dict[int, int]:
+    """Every person id that means one of these living persons, with that living person."""
+    meant = or_(Person.person_id.in_(person_ids), Person.merged_into.in_(person_ids))
+    return dict(session.execute(select(Person.person_id, _ROOT).where(meant)).all())
+
+
 def keys_of(person_ids: Sequence[int]) -> dict[int, set[tuple[str, str, str]]]:
     """The stored keys of living persons, each with what was merged into it."""
     rows = session.execute(

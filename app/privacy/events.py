@@ -44,3 +44,22 @@ class Erased(Event):
 
     request_id: int
     whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasureDue(Event):
+    """The days of grace of a confirmed request are over: carry it out."""
+
+    name = "privacy.erasure_due"
+
+    request_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepDue(Event):
+    """Old messages are to be searched for the ids of an erased person, from the one after `after` on."""
+
+    name = "privacy.sweep_due"
+
+    request_id: int
+    after: int = 0

@@ -149,6 +149,7 @@ class Erasure(Base):
     """A wish to be forgotten. `asked` waits for the person's own confirmation, `confirmed` for `due_at`.
 
     `whole`: the person in every brand of the group, else the membership of this one. `removed` counts what went.
+    `sealed`: the ids to look for in old messages, a ciphertext of JSON, until that is done.
     """
 
     __tablename__ = "erasure"
@@ -180,6 +181,7 @@ class Erasure(Base):
     due_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
     removed: Mapped[dict[str, Any] | None]
+    sealed: Mapped[str | None]
     correlation_id: Mapped[str] = mapped_column(default=context.correlation_id)
 
 

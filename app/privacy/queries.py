@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import defer
 
 from app.core import clock
 from app.core.db import session
@@ -16,7 +17,8 @@ from app.identity.models import PersonMerge
 from app.members import queries as members
 
 from . import rules
-from .models import Consent, OptOut, PrivacyPolicy, Reveal
+from .errors import ErasureUnknown, ExportUnknown
+from .models import Consent, DataExport, ErasedMembership, Erasure, OptOut, PrivacyPolicy, Reveal
 from .rules import ANY, DEFAULTS, OPT_OUT_PURPOSES, PURPOSES, Said
 
 
@@ -90,6 +92,65 @@ def policy_in_force(brand_id: int, at: datetime | None = None) -> PrivacyPolicy 
 
 def policy(brand_id: int, version: str) -> PrivacyPolicy | None:
     return session.get(PrivacyPolicy, (brand_id, version), populate_existing=True)
+
+
+def open_erasure(brand_id: int, person_id: int) -> Erasure:
+    """The wish to be forgotten that waits; ErasureUnknown when there is none."""
+    row = session.scalar(
+        select(Erasure)
+        .where(
+            Erasure.brand_id == brand_id,
+            Erasure.person_id.in_(identity.all_ids_of(person_id)),
+            Erasure.status.in_(("asked", "confirmed")),
+        )
+        .order_by(Erasure.request_id)
+        .limit(1)
+    )
+    if row is None:
+        raise ErasureUnknown()
+    return row
+
+
+def erasures(brand_id: int, person_id: int) -> list[Erasure]:
+    """Every wish of a person to be forgotten by a brand, newest first."""
+    return list(
+        session.scalars(
+            select(Erasure)
+            .where(Erasure.brand_id == brand_id, Erasure.person_id.in_(identity.all_ids_of(person_id)))
+            .order_by(Erasure.request_id.desc())
+        )
+    )
+
+
+def left(brand_id: int, person_id: int) -> bool:
+    """Whether a person's membership of a brand was erased and they have not come back by themselves: imports and
+    callbacks must not make them a member then.
+    """
+    tombstone = select(ErasedMembership.person_id).where(
+        ErasedMembership.brand_id == brand_id, ErasedMembership.person_id.in_(identity.all_ids_of(person_id))
+    )
+    return session.scalar(tombstone.limit(1)) is not None
+
+
+def export(brand_id: int, member_id: int, export_id: int) -> DataExport:
+    """A member's export; ExportUnknown for any other."""
+    row = session.get(DataExport, (brand_id, member_id, export_id), populate_existing=True)
+    if row is None:
+        raise ExportUnknown()
+    return row
+
+
+def exports(brand_id: int, member_id: int) -> list[DataExport]:
+    """A member's exports without their content, newest first."""
+    return list(
+        session.scalars(
+            select(DataExport)
+            .options(defer(DataExport.content, raiseload=True))
+            .where(DataExport.brand_id == brand_id, DataExport.member_id == member_id)
+            .order_by(DataExport.export_id.desc())
+            .limit(20)
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ REVEAL_FIELDS = ("phone", "name", "birthday")
 COOLING_OFF = timedelta(days=7)
 EXPORT_LIFE = timedelta(days=7)
 EXPORT_CONTEXT = "privacy.export"
+SWEEP_CONTEXT = "privacy.erasure"
 
 
 @dataclass(frozen=True)

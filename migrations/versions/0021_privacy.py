@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("sealed", sa.Text(), nullable=True),
         sa.Column("correlation_id", sa.Text(), nullable=False),
         sa.CheckConstraint("(status = 'done') = (done_at IS NOT NULL)", name=op.f("ck_erasure_done_at")),
         sa.CheckConstraint("status <> 'confirmed' OR due_at IS NOT NULL", name=op.f("ck_erasure_due_at")),
@@ -187,9 +188,11 @@ def upgrade() -> None:
 
     op.execute(_TRIGGER)
     op.add_column("sop_run", sa.Column("refused", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("person", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("person", "erased_at")
     op.drop_column("sop_run", "refused")
     op.drop_table("rekeying")
     op.drop_table("retention_policy")

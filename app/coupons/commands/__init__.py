@@ -7,6 +7,7 @@ from .parts import Key
 from .redeem import Priced, Redemption, Till, price, redeem
 from .sweep import expire, release_ended_locks
 from .take import Taken, claim, issue
+from .void import void_all
 
 __all__ = [
     "Key",
@@ -26,4 +27,5 @@ __all__ = [
     "release_ended_locks",
     "revise",
     "set_status",
+    "void_all",
 ]

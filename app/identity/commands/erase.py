@@ -46,6 +46,10 @@ def erase(*, person_id: int, scope: Scope | None = None) -> Forgotten:
         mine = model.person_id.in_(person_ids)
         inside = tuple_(model.kind, model.namespace).in_(list(scope)) if scope is not None else literal(True)
         session.execute(delete(model).where(mine, inside), execution_options=quiet)
+    # What the ids that stay (another brand's) were linked by may tell of those that went.
+    session.execute(
+        update(IdentityRow).where(IdentityRow.person_id.in_(person_ids)).values(evidence={}), execution_options=quiet
+    )
     if scope is not None:
         return Forgotten(tuple(person_ids), tuple(gone))
     session.execute(

@@ -1,0 +1,102 @@
+"""Taking what names somebody out of messages, events and answers that are kept: nothing tells of them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Text, and_, cast, func, or_, select, update
+
+from . import clock
+from .db import session
+from .idempotency import IdempotencyKey
+from .inbox import Inbox
+from .outbox import Delivery, Outbox
+
+GONE = "erased"
+CHUNK = 50_000
+# What an event's fields may hold that names a human; every other text of an event is a code, a time or an id of ours.
+PERSONAL = ("external_userid", "openid", "unionid", "welcome_code", "state", "scene")
+_WAITING = ("due", "queued", "dead")
+_QUIET = {"synchronize_session": False}
+
+
+def events(*, brand_id: int, member_ids: Sequence[int], person_ids: Sequence[int]) -> int:
+    """Blank what names somebody in a brand's events of a member and person; what waits because of them is done.
+
+    Returns how many events that were.
+    """
+    theirs = and_(
+        Outbox.brand_id.in_((brand_id, 0)), or_(Outbox.member_id.in_(member_ids), Outbox.person_id.in_(person_ids))
+    )
+    rows = session.execute(select(Outbox.id, Outbox.payload, Outbox.fanned_out_at).where(theirs)).all()
+    moment = clock.now()
+    for row in rows:
+        named = {key: GONE for key in PERSONAL if row.payload.get(key)}
+        if named or row.fanned_out_at is None:
+            session.execute(
+                update(Outbox)
+                .where(Outbox.id == row.id)
+                .values(payload={**row.payload, **named}, fanned_out_at=row.fanned_out_at or moment),
+                execution_options=_QUIET,
+            )
+    session.execute(
+        update(Delivery)
+        .where(Delivery.outbox_id.in_([row.id for row in rows]), Delivery.status.in_(_WAITING))
+        .values(status="done", done_at=moment, lease_until=None, last_error=None),
+        execution_options=_QUIET,
+    )
+    return len(rows)
+
+
+def messages(values: Collection[str], *, after: int, limit: int = CHUNK) -> tuple[int, int | None]:
+    """Blank one chunk of the inbox after a row where a message holds one of these values (ids of Tencent's).
+
+    A message about them has nothing left to do. One that names them among others (the members of a group) is still
+    worked on if it waits, without them. Returns how many were blanked, and after which row to go on (None: all done).
+    """
+    rows = select(Inbox.id).where(Inbox.id > after).order_by(Inbox.id).limit(limit).subquery()
+    seen, upto = session.execute(select(func.count(), func.max(rows.c.id))).one()
+    if not seen or not values:
+        return 0, None
+    as_text = cast(Inbox.payload, Text)
+    named = session.execute(
+        select(Inbox.id, Inbox.payload, Inbox.status)
+        # A first sieve (an underscore is any character to LIKE); what is really theirs is looked at below.
+        .where(Inbox.id > after, Inbox.id <= upto, or_(*(as_text.like(f'%"{value}"%') for value in values)))
+        .with_for_update()
+    ).all()
+    moment, blanked = clock.now(), 0
+    for row in named:
+        payload = _without(row.payload, values)
+        if payload == row.payload:
+            continue
+        about = any(value in values for value in row.payload.values() if isinstance(value, str))
+        facts: dict[str, Any] = {"payload": {GONE: True} if about else payload}
+        if about and row.status in _WAITING:
+            facts |= {"status": "done", "done_at": moment, "lease_until": None, "last_error": None}
+        session.execute(update(Inbox).where(Inbox.id == row.id).values(**facts), execution_options=_QUIET)
+        blanked += 1
+    return blanked, upto if seen == limit else None
+
+
+def answers(card_nos: Collection[str]) -> int:
+    """Blank card numbers in the answers that tills may ask for again; returns how many answers held one."""
+    if not card_nos:
+        return 0
+    rows = session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.scope.like("pos:%"), IdempotencyKey.answer["card_no"].astext.in_(card_nos))
+        .values(answer=IdempotencyKey.answer.concat({"card_no": GONE}))
+        .returning(IdempotencyKey.key),
+        execution_options=_QUIET,
+    ).all()
+    return len(rows)
+
+
+def _without(body: Any, values: Collection[str]) -> Any:
+    if isinstance(body, dict):
+        return {key: _without(value, values) for key, value in body.items()}
+    if isinstance(body, list):
+        return [_without(value, values) for value in body]
+    return GONE if isinstance(body, str) and body in values else body
