@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from app.core import crypto
 from app.core.db import session
@@ -13,6 +14,7 @@ from app.identity import queries as identity
 
 from .models import Follow, Outbound
 from .rules import CONTACT_CONTEXT
+from .state import CorpTag, CorpTagGroup, FollowTag
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,53 @@ def contact_card(row: Follow) -> ContactCard | None:
 def outbound(kind: str, key: str) -> Outbound | None:
     """What became of one effect outside."""
     return session.get(Outbound, (kind, key), populate_existing=True)
+
+
+def follows_of_persons(brand_id: int, person_ids: Sequence[int]) -> list[tuple[Follow, int]]:
+    """The standing relations of living persons in a brand, each with its living person."""
+    living = identity.living_by_id(person_ids)
+    statement = select(Follow).where(
+        Follow.brand_id == brand_id, Follow.person_id.in_(living), Follow.status == "active"
+    )
+    found = session.scalars(statement.order_by(Follow.external_userid, Follow.userid))
+    return [(follow, living[follow.person_id]) for follow in found]
+
+
+def tags_of_follow(corp_id: str, userid: str, external_userid: str) -> set[str]:
+    """The corp tags of a pair, as WeCom last said."""
+    pair = {"corp_id": corp_id, "userid": userid, "external_userid": external_userid}
+    return set(session.scalars(select(FollowTag.tag_id).filter_by(**pair)))
+
+
+def tags_borne(brand_id: int, person_id: int) -> set[str]:
+    """The corp tags that any member of staff gave a person and that stand; those of relations that ended do not."""
+    rows = (
+        select(FollowTag.tag_id)
+        .join(
+            Follow,
+            and_(
+                Follow.corp_id == FollowTag.corp_id,
+                Follow.userid == FollowTag.userid,
+                Follow.external_userid == FollowTag.external_userid,
+            ),
+        )
+        .where(
+            Follow.brand_id == brand_id,
+            Follow.person_id.in_(identity.all_ids_of(person_id)),
+            Follow.status != "deleted",
+        )
+    )
+    return set(session.scalars(rows))
+
+
+def corp_tags(brand_id: int, tag_ids: Collection[str] | None = None) -> list[tuple[str, str, str]]:
+    """The tags of the brand's library as (tag id, group, name), by group and name; all of them, or these."""
+    statement = (
+        select(CorpTag.tag_id, CorpTagGroup.name, CorpTag.name)
+        .join(CorpTagGroup, and_(CorpTagGroup.corp_id == CorpTag.corp_id, CorpTagGroup.group_id == CorpTag.group_id))
+        .where(CorpTag.brand_id == brand_id, CorpTag.deleted_at.is_(None))
+    )
+    if tag_ids is not None:
+        statement = statement.where(CorpTag.tag_id.in_(tag_ids))
+    rows = session.execute(statement.order_by(CorpTagGroup.name, CorpTag.sort.desc(), CorpTag.name))
+    return [(tag_id, group, name) for tag_id, group, name in rows]

@@ -82,6 +82,21 @@ def put_follow_tags(
     return _set_tags(follow, before, set(tag_ids))
 
 
+def note_marked(
+    *, corp_id: str, userid: str, external_userid: str, added: Sequence[str], removed: Sequence[str]
+) -> None:
+    """We set and cleared tags of a pair ourselves; told as an event like every change of them. Its last read may be
+    older than that: the next one is believed again.
+    """
+    pair = {"corp_id": corp_id, "userid": userid, "external_userid": external_userid}
+    follow = session.scalar(
+        select(Follow).filter_by(**pair).with_for_update().execution_options(populate_existing=True)
+    )
+    if follow is not None and follow.status != "deleted":
+        before = set(session.scalars(select(FollowTag.tag_id).filter_by(**pair)))
+        _set_tags(follow, before, (before | set(added)) - set(removed))
+
+
 def clear_follow_tags(follow: Follow) -> None:
     """The guide deleted the customer: what they noted of them is gone."""
     pair = {"corp_id": follow.corp_id, "userid": follow.userid, "external_userid": follow.external_userid}

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
 from app.core import crypto
 from app.core.db import session
 
-from .models import BlockedValue, ErasedIdentity, IdentityReview, IdentityRow, Person, PersonMerge
+from .models import (
+    BlockedValue,
+    ErasedIdentity,
+    IdentityRelease,
+    IdentityReview,
+    IdentityRow,
+    Person,
+    PersonMerge,
+    PhoneClaim,
+)
 from .rules import SEAL_CONTEXT, Identity, is_blocked
 
 _ROOT = func.coalesce(Person.merged_into, Person.person_id)
@@ -190,6 +201,46 @@ def standing_edges(person_ids: Sequence[int]) -> list[tuple[int, int]]:
         )
     )
     return [(loser, winner) for loser, winner in rows]
+
+
+def claim(brand_id: int, claim_id: int) -> PhoneClaim | None:
+    """The claim, read afresh."""
+    return session.get(PhoneClaim, (brand_id, claim_id), populate_existing=True)
+
+
+def claimed_number(row: PhoneClaim) -> Identity:
+    """The phone a claim is about, in plain."""
+    return Identity("mobile", "", crypto.decrypt(row.sealed_value, context=SEAL_CONTEXT))
+
+
+def tries_since(holder_id: int, since: datetime) -> int:
+    """How many proofs anybody gave to be this person since a moment."""
+    statement = select(func.coalesce(func.sum(PhoneClaim.tries), 0)).where(
+        PhoneClaim.holder_id.in_(all_ids_of(holder_id)), PhoneClaim.created_at >= since
+    )
+    return int(session.scalar(statement) or 0)
+
+
+def releases_of(identity: Identity, *, reason: str, since: datetime) -> int:
+    """How often an id left a person for a reason since a moment."""
+    kind, namespace, value = identity.key
+    statement = select(func.count()).where(
+        IdentityRelease.kind == kind,
+        IdentityRelease.namespace == namespace,
+        IdentityRelease.value == value,
+        IdentityRelease.reason == reason,
+        IdentityRelease.released_at >= since,
+    )
+    return session.scalar(statement) or 0
+
+
+def last_told(person_id: int, kinds: Sequence[str]) -> datetime | None:
+    """When an id of one of the kinds was last given to a person."""
+    return session.scalar(
+        select(func.max(IdentityRow.linked_at)).where(
+            IdentityRow.person_id.in_(all_ids_of(person_id)), IdentityRow.kind.in_(kinds)
+        )
+    )
 
 
 def blocked_values(*, after: tuple[str, str] | None = None, limit: int = 100) -> list[BlockedValue]:

@@ -28,6 +28,14 @@ def living(brand_id: int, member_id: int) -> Member | None:
     return found if found is None or found.merged_into is None else member(brand_id, found.merged_into)
 
 
+def persons_of(brand_id: int, member_ids: Sequence[int]) -> dict[int, int]:
+    """The living persons of these members as far as they are active, by member id."""
+    rows = select(Member.member_id, Member.person_id).where(
+        Member.brand_id == brand_id, Member.member_id.in_(member_ids), Member.status == "active"
+    )
+    return dict(session.execute(rows).all())
+
+
 def member_of(brand_id: int, person_id: int) -> Member | None:
     """The membership of a person, by any person id that ever meant this human."""
     member_id = session.scalar(

@@ -18,6 +18,17 @@ class TagsChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TagWriteDue(Event):
+    """A guide's customer in WeCom may bear other tags than the member: compare, and write the difference."""
+
+    name = "segments.tag_write_due"
+
+    corp_id: str
+    userid: str
+    external_userid: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TagRuleDue(Event):
     """A chunk of members waits for a rule's tag: those with an id above `after`. `as_of`: ISO time of the snapshot."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,6 +94,44 @@ def rule_tags(brand_id: int) -> list[int]:
     """The tags in use that a segment gives."""
     statement = select(Tag.tag_id).where(Tag.brand_id == brand_id, Tag.kind == "rule", Tag.retired_at.is_(None))
     return list(session.scalars(statement.order_by(Tag.tag_id)))
+
+
+def by_corp_tag(brand_id: int, corp_tag_ids: Collection[str]) -> dict[str, int]:
+    """Our tags that are one with these of WeCom, retired ones too."""
+    rows = select(Tag.corp_tag_id, Tag.tag_id).where(Tag.brand_id == brand_id, Tag.corp_tag_id.in_(corp_tag_ids))
+    return {str(corp_tag_id): tag_id for corp_tag_id, tag_id in session.execute(rows)}
+
+
+def in_use(brand_id: int, tag_ids: Collection[int]) -> list[int]:
+    """Those of these tags that are not retired."""
+    rows = select(Tag.tag_id).where(Tag.brand_id == brand_id, Tag.tag_id.in_(tag_ids), Tag.retired_at.is_(None))
+    return list(session.scalars(rows.order_by(Tag.tag_id)))
+
+
+def any_in_wecom(brand_id: int, tag_ids: Collection[int]) -> bool:
+    """Whether WeCom knows one of these tags."""
+    rows = select(Tag.tag_id).where(
+        Tag.brand_id == brand_id,
+        Tag.tag_id.in_(tag_ids),
+        Tag.corp_tag_id.is_not(None),
+        Tag.retired_at.is_(None),
+    )
+    return session.scalar(rows.limit(1)) is not None
+
+
+def in_wecom(brand_id: int, member_id: int) -> dict[str, bool]:
+    """What was said of a member's tags that WeCom knows, by the WeCom tag: held, or taken off."""
+    rows = session.execute(
+        select(Tag.corp_tag_id, MemberTag.held)
+        .join(Tag, and_(Tag.brand_id == MemberTag.brand_id, Tag.tag_id == MemberTag.tag_id))
+        .where(
+            MemberTag.brand_id == brand_id,
+            MemberTag.member_id == member_id,
+            Tag.corp_tag_id.is_not(None),
+            Tag.retired_at.is_(None),
+        )
+    )
+    return {str(corp_tag_id): held for corp_tag_id, held in rows}
 
 
 def segment(brand_id: int, segment_id: int) -> Segment:

@@ -218,10 +218,10 @@ def test_the_night_goes_over_every_member(world: World, run_work: Callable[[], i
         ({"field": "favourite_category", "op": "not_in", "value": ["coat"]}, "ac"),
         ({"field": "last_order_days", "op": "gte", "value": 10}, "b"),
         ({"field": "last_order_days", "op": "lt", "value": 10}, "a"),
-        ({"field": "rfm.monetary", "op": "gte", "value": 4}, "a"),
+        ({"field": "rfm.monetary", "op": "gte", "value": 3}, "a"),
         ({"field": "traits.net_paid_fen", "op": "lt", "value": 5_000}, "bc"),
         ({"field": "traits.refunds", "op": "eq", "value": 1}, "a"),
-        ({"not": {"field": "rfm.monetary", "op": "lt", "value": 4}}, "ac"),
+        ({"not": {"field": "rfm.monetary", "op": "lt", "value": 3}}, "ac"),
     ],
     ids=str,
 )

@@ -102,6 +102,17 @@ def retire_tag(*, brand_id: int, tag_id: int) -> None:
     session.flush()
 
 
+def part_with_wecom(*, brand_id: int, tag_id: int) -> None:
+    """The WeCom tag is gone: a tag that came from there is retired, any other goes on by itself."""
+    tag = session.get(Tag, (brand_id, tag_id))
+    if tag is None:
+        raise TagUnknown()
+    tag.corp_tag_id = None
+    if tag.kind == "wecom":
+        tag.retired_at = tag.retired_at or clock.now()
+    session.flush()
+
+
 def put(
     *,
     brand_id: int,
