@@ -23,7 +23,8 @@ AUDIENCE = "miniapp"
 SECURITY = "MiniappToken"
 _KNOWN = "siyu.miniapp.shopper"
 
-OPEN = frozenset({"miniapp_session.login"})  # endpoints that prove themselves by WeChat's code
+# Endpoints that prove themselves by WeChat's code.
+OPEN = frozenset({"miniapp_session.login", "miniapp_official.start", "miniapp_official.callback"})
 
 
 class NotAMember(Conflict):

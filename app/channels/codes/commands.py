@@ -62,7 +62,7 @@ def create_code(
     """
     outside = kind in rules.OUTSIDE_KINDS and bool(users)
     state = state or rules.new_state()
-    if outside or kind == "miniprogram":
+    if outside or kind not in rules.OUTSIDE_KINDS:
         rules.check(kind=kind, name=name, users=users, state=state, tag_ids=tag_ids, page=page)
     row = session.scalars(
         insert(ChannelCode)

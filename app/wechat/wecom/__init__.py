@@ -25,6 +25,7 @@ from .notices import MiniProgramNotice, Notices, Sent, TemplateCard, Text, TextC
 from .tags import Tag, TagGroup, Tags
 from .transfers import TransferPage, Transferred, Transfers
 from .visitors import SignedConfig, Visitor, Visitors
+from .ways import AcquisitionLink, ContactWay, IdPage, Ways
 
 __all__ = [
     "UserIdPage",
@@ -36,12 +37,15 @@ __all__ = [
     "GroupChat",
     "ChatPage",
     "ChatMember",
+    "AcquisitionLink",
     "Contact",
     "ContactPage",
+    "ContactWay",
     "Department",
     "ExternalId",
     "File",
     "Follow",
+    "IdPage",
     "Image",
     "Link",
     "MassMember",
@@ -63,7 +67,7 @@ __all__ = [
 ]
 
 
-class WeCom(Contacts, Messages, Notices, Directory, Tags, Groups, Transfers, Visitors):
+class WeCom(Contacts, Messages, Notices, Directory, Tags, Groups, Transfers, Visitors, Ways):
     """Every call may raise the errors of `app.wechat.errors`; none may be made inside a transaction."""
 
     def __init__(self, app: WeComApp, wire: Wire) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.wechat.simulator.api import Call, api
 from app.wechat.simulator.engine.rows import Customer, Follow
+from app.wechat.simulator.engine.tags import LINK_SCENE
 from app.wechat.simulator.errors import WireError
 
 # --- customers (path/92112 ff.) ----------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ def list_contact_way(call: Call) -> dict[str, Any]:
     rows = [
         {"config_id": w.config_id}
         for w in call.engine.world.ways
-        if w.corp_id == call.app.corp_id and start <= w.created <= end
+        if w.corp_id == call.app.corp_id and w.scene != LINK_SCENE and start <= w.created <= end
     ]
     page, cursor = call.page(rows, default=100, most=1000)
     return {"contact_way": page, "next_cursor": cursor}

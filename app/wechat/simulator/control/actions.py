@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 
 from app.wechat.simulator.control import body, control, engine, need, number
 from app.wechat.simulator.engine.rows import Customer
+from app.wechat.simulator.engine.tags import LINK_SCENE
 from app.wechat.simulator.errors import ControlError
 
 
@@ -43,13 +44,15 @@ def add_contacts() -> Response:
 
 @control.post("/scan")
 def scan() -> Response:
+    """Customers scan a contact way's code, or open an acquisition link with its customer_channel as `state`."""
     values, machine = body(), engine()
     with machine.world.lock:
         way = machine.world.ways.get(need(values, "config_id"))
         if way is None:
             raise ControlError("no such contact way", 404)
         userid = machine.ways.member_of(way)
-        added = machine.contacts.add(way.corp_id, userid, customers_of(values), state=way.state or None)
+        state, add_way = (values.get("state"), 16) if way.scene == LINK_SCENE else (way.state, 1)
+        added = machine.contacts.add(way.corp_id, userid, customers_of(values), state=state or None, add_way=add_way)
     machine.act("scan", staff=userid, customers=[a["customer"] for a in added][:20])
     return jsonify(staff=userid, contacts=added)
 

@@ -113,9 +113,32 @@ class Tags:
         }
 
 
+LINK_SCENE = 3  # a customer acquisition link: kept beside the contact ways, which have scene 1 or 2
+
+
 class Ways:
     def __init__(self, world: World) -> None:
         self.world = world
+
+    def add_link(self, app: App, body: dict[str, Any]) -> ContactWay:
+        """An acquisition link; its name stands in `remark`."""
+        name, fields = self._link_fields(app, body)
+        link_id = self.world.make_id("link", 24)
+        link = ContactWay(app.corp_id, link_id, 2, LINK_SCENE, int(self.world.now()), remark=name, **fields)
+        return self.world.ways.put(link_id, link)
+
+    def update_link(self, app: App, link: ContactWay, body: dict[str, Any]) -> None:
+        given = {"link_name": link.remark, "range": {"user_list": link.user}, "skip_verify": link.skip_verify, **body}
+        link.remark, fields = self._link_fields(app, given)
+        link.user, link.skip_verify = fields["user"], fields["skip_verify"]
+        self.world.ways.touch(link.config_id)
+
+    def _link_fields(self, app: App, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        name, users = str(body.get("link_name", "")), list(body.get("range", {}).get("user_list") or [])
+        if not 1 <= len(name) <= 30 or not 1 <= len(users) <= 500:
+            raise WireError(40058)
+        fields = self._fields(app, {"user": users, "skip_verify": body.get("skip_verify", True)}, 2, most=500)
+        return name, {"user": fields["user"], "skip_verify": fields["skip_verify"]}
 
     def add(self, app: App, body: dict[str, Any]) -> ContactWay:
         kind, scene = body.get("type"), body.get("scene")
@@ -135,13 +158,13 @@ class Ways:
 
     def get(self, app: App, body: dict[str, Any]) -> ContactWay:
         way = self.world.ways.get(str(body.get("config_id", "")))
-        if way is None or way.corp_id != app.corp_id:
+        if way is None or way.corp_id != app.corp_id or way.scene == LINK_SCENE:
             raise WireError(41044)
         return way
 
-    def _fields(self, app: App, body: dict[str, Any], kind: int) -> dict[str, Any]:
+    def _fields(self, app: App, body: dict[str, Any], kind: int, *, most: int = 100) -> dict[str, Any]:
         users = list(body.get("user") or [])
-        if (kind == 1 and len(users) != 1) or (not users and not body.get("party")) or len(users) > 100:
+        if (kind == 1 and len(users) != 1) or (not users and not body.get("party")) or len(users) > most:
             raise WireError(40058)
         for userid in users:
             staff = self.world.staff.get(f"{app.corp_id}|{userid}")

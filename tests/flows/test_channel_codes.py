@@ -1,0 +1,480 @@
+"""Channel codes: told to WeCom once, found again when an answer was lost, and who came by them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from at_once import at_once
+from factories import World
+from invariants import broken
+from sqlalchemy import func, select
+
+from app.channels.codes import commands, queries
+from app.channels.codes.errors import CodeInvalid, CodeRetired, StateTaken
+from app.channels.codes.models import Arrival, ChannelCode
+from app.content import commands as content
+from app.core import clock, outbox, slots
+from app.core.db import session
+from app.core.outbox import Delivery
+from app.core.transaction import transaction
+from app.flows import arrivals, channel_codes
+from app.flows.channel_codes import TELL
+from app.identity import commands as identity
+from app.identity import queries as identity_queries
+from app.identity.rules import Identity
+from app.members.models import Member
+from workers import relay
+
+ADD = "externalcontact/add_contact_way"
+
+
+@pytest.fixture(autouse=True)
+def nothing_broken(app):  # type: ignore[no-untyped-def]
+    yield
+    assert broken("identity.", "members.", "channels.") == []
+
+
+def order(world: World, **changes: Any) -> int:
+    """Ask for a code of the first store's two guides; its id."""
+    facts = {"name": "一号店", "users": ["guide1", "guide2"], "store_id": world.store.id, "state": "shop-1"}
+    with transaction():
+        return commands.create_code(brand_id=world.brand_id, **(facts | changes)).id
+
+
+def code(code_id: int) -> ChannelCode:
+    with transaction():
+        return session.get_one(ChannelCode, code_id, populate_existing=True)
+
+
+def ways(tencent: Any) -> list[Any]:
+    return list(tencent.engine.world.ways)
+
+
+def scan(tencent: Any, name: str, config_id: str | None = None) -> dict[str, Any]:
+    """A customer scans the code as the simulator's scan page does."""
+    way = tencent.engine.world.ways.rows[config_id] if config_id else ways(tencent)[0]
+    userid = tencent.engine.ways.member_of(way)
+    return tencent.add(name, userid=userid, state=way.state)[0]
+
+
+def come(tencent: Any, run_work: Any, name: str) -> None:
+    scan(tencent, name)
+    tencent.deliver()
+    run_work()
+
+
+def all_arrivals() -> list[Arrival]:
+    return list(session.scalars(select(Arrival).order_by(Arrival.at).execution_options(populate_existing=True)))
+
+
+def dead() -> list[str]:
+    return [row.subscriber for row in session.scalars(select(Delivery).where(Delivery.status == "dead"))]
+
+
+def later(run_work: Any, **after: float) -> None:
+    """Go on after a while: leases have ended, delayed work is due."""
+    with time_machine.travel(clock.now() + timedelta(**after)):
+        relay.sweep()
+        run_work()
+
+
+def test_a_code_is_made_changed_and_deleted_at_wecom(tencent, world, run_work) -> None:
+    code_id = order(world)
+    assert code(code_id).status == "ordered" and not ways(tencent)
+    run_work()
+    (way,) = ways(tencent)
+    made = code(code_id)
+    assert (made.status, made.config_id, made.qr_code) == (
+        "live",
+        way.config_id,
+        f"http://simulator.invalid/qr/{way.config_id}.png",
+    )
+    assert (way.state, way.remark, way.user, way.skip_verify) == ("shop-1", "一号店", ["guide1", "guide2"], True)
+
+    with transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={"users": ["guide1"], "name": "一店"})
+    run_work()
+    assert (way.user, way.remark) == (["guide1"], "一店")
+    changed = code(code_id)
+    assert (changed.version, changed.applied_version, changed.config_id) == (2, 2, way.config_id)
+
+    with transaction():
+        commands.retire_code(brand_id=world.brand_id, code_id=code_id)
+        commands.retire_code(brand_id=world.brand_id, code_id=code_id)
+    run_work()
+    gone = code(code_id)
+    assert (gone.status, gone.config_id) == ("retired", None) and not ways(tencent) and not dead()
+    with pytest.raises(CodeRetired), transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={"name": "x"})
+
+
+def test_the_same_event_twice_makes_one_contact_way(tencent, world, run_work) -> None:
+    code_id = order(world)
+    with transaction():
+        outbox.emit(channel_codes.CodeChanged(brand_id=world.brand_id, code_id=code_id))
+    run_work()
+    run_work()
+    assert len(ways(tencent)) == 1
+
+
+@pytest.mark.parametrize("moment", ["before the call", "after the call"])
+def test_a_killed_worker_leaves_one_contact_way_whose_id_is_known(
+    tencent, world, run_work, monkeypatch, moment
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    code_id = order(world)
+    killed = replace(TELL, call=die) if moment == "before the call" else replace(TELL, record=die)
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox.subscriber("codes.tell"), "handler", killed)
+        with pytest.raises(SystemExit):
+            run_work()
+    before = len(ways(tencent))
+    assert before == (0 if moment == "before the call" else 1)
+    assert code(code_id).reserved_at is not None and code(code_id).config_id is None
+    later(run_work, minutes=2)
+    (way,) = ways(tencent)
+    assert code(code_id).config_id == way.config_id and code(code_id).status == "live"
+    assert code(code_id).reserved_at is None and not dead()
+
+
+def test_without_the_search_a_killed_worker_would_leave_a_second_one(tencent, world, run_work, monkeypatch) -> None:
+    """The twin: what the search is for."""
+
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    order(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox.subscriber("codes.tell"), "handler", replace(TELL, record=die))
+        with pytest.raises(SystemExit):
+            run_work()
+    monkeypatch.setattr(channel_codes, "_found", lambda *_: None)
+    later(run_work, minutes=2)
+    assert len(ways(tencent)) == 2
+
+
+def test_a_lost_answer_is_looked_for_and_not_asked_for_again(tencent, world, run_work) -> None:
+    tencent.engine.faults.inject({"api": ADD, "latency_ms": 60_000, "count": 1})  # made, but nobody hears of it
+    code_id = order(world)
+    run_work()
+    assert len(ways(tencent)) == 1 and code(code_id).config_id is None
+    later(run_work, minutes=2)
+    assert len(ways(tencent)) == 1 and code(code_id).config_id == ways(tencent)[0].config_id
+
+
+def test_a_lost_request_is_asked_for_again(tencent, world, run_work) -> None:
+    tencent.engine.faults.inject({"api": ADD, "drop": True, "count": 1})
+    code_id = order(world)
+    run_work()
+    assert not ways(tencent)
+    later(run_work, minutes=2)
+    assert len(ways(tencent)) == 1 and code(code_id).status == "live"
+
+
+def test_two_made_by_two_tries_end_as_one(tencent, world, run_work) -> None:
+    """A call that arrived after the search: the next search keeps one and deletes the other."""
+    code_id = order(world)
+    app = next(iter(tencent.engine.world.apps))
+    body = {"type": 2, "scene": 2, "user": ["guide1"], "state": "shop-1"}
+    for _ in range(2):
+        tencent.engine.ways.add(app, body)
+    with transaction():
+        session.get_one(ChannelCode, code_id).reserved_at = clock.now()
+    run_work()
+    (way,) = ways(tencent)
+    assert code(code_id).config_id == way.config_id and way.user == ["guide1", "guide2"]
+
+
+def test_the_search_walks_all_pages_and_takes_no_other_codes_way(tencent, world, run_work) -> None:
+    other = order(world, state="other-1")
+    run_work()
+    app = next(iter(tencent.engine.world.apps))
+    for n in range(1200):
+        tencent.engine.ways.add(app, {"type": 2, "scene": 2, "user": ["guide1"], "state": f"foreign-{n}"})
+    tencent.engine.faults.set_quota("externalcontact/get_contact_way", 100_000, None)
+    code_id = order(world)
+    with transaction():
+        session.get_one(ChannelCode, code_id).reserved_at = clock.now()
+    tencent.engine.ways.add(app, {"type": 2, "scene": 2, "user": ["guide1"], "state": "shop-1"})
+    run_work()
+    assert len(ways(tencent)) == 1202
+    assert code(code_id).config_id == ways(tencent)[-1].config_id != code(other).config_id
+
+
+@pytest.mark.parametrize(
+    ("errcode", "reason"),
+    [(41054, "member_inactive"), (84074, "member_without_contact_right"), (41045, "contact_way_limit")],
+)
+def test_a_refusal_is_shown_and_may_be_mended(tencent, world, run_work, errcode, reason) -> None:
+    tencent.engine.faults.inject({"api": ADD, "errcode": errcode, "count": 1})
+    code_id = order(world)
+    run_work()
+    refused = code(code_id)
+    assert (refused.status, refused.error, refused.reserved_at, refused.busy_until) == ("failed", reason, None, None)
+    with transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={"users": ["guide2"]})
+    run_work()
+    assert (code(code_id).status, code(code_id).error) == ("live", None) and not dead()
+
+
+def test_busy_and_forbidden_servers_are_asked_again(tencent, world, run_work) -> None:
+    code_id = order(world)
+    for errcode in (-1, 48002):
+        tencent.engine.faults.inject({"api": ADD, "errcode": errcode, "count": 1})
+        run_work()
+        assert code(code_id).reserved_at is None and not ways(tencent)  # given back: nothing happened
+        with transaction():
+            session.execute(Delivery.__table__.update().values(due_at=clock.now()))
+    later(run_work, minutes=3)
+    assert len(ways(tencent)) == 1 and code(code_id).status == "live"
+
+
+def test_a_way_deleted_at_wecom_is_seen_and_made_anew_when_asked(tencent, world, run_work) -> None:
+    code_id = order(world)
+    run_work()
+    tencent.engine.world.ways.drop(ways(tencent)[0].config_id)
+    with transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={"name": "新名"})
+    run_work()
+    assert (code(code_id).status, code(code_id).error) == ("failed", "contact_way_unknown")
+    with transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={})
+    run_work()
+    assert code(code_id).status == "live" and len(ways(tencent)) == 1
+
+
+def test_changes_while_a_worker_speaks_arrive_in_their_order(tencent, world, run_work) -> None:
+    code_id = order(world)
+    run_work()
+    with transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={"users": ["guide1"]})
+    with transaction():
+        first = commands.begin(code_id)  # a slow worker, still speaking
+    with transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={"users": ["guide2"]})
+    run_work()
+    assert code(code_id).applied_version == 1  # nobody overtakes the slow one
+    with transaction():
+        commands.settle(first)
+    later(run_work, minutes=2)
+    assert ways(tencent)[0].user == ["guide2"] and code(code_id).applied_version == code(code_id).version == 3
+
+
+def test_retired_while_it_is_made_it_is_deleted(tencent, world, run_work, monkeypatch) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    code_id = order(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox.subscriber("codes.tell"), "handler", replace(TELL, record=die))
+        with pytest.raises(SystemExit):
+            run_work()
+    with transaction():
+        commands.retire_code(brand_id=world.brand_id, code_id=code_id)
+    assert len(ways(tencent)) == 1
+    later(run_work, minutes=2)
+    assert not ways(tencent) and code(code_id).applied_version == code(code_id).version
+
+
+def test_a_code_retired_before_anybody_spoke_is_never_made(tencent, world, run_work) -> None:
+    code_id = order(world)
+    with transaction():
+        commands.retire_code(brand_id=world.brand_id, code_id=code_id)
+    run_work()
+    assert not ways(tencent) and not dead()
+
+
+def test_codes_end_by_themselves_and_forgotten_changes_are_brought(tencent, world, run_work) -> None:
+    ending = order(world, valid_until=clock.now() + timedelta(days=1))
+    run_work()
+    assert len(ways(tencent)) == 1
+    forgotten = order(world, state="shop-2")
+    with transaction():
+        outbox.fan_out(100)
+        session.execute(Delivery.__table__.update().values(status="dead", last_error="x"))
+    tend = slots.handler_for(slots.Slot(task="channels.codes"))
+    with time_machine.travel(clock.now() + timedelta(days=2)):
+        with transaction():
+            tend(None)
+        run_work()
+    assert code(ending).status == "retired" and code(forgotten).status == "live"
+    assert [way.state for way in ways(tencent)] == ["shop-2"]
+
+
+def test_one_state_asked_for_by_many_at_once_is_one_code(app, world) -> None:
+    answers = at_once(app, [lambda: order(world)] * 6)
+    assert sorted(isinstance(answer, int) for answer in answers) == [False] * 5 + [True]
+    assert {answer for answer in answers if isinstance(answer, str)} == {"channel_code_state_taken"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"users": []},
+        {"users": [f"g{n}" for n in range(101)]},
+        {"users": ["guide1", "guide1"]},
+        {"state": "s" * 31},
+        {"state": "a b"},
+        {"state": "状态码"},
+        {"state": "x\n"},
+        {"name": ""},
+        {"name": "名" * 61},
+        {"tag_ids": [f"t{n}" for n in range(21)]},
+        {"kind": "poster"},
+        {"kind": "miniprogram", "page": "/pages/index", "users": []},
+        {"kind": "miniprogram", "page": "pages/index?x=1", "users": []},
+    ],
+)
+def test_what_wecom_could_not_take_is_refused_at_once(world, changes) -> None:
+    if changes.get("users") == []:
+        changes = changes | ({} if "kind" in changes else {"kind": "contact_way"})
+    if changes == {"users": [], "kind": "contact_way"}:
+        order(world, **changes)  # a way that exists already is noted, not made
+        return
+    with pytest.raises(CodeInvalid):
+        order(world, **changes)
+    assert session.scalar(select(func.count()).select_from(ChannelCode)) == 0
+
+
+def test_a_state_is_one_codes(world) -> None:
+    order(world)
+    with pytest.raises(StateTaken):
+        order(world)
+
+
+def test_a_scan_is_an_arrival_with_store_guide_tags_and_the_codes_welcome(tencent, world, run_work) -> None:
+    app = next(iter(tencent.engine.world.apps))
+    group = tencent.engine.tags.add(app, {"group_name": "渠道", "tag": [{"name": "开业"}]})
+    tag_id = group["tag"][0]["id"]
+    with transaction():
+        material = content.save_material(
+            brand_id=world.brand_id, code="hello", kind="text", title="欢迎", body="{store}开业啦"
+        )
+    code_id = order(world, tag_ids=[tag_id], welcome_material_id=material, users=["guide1"])
+    run_work()
+    scan(tencent, "anna")
+    tencent.deliver(times=2)
+    run_work()
+    (arrival,) = all_arrivals()
+    person = identity_queries.person_of(Identity("external_userid", tencent.corp_id, tencent.external("anna")))
+    assert (arrival.code_id, arrival.kind, arrival.person_id) == (code_id, "added", person)
+    assert (arrival.store_id, arrival.guide_id, arrival.lost_at) == (world.store.id, world.guide.id, None)
+    follow = tencent.engine.world.follows_by_staff[f"{tencent.corp_id}|guide1"][tencent.external("anna")]
+    assert follow.tags == [tag_id]
+    (welcome,) = tencent.sent("welcome")
+    assert welcome.content["text"] == "一号店开业啦" and not dead()
+
+
+def test_losing_and_coming_back_are_counted_as_they_happened(tencent, world, run_work) -> None:
+    order(world, users=["guide1"])
+    run_work()
+    come(tencent, run_work, "anna")
+    tencent.engine.world.advance(10)
+    tencent.unfollow("anna")
+    tencent.deliver()
+    run_work()
+    (arrival,) = all_arrivals()
+    assert arrival.lost_at is not None
+    tencent.engine.world.advance(10)
+    come(tencent, run_work, "anna")
+    first, second = all_arrivals()
+    assert first.lost_at is not None and second.lost_at is None
+
+
+def test_an_end_heard_of_first_ends_the_arrival(tencent, world, run_work) -> None:
+    order(world, users=["guide1"])
+    run_work()
+    scan(tencent, "anna")
+    added, tencent.waiting = tencent.waiting, []
+    tencent.engine.world.advance(5)
+    tencent.unfollow("anna")
+    tencent.deliver()
+    run_work()
+    tencent.waiting = added
+    tencent.deliver()
+    run_work()
+    assert [one for one in all_arrivals() if one.lost_at is None] == []
+
+
+def test_a_foreign_or_unknown_state_brings_nobody(tencent, world, run_work) -> None:
+    with transaction():
+        commands.create_code(brand_id=world.brand_id + 1, name="别家", state="foreign")
+    tencent.add("anna", state="foreign")
+    tencent.add("ben", state="nobody-knows")
+    tencent.add("cleo")
+    tencent.deliver()
+    run_work()
+    assert all_arrivals() == [] and not dead()
+
+
+def test_first_and_last_touch_follow_a_merge(tencent, world, run_work) -> None:
+    order(world, users=["guide1"])
+    second = order(world, state="shop-2", users=["guide2"])
+    run_work()
+    come(tencent, run_work, "anna")
+    tencent.engine.world.advance(60)
+    with transaction():
+        other = identity.link(ids=[Identity("openid", "wx", "o-anna")], source="test").person_id
+        found = queries.by_state("shop-2")
+        arrivals.arrivals.arrive(code=found, person_id=other, at=clock.now() + timedelta(minutes=5))
+        ids = [
+            Identity("openid", "wx", "o-anna"),
+            Identity("external_userid", tencent.corp_id, tencent.external("anna")),
+        ]
+        identity.link(ids=ids, source="test")
+    touches = queries.arrivals(other, brand_id=world.brand_id)
+    assert [(one.code_id == second, one.kind, one.first, one.last) for one in touches] == [
+        (True, "opened", False, True),
+        (False, "added", True, False),
+    ]
+    assert queries.arrivals(other, brand_id=world.brand_id + 1) == []
+
+
+def test_an_acquisition_link_is_made_and_its_channel_counts(tencent, world, run_work) -> None:
+    code_id = order(world, kind="link", users=["guide1"], state="ad-1")
+    run_work()
+    (link,) = ways(tencent)
+    made = code(code_id)
+    assert (made.config_id, made.status) == (link.config_id, "live")
+    assert made.qr_code == f"http://simulator.invalid/scan/{link.config_id}?customer_channel=ad-1"
+    tencent.add("anna", state="ad-1", add_way=16)
+    tencent.deliver()
+    run_work()
+    assert [one.code_id for one in all_arrivals()] == [code_id]
+    with transaction():
+        commands.change_code(brand_id=world.brand_id, code_id=code_id, changes={"users": ["guide2"]})
+    run_work()
+    assert link.user == ["guide2"]
+    with transaction():
+        commands.retire_code(brand_id=world.brand_id, code_id=code_id)
+    run_work()
+    assert not ways(tencent) and not dead()
+
+
+def test_a_lost_link_is_found_by_its_name(tencent, world, run_work) -> None:
+    tencent.engine.faults.inject(
+        {"api": "externalcontact/customer_acquisition/create_link", "latency_ms": 60_000, "count": 1}
+    )
+    code_id = order(world, kind="link", users=["guide1"], state="ad-1")
+    run_work()
+    later(run_work, minutes=2)
+    assert len(ways(tencent)) == 1 and code(code_id).config_id == ways(tencent)[0].config_id
+
+
+def test_a_mini_programs_code_leads_a_new_member_to_its_store_and_guide(tencent, world, run_work) -> None:
+    order(world, kind="miniprogram", users=[], state="mp-1", guide_id=world.guides[1].id)
+    with transaction():
+        person = identity.link(ids=[Identity("openid", tencent.appid, "o-new")], source="test").person_id
+        arrivals.opened(brand_id=world.brand_id, person_id=person, scene="mp-1")
+        arrivals.opened(brand_id=world.brand_id, person_id=person, scene="mp-1")  # the same visit
+        for wrong in ("nobody-knows", None, "", "x" * 5000, "mp-1' OR 1=1"):
+            arrivals.opened(brand_id=world.brand_id, person_id=person, scene=wrong)
+    (arrival,) = all_arrivals()
+    assert (arrival.kind, arrival.store_id, arrival.external_userid) == ("opened", world.store.id, None)
+    assert session.scalar(select(func.count()).select_from(Member)) == 0
