@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import access, database, demo, distribute, doctor, organisation, simulate, trace
+from . import access, database, demo, distribute, doctor, imports, organisation, simulate, trace
 
 
 def register(app: Flask) -> None:
     """Put every command group on the application."""
     groups = [*(module.group for module in (database, demo, doctor, simulate)), *organisation.GROUPS]
-    for command in (*groups, access.command, distribute.command, trace.command):
+    for command in (*groups, access.command, distribute.command, imports.command, trace.command):
         app.cli.add_command(command)

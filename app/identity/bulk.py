@@ -86,9 +86,7 @@ def found(groups: Sequence[Sequence[Identity]], *, source: str) -> list[int] | N
     )
     rows = [(one, person) for group, person in zip(groups, persons, strict=True) for one in group]
     keys = [one.key for one, _ in rows]
-    sealed = [
-        crypto.encrypt(one.value, context=SEAL_CONTEXT) if one.kind == "mobile" else None for one, _ in rows
-    ]
+    sealed = [crypto.encrypt(one.value, context=SEAL_CONTEXT) if one.kind == "mobile" else None for one, _ in rows]
     bulk.stage(
         "staged_identity",
         pa.table(
@@ -106,3 +104,8 @@ def found(groups: Sequence[Sequence[Identity]], *, source: str) -> list[int] | N
         ),
     )
     return persons if bulk.execute(_TAKE) == len(rows) else None
+
+
+def any_erased() -> bool:
+    """Whether anybody was ever erased: without that nobody needs the digest of every id."""
+    return bool(bulk.fetch("SELECT FROM erased_identity LIMIT 1"))

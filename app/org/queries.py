@@ -53,6 +53,11 @@ def guides_of_store(store_id: int) -> list[Guide]:
     return list(session.scalars(found))
 
 
+def guides(brand_id: int) -> list[Guide]:
+    """All staff of a brand, those who left too."""
+    return list(session.scalars(select(Guide).where(Guide.brand_id == brand_id).order_by(Guide.id)))
+
+
 def account(brand_id: int, kind: str) -> PlatformAccount | None:
     """The brand's account of a kind (wecom, miniprogram, official)."""
     return session.scalar(

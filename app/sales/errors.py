@@ -11,3 +11,15 @@ class OrderMismatch(Invalid):
 
 class OrderChanged(Conflict):
     code, message = "order_changed", "An order with this number was recorded with other content."
+
+
+class RefundTooMuch(Conflict):
+    code, message = "refund_too_much", "More would go back than was paid; data says what is left."
+
+
+class RefundChanged(Conflict):
+    code, message = "refund_changed", "A refund with this number was recorded with other content."
+
+
+class RefundLineUnknown(Invalid):
+    code, message = "refund_line_unknown", "The order has no such line."

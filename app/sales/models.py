@@ -13,7 +13,8 @@ from app.core.db import Base, distribution
 class SalesOrder(Base):
     """An order, once per (source, order_no). `import_id`: the import that brought it; NULL when it was uploaded live.
 
-    `refunded_fen` is the sum of its refunds; an order is refunded when nothing is left of what was paid.
+    `refunded_fen` is the sum of its refunds. An order is `refunded` when all that was paid went back; before that it is
+    `paid`, in part refunded when the sum is above zero.
     """
 
     __tablename__ = "sales_order"
@@ -21,7 +22,7 @@ class SalesOrder(Base):
         CheckConstraint("total_fen >= 0 AND discount_fen >= 0 AND paid_fen = total_fen - discount_fen", name="adds_up"),
         CheckConstraint("paid_fen >= 0", name="paid"),
         CheckConstraint("channel IN ('till', 'mall')", name="channel"),
-        CheckConstraint("status IN ('paid', 'part_refunded', 'refunded')", name="status"),
+        CheckConstraint("status IN ('paid', 'refunded')", name="status"),
         CheckConstraint("refunded_fen BETWEEN 0 AND paid_fen", name="refunded"),
         CheckConstraint("walk_in = (member_id = order_id)", name="walk_in"),
         Index("ix_sales_order_member_paid_at", "brand_id", "member_id", "paid_at"),

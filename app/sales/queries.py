@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
+import pyarrow as pa
+from sqlalchemy import select, text, tuple_
 
+from app.core import bulk
 from app.core.db import session
 
-from .models import OrderLine, SalesOrder
+from .models import OrderLine, OrderNumber, SalesOrder
 
 
 def order(brand_id: int, member_id: int, order_id: int) -> SalesOrder | None:
@@ -34,3 +36,39 @@ def orders_of(
     if before is not None:
         statement = statement.where(tuple_(SalesOrder.paid_at, SalesOrder.order_id) < before)
     return session.scalars(statement.order_by(SalesOrder.paid_at.desc(), SalesOrder.order_id.desc()).limit(limit)).all()
+
+
+def heads(brand_id: int, sources: Sequence[str], order_nos: Sequence[str]) -> dict[tuple[str, str], SalesOrder]:
+    """Orders by (source, order_no), of names given side by side; those that are not there are missing."""
+    bulk.stage("staged_name", pa.table({"source": list(sources), "order_no": list(order_nos)}))
+    named = (
+        text("SELECT source, order_no FROM staged_name").columns(OrderNumber.source, OrderNumber.order_no).subquery()
+    )
+    rows = session.scalars(
+        select(SalesOrder)
+        .join(
+            OrderNumber,
+            (OrderNumber.brand_id == SalesOrder.brand_id)
+            & (OrderNumber.member_id == SalesOrder.member_id)
+            & (OrderNumber.order_id == SalesOrder.order_id),
+        )
+        .join(named, (named.c.source == OrderNumber.source) & (named.c.order_no == OrderNumber.order_no))
+        .where(OrderNumber.brand_id == brand_id)
+    )
+    return {(row.source, row.order_no): row for row in rows}
+
+
+def lines_of(brand_id: int, orders: Sequence[SalesOrder]) -> dict[int, list[tuple[int, int]]]:
+    """(line_no, paid fen) of each line of orders, by order id."""
+    found: dict[int, list[tuple[int, int]]] = {order.order_id: [] for order in orders}
+    keys = {"member_id": [order.member_id for order in orders], "order_id": [order.order_id for order in orders]}
+    bulk.stage("staged_key", pa.table({name: pa.array(values, pa.int64()) for name, values in keys.items()}))
+    rows = bulk.fetch(
+        "SELECT l.order_id, l.line_no, l.paid_fen FROM order_line l"
+        " JOIN (SELECT DISTINCT member_id, order_id FROM staged_key) s USING (member_id, order_id)"
+        " WHERE l.brand_id = %(brand_id)s ORDER BY l.order_id, l.line_no",
+        {"brand_id": brand_id},
+    )
+    for order_id, line_no, paid_fen in rows:
+        found[order_id].append((line_no, paid_fen))
+    return found

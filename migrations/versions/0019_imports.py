@@ -23,10 +23,6 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("refunded_fen", sa.BigInteger(), server_default="0", nullable=False))
         op.create_check_constraint(op.f(f"ck_{table}_refunded"), table, "refunded_fen BETWEEN 0 AND paid_fen")
     op.add_column("sales_order", sa.Column("import_id", sa.BigInteger()))
-    op.drop_constraint(op.f("ck_sales_order_status"), "sales_order")
-    op.create_check_constraint(
-        op.f("ck_sales_order_status"), "sales_order", "status IN ('paid', 'part_refunded', 'refunded')"
-    )
     op.create_table(
         "refund",
         _id("brand_id"),
@@ -141,8 +137,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("import_chunk", "import_error", "import_job", "refund_number", "refund_line", "refund"):
         op.drop_table(table)
-    op.drop_constraint(op.f("ck_sales_order_status"), "sales_order")
-    op.create_check_constraint(op.f("ck_sales_order_status"), "sales_order", "status IN ('paid', 'refunded')")
     op.drop_column("sales_order", "import_id")
     for table in ("sales_order", "order_line"):
         op.drop_constraint(op.f(f"ck_{table}_refunded"), table)
