@@ -44,6 +44,8 @@ TABLE = (
     Task("traits.rebuild", "20 2 * * *"),
     Task("tags.apply_rules", "25 * * * *"),
     Task("privacy.erase_due", "15 * * * *", queue="default"),
+    Task("sync.nightly", "0 1 * * *", queue="default"),
+    Task("sync.frequently", "7,37 * * * *", queue="default"),
     Task("core.invariants", "10 4 * * *"),
     Task("core.forget", "30 4 * * *"),
 )

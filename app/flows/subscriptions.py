@@ -37,6 +37,9 @@ from . import (
     wecom_tags,
     welcome,
 )
+from .sync import runs as sync_runs
+from .sync import turn as sync_turn
+from .sync.events import SyncAdvanced
 
 
 def wire() -> None:
@@ -107,6 +110,11 @@ def wire() -> None:
     outbox.subscribe(sop.RunAdvanced, "sop.go_on", sop_schedule.go_on, queue="bulk")
     slots.handle("sop.distribute", sop_schedule.distribute)
     slots.handle("sop.remind", sop_schedule.remind)
+
+    # reconciliation with WeCom
+    outbox.subscribe(SyncAdvanced, "sync.go_on", sync_turn.GO_ON, queue="bulk")
+    slots.handle("sync.nightly", sync_runs.nightly)
+    slots.handle("sync.frequently", sync_runs.frequently)
 
     # dashboards, core
     slots.handle("core.invariants", doctor.nightly)
