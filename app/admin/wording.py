@@ -57,6 +57,25 @@ ACTION = {
     "members.phone_search": "按手机号查询会员",
     "trace.viewed": "查看全链路",
 }
+CONSENT_PURPOSE = {
+    "service": "服务通知",
+    "marketing": "营销推广",
+    "profiling": "个性化分析",
+    "group_sharing": "集团内共享",
+    "third_party": "提供给第三方",
+}
+CONSENT_CHANNEL = {
+    "any": "未指明渠道",
+    "miniapp": "小程序",
+    "wecom": "企业微信",
+    "sms": "短信",
+    "call": "电话",
+    "mail": "邮件",
+}
+REVEAL_FIELDS = {"phone": "手机号", "name": "姓名", "birthday": "生日"}
+REVEAL_REASONS = ("核实会员身份", "处理客诉", "订单售后联系", "配送联系", "会员本人要求")
+EXPORT_STATUS = {"asked": "正在生成", "ready": "可下载", "expired": "已过期"}
+ERASURE_STATUS = {"asked": "待会员确认", "confirmed": "冷静期中", "cancelled": "已撤回", "done": "已注销"}
 _JOURNAL = {"earn": "获得", "spend": "使用", "expire": "过期", "adjust": "调整", "refund": "退回"}
 _CURRENCY = {"points": "积分", "growth": "成长值"}
 

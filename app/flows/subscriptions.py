@@ -6,6 +6,7 @@ from app.channels import events as channels
 from app.channels.codes import events as codes
 from app.core import inbox, outbox, slots
 from app.identity import events as identity
+from app.imports import events as imports
 from app.members import events as members
 from app.points import events as points
 from app.privacy import events as privacy
@@ -23,6 +24,7 @@ from . import (
     customer_lost,
     doctor,
     erase,
+    export_person,
     fetch_contact,
     guide_notice,
     merge,
@@ -37,6 +39,7 @@ from . import (
     wecom_tags,
     welcome,
 )
+from .imports import engine
 from .sync import runs as sync_runs
 from .sync import turn as sync_turn
 from .sync.events import SyncAdvanced
@@ -66,6 +69,7 @@ def wire() -> None:
     outbox.subscribe(identity.Merged, "privacy.on_merged", consents.on_merged)
     outbox.subscribe(identity.Split, "privacy.on_split", consents.on_split)
     outbox.subscribe(privacy.OptedOut, "privacy.stop_marketing", consents.on_opted_out)
+    outbox.subscribe(privacy.ExportAsked, "privacy.export", export_person.make, queue="bulk")
     outbox.subscribe(privacy.ErasureDue, "privacy.erase", erase.carry_out, queue="bulk")
     outbox.subscribe(privacy.SweepDue, "privacy.sweep", erase.sweep, queue="bulk")
     slots.handle("privacy.erase_due", erase.find_due)
@@ -110,6 +114,9 @@ def wire() -> None:
     outbox.subscribe(sop.RunAdvanced, "sop.go_on", sop_schedule.go_on, queue="bulk")
     slots.handle("sop.distribute", sop_schedule.distribute)
     slots.handle("sop.remind", sop_schedule.remind)
+
+    # imports
+    outbox.subscribe(imports.ChunkDue, "imports.chunk", engine.chunk_due, queue="bulk")
 
     # reconciliation with WeCom
     outbox.subscribe(SyncAdvanced, "sync.go_on", sync_turn.GO_ON, queue="bulk")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from . import mall, members, orders, redemptions
+from . import consents, mall, members, orders, redemptions
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return (redemptions.blueprint, orders.blueprint, members.blueprint, mall.blueprint)
+    return (redemptions.blueprint, orders.blueprint, members.blueprint, mall.blueprint, consents.blueprint)

@@ -90,6 +90,12 @@ def policy_in_force(brand_id: int, at: datetime | None = None) -> PrivacyPolicy 
     )
 
 
+def policies(brand_id: int) -> list[PrivacyPolicy]:
+    """What a brand has published, newest first."""
+    mine = select(PrivacyPolicy).where(PrivacyPolicy.brand_id == brand_id)
+    return list(session.scalars(mine.order_by(PrivacyPolicy.valid_from.desc(), PrivacyPolicy.version.desc())))
+
+
 def policy(brand_id: int, version: str) -> PrivacyPolicy | None:
     return session.get(PrivacyPolicy, (brand_id, version), populate_existing=True)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 
 # Importing these modules puts their routes on the blueprint.
-from . import coupons, customers, entry, materials, me, tasks
+from . import coupons, customers, entry, materials, me, reveals, tasks
 from .blueprint import api
 
-ROUTES = (customers, tasks, materials, coupons, me)
+ROUTES = (customers, tasks, materials, coupons, me, reveals)
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:

@@ -121,6 +121,7 @@ def test_a_guide_gives_no_coupon_to_who_wants_no_advertising(shop: Shop, client)
             name="新人券",
             terms=Terms(kind="amount", amount_fen=5000, per_member=2, valid_days=30),
             quota=100,
+            claimable=True,
         )
     with client.application.test_request_context():
         response = client.application.response_class()

@@ -1,0 +1,41 @@
+"""Tables for people's spreadsheets: CSV that Excel opens as text it must not run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+# Excel and its kin take a cell that begins so for a formula, after blanks too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+BOM = "\ufeff"  # without it Excel reads UTF-8 as the machine's code page
+
+
+def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A CSV with a header: texts that could run as formulas are disarmed, times are ISO 8601, lists joined by 、."""
+    out = io.StringIO()
+    out.write(BOM)
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([safe(column) for column in columns])
+    for row in rows:
+        writer.writerow([_cell(row.get(column)) for column in columns])
+    return out.getvalue()
+
+
+def safe(text: str) -> str:
+    """A text as a cell that shows itself and does nothing else."""
+    return f"'{text}" if text.lstrip(" \u3000").startswith(_FORMULA) else text
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bool | int | float):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return safe("、".join(str(one) for one in value))
+    return safe(str(value))
