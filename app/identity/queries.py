@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_

@@ -17,7 +17,7 @@ from app.identity import commands as identity
 
 from . import queries
 from .errors import MemberUnknown
-from .events import Bound, GuideAssigned, HomeStoreMoved, Joined
+from .events import Bound, GuideAssigned, HomeStoreMoved, Joined, Rebound
 from .models import GuideHistory, HomeStoreHistory, Member, MemberNumber, Membership
 from .rules import NAME_CONTEXT, number_from
 
@@ -97,6 +97,23 @@ def bind(*, brand_id: int, member_id: int, phone_tail: str) -> bool:
         )
     )
     return True
+
+
+def change_phone(*, brand_id: int, member_id: int, phone_tail: str | None, change: str) -> None:
+    """Note that the member's phone is another one now, or None any more; `change` as in members.rebound."""
+    row = session.execute(
+        update(Member)
+        .where(
+            Member.brand_id == brand_id,
+            Member.member_id == member_id,
+            Member.phone_tail.is_distinct_from(phone_tail),
+        )
+        .values(phone_tail=phone_tail)
+        .returning(Member.person_id),
+        execution_options={"synchronize_session": "fetch"},
+    ).one_or_none()
+    if row is not None:
+        emit(Rebound(brand_id=brand_id, member_id=member_id, person_id=row.person_id, change=change))
 
 
 def hold(*, brand_id: int, member_id: int) -> Member | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, Invalid, NotFound
 
 
 class MemberUnknown(NotFound):
     code, message = "not_found", "There is no such member."
 
 
-class TwoMembers(Conflict):
-    code, message = "two_members", "Both persons are members of this brand; the case was put up for review."
+class PhoneTaken(Conflict):
+    code, message = "phone_taken", "This phone is known as somebody else's: answer the claim in `data`."
+
+
+class ProofWrong(Invalid):
+    code, message = "proof_wrong", "This does not prove that the record is yours."

@@ -55,17 +55,22 @@ def keep_apart(*, review_id: int, by: str, reason: str) -> None:
     emit(ReviewDecided(brand_id=row.brand_id or 0, person_id=one, review_id=review_id, status="kept_apart"))
 
 
-def remember_split(one: int, other: int, *, merge_id: int, by: str, reason: str) -> int:
-    """Note that two persons were taken apart by hand, so that the same evidence does not join them again."""
+def remember_apart(
+    one: int, other: int, *, why: str, evidence: Mapping[str, Any], by: str, reason: str, brand_id: int | None = None
+) -> int:
+    """Note that two persons were told apart (`why`: split, not_mine), so that the same evidence does not join them
+    again. `by`: an actor of the audit log, `reason` in their words.
+    """
     review_id, (low, high), moment = id_maker.new_id(), sorted((one, other)), clock.now()
     session.add(
         IdentityReview(
             id=review_id,
             person_a=low,
             person_b=high,
-            reason="split",
+            brand_id=brand_id,
+            reason=why,
             status="kept_apart",
-            evidence={"merge": merge_id},
+            evidence=dict(evidence),
             decided_by=by,
             decided_at=moment,
             decision=reason,

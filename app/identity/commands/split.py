@@ -17,7 +17,7 @@ from ..events import Split as SplitEvent
 from ..models import Person, PersonMerge
 from ..rules import subtree
 from .parts import Stale, settled
-from .reviews import remember_split
+from .reviews import remember_apart
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def split(*, merge_id: int, by: str, reason: str) -> Split:
         session.flush()
         _point(below - {loser}, loser)
         _point({loser}, None)
-        remember_split(record.winner_id, loser, merge_id=merge_id, by=by, reason=reason)
+        remember_apart(record.winner_id, loser, why="split", evidence={"merge": merge_id}, by=by, reason=reason)
         emit(SplitEvent(brand_id=0, person_id=root, winner_id=root, loser_id=loser, merge_id=merge_id))
         return Split(merge_id, root, loser, (loser, *sorted(below - {loser})))
 
