@@ -288,8 +288,8 @@ class _Book:
         less = [(*key, amount) for key, amount in self.lots.items() if amount < 0]
         more = []
         for key, amount in self.lots.items():
-            if amount > 0:
-                fact = self.facts.get(key)
+            fact = self.facts.get(key)
+            if amount > 0 or (amount == 0 and fact):  # what came and was used for debt at once leaves its lot as well
                 end, origin = (fact.expires_at, fact.origin_id) if fact else (None, None)
                 more.append((*key, self.filled_by[key], amount, end, origin))
         balances = [(*key, amount) for key, amount in self.balances.items() if amount]

@@ -11,7 +11,8 @@ from typing import cast
 from sqlalchemy import Table
 
 from app.core import clock
-from app.core.moving import Family, move
+from app.core.moving import Family, bring_home, move
+from app.members import family
 
 from .commands import refresh_traits
 from .models import MemberTag
@@ -27,5 +28,11 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
 
 def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
     """Move back what the loser had brought, and make both members' traits anew. Idempotent."""
-    move(_TAGS, brand_id=brand_id, source_id=winner_id, target_id=loser_id, origins=[loser_id])
+    bring_home(
+        _TAGS,
+        brand_id=brand_id,
+        target_id=loser_id,
+        homes=family.family(brand_id, winner_id).homes,
+        origins=family.brought_by(brand_id, loser_id),
+    )
     refresh_traits(brand_id=brand_id, member_ids=[winner_id, loser_id], as_of=clock.now())

@@ -116,6 +116,8 @@ def _look_again(brand_id: int, member_id: int, merged: list[int], merged_at: dat
     now = clock.now()
     where = standing(brand_id, member_id)
     growth = points.growth_since(brand_id, member_id, where.window_start(now))
+    if where.current is None and not growth:
+        return  # they had not been placed yet, nor have they anything to be placed by
     earned = [step_for(where.ladder, growth)]
     if where.current is None or where.since is None or where.since < merged_at:
         earned.append(where.current)

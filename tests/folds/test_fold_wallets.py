@@ -7,9 +7,9 @@ from typing import Any
 
 import coupon_factories as coupons
 import pytest
-from factories import World, make_world
+from factories import World
 from invariants import broken
-from loyalty import an_order, set_rules
+from loyalty import an_order
 from merging import books, members, merge, merge_again, split
 
 from app.core import clock
@@ -21,19 +21,6 @@ from app.points import commands as points
 from app.points import queries as points_queries
 from app.sales import queries as sales
 from app.tiers import queries as tiers_queries
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    world = make_world()
-    world.extra["tiers"] = set_rules(world.brand_id)
-    return world
-
-
-@pytest.fixture(autouse=True)
-def nothing_broken(app: Any) -> Any:
-    yield
-    assert broken("") == []
 
 
 def order(world: World, member_id: int, number: str, yuan: int, *, days_ago: int = 0, **more: Any) -> Any:
