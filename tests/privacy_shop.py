@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from factories import World, make_world
 from people import make_member
@@ -11,8 +12,12 @@ from people import make_member
 from app.content import commands as content
 from app.core import clock
 from app.core.transaction import transaction
+from app.identity import queries as identity
 from app.members import queries as members
+from app.miniapp import auth as miniapp_auth
+from app.org.models import Guide
 from app.privacy import commands as privacy
+from app.sidebar import auth as sidebar_auth
 from app.sop import commands as sop
 from app.sop.rules import Step
 
@@ -72,3 +77,19 @@ def make_shop() -> Shop:
     row = members.member(world.brand_id, member)
     assert row is not None
     return Shop(world, member, row.person_id)
+
+
+def shopper_headers(shop: Shop) -> dict[str, str]:
+    """A logged-in shopper who is the shop's member."""
+    appid = shop.world.miniprogram.namespace
+    openid = identity.values_of(shop.person, "openid", appid)[0]
+    token, _ = miniapp_auth.issue(brand_id=shop.brand, person_id=shop.person, openid=openid)
+    return {"Authorization": f"Bearer {token}"}
+
+
+def sign_in_guide(client: Any, guide: Guide) -> None:
+    """Give the client the session cookie of a guide."""
+    response = client.application.response_class()
+    with client.application.test_request_context():
+        sidebar_auth.begin(response, guide, secure=False)
+    client.set_cookie(sidebar_auth.COOKIE, response.headers["Set-Cookie"].split(";")[0].split("=", 1)[1])

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from invariants import broken
 from people import make_follow, make_member
-from privacy_shop import Shop
+from privacy_shop import Shop, sign_in_guide
 from sqlalchemy import select
 
 from app.core import clock, ids
@@ -20,7 +20,6 @@ from app.dashboards.queries import lists
 from app.dashboards.reach import Reach
 from app.members import queries as members
 from app.segments import commands as segments
-from app.sidebar import auth as sidebar_auth
 from app.sop import commands as sop
 from app.sop.models import GuideTask, SopRun
 from app.sop.rules import Step
@@ -123,11 +122,7 @@ def test_a_guide_gives_no_coupon_to_who_wants_no_advertising(shop: Shop, client)
             quota=100,
             claimable=True,
         )
-    with client.application.test_request_context():
-        response = client.application.response_class()
-        sidebar_auth.begin(response, guide, secure=False)
-        cookie = response.headers["Set-Cookie"].split(";")[0].split("=", 1)[1]
-    client.set_cookie(sidebar_auth.COOKIE, cookie)
+    sign_in_guide(client, guide)
 
     def give(key: str):  # type: ignore[no-untyped-def]
         return client.post(
