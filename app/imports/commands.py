@@ -17,8 +17,8 @@ from app.core.outbox import emit
 from .errors import JobClosed, JobUnknown
 from .events import ChunkDue, Finished
 from .models import OPEN, ImportChunk, ImportJob, RowError
+from .rules import CHUNK_CONTEXT
 
-CHUNK_CONTEXT = "imports.chunk"
 MOST_ERRORS = 50_000  # kept of one job; all of them are counted
 _SET_BASED = {"synchronize_session": False}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .errors import HeaderWrong
 
+CHUNK_CONTEXT = "imports.chunk"  # what stored rows of a file are sealed for
 # How a cell is read. Money is given in fen or, under another header, in yuan.
 TEXT, WHOLE, MONEY, MOMENT, DAY = "text", "whole", "money", "moment", "day"
 

@@ -62,7 +62,10 @@ def put_stores(*, brand_id: int, stores: Sequence[dict[str, Any]]) -> tuple[int,
         return 0, 0
     dealers = sorted({row["dealer"] for row in stores if row["dealer"]})
     for table, codes in (("region", sorted({row["region"] for row in stores})), ("dealer", dealers)):
-        bulk.stage("staged_named", pa.table({"id": ids.new_ids(len(codes)), "code": pa.array(codes, pa.string())}))
+        bulk.stage(
+            "staged_named",
+            pa.table({"id": pa.array(ids.new_ids(len(codes)), pa.int64()), "code": pa.array(codes, pa.string())}),
+        )
         bulk.execute(_NAMED.format(table=table), {"brand_id": brand_id})
     whole = {"department_id": pa.int64()}
     names = ("code", "name", "region", "dealer", "department_id", "status")
