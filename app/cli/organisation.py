@@ -137,7 +137,7 @@ def create_admin(login: str, name: str, brand_code: str | None, password: str, *
         raise click.UsageError("name a brand and at most one of --region, --dealer, --store")
     with transaction():
         found = _brand(brand_code) if brand_code else None
-        places = {f"{kind}_id": _place(found, kind, code) for kind, code in named.items() if found}
+        places: dict[str, Any] = {f"{kind}_id": _place(found, kind, code) for kind, code in named.items() if found}
         try:
             made = admins.create_admin(
                 login=login,
