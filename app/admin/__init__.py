@@ -5,7 +5,25 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 
 # Importing a module puts its routes on the blueprints.
-from . import account, audit_log, lists, members, privacy, privacy_pages, session, today, trace, users  # noqa: F401
+from . import (  # noqa: F401
+    account,
+    audit_log,
+    blocked,
+    case_pages,
+    cases,
+    channel_code_page,
+    channel_codes,
+    lists,
+    members,
+    people,
+    privacy,
+    privacy_pages,
+    profile,
+    session,
+    today,
+    trace,
+    users,
+)
 from .blueprint import api
 from .console import console
 

@@ -24,8 +24,8 @@ POLICY = (
 # Headings and their pages; a page is shown to the roles that scope.ROLES lets in.
 NAVIGATION = (
     ("", (("console.today", "今日"),)),
-    ("会员", (("console.find_members", "会员"),)),
-    ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"))),
+    ("会员", (("console.find_members", "会员"), ("console.review_queue", "身份审核"))),
+    ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"), ("console.channel_codes", "渠道活码"))),
     ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),
     ("系统", (("console.audit_log", "操作日志"),)),
 )
@@ -46,7 +46,7 @@ def _guard() -> ResponseReturnValue | None:
 
 @console.after_request
 def _headers(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -137,12 +137,6 @@ def find_members() -> str:
     except NotFound:
         found = {"items": [], "next_cursor": None}
     return render_template("console/members.html", q=text, **found)
-
-
-@console.get("/members/<member_id>")
-def member(member_id: str) -> str:
-    profile, moments = members.shown(member_id)
-    return render_template("console/member.html", one=profile, moments=moments)
 
 
 @console.get("/tasks")

@@ -76,7 +76,74 @@ REVEAL_FIELDS = {"phone": "手机号", "name": "姓名", "birthday": "生日"}
 REVEAL_REASONS = ("核实会员身份", "处理客诉", "订单售后联系", "配送联系", "会员本人要求")
 EXPORT_STATUS = {"asked": "正在生成", "ready": "可下载", "expired": "已过期"}
 ERASURE_STATUS = {"asked": "待会员确认", "confirmed": "冷静期中", "cancelled": "已撤回", "done": "已注销"}
-_JOURNAL = {"earn": "获得", "spend": "使用", "expire": "过期", "adjust": "调整", "refund": "退回"}
+LIFECYCLE = {
+    "newcomer": "新客",
+    "prospect": "未购",
+    "first": "首购",
+    "active": "活跃",
+    "dormant": "沉睡",
+    "lost": "流失",
+}
+LIFECYCLE_COLOUR = {"newcomer": "blue", "first": "blue", "active": "green", "dormant": "gold", "lost": "red"}
+TAG_KIND = {"manual": "手动", "rule": "规则", "wecom": "企业微信"}
+TAG_SOURCE = {"manual": "人工", "rule": "规则", "wecom": "企业微信", "import": "导入"}
+GENDER = {1: "男", 2: "女"}
+PURPOSE = {
+    "service": "服务通知",
+    "marketing": "营销推广",
+    "profiling": "画像分析",
+    "group_sharing": "集团共享",
+    "third_party": "第三方提供",
+}
+CHANNEL = {"any": "全部", "miniapp": "小程序", "wecom": "企业微信", "sms": "短信", "call": "电话", "mail": "邮件"}
+CHANGE_KIND = {"guide": "专属导购", "home_store": "归属门店", "follow": "添加导购", "arrival": "渠道到来"}
+_CHANGE_REASON = {
+    "joined": "入会",
+    "filled": "补录",
+    "guide_assigned": "随专属导购",
+    "added": "添加好友",
+    "import": "导入",
+    "active": "好友中",
+    "lost": "已流失",
+    "deleted": "已删除",
+    "opened": "进入小程序",
+    "handover": "交接",
+    "console": "后台调整",
+}
+_JOURNAL = {
+    "earn": "获得",
+    "spend": "使用",
+    "expire": "过期",
+    "adjust": "调整",
+    "refund": "退回",
+    "merge": "随会员合并转移",
+}
+REVIEW_STATUS = {"open": "待处理", "merged": "已合并", "kept_apart": "保持独立"}
+STRENGTH = {"proof": "唯一证明", "strong": "微信认证", "weak": "人工填写"}
+PROOF = {
+    "proved": "顾客已凭卡号与资料证明",
+    "unproved": "顾客称是本人，档案无可核对的资料",
+    "proof_failed": "顾客多次未能证明",
+    "moved_often": "号码短期内多次易主",
+}
+_REVIEW_REASON = {
+    "two_members": "同一手机号对应两个会员",
+    "long_unseen": "号码的原会员久未到访，可能已换人",
+    "not_mine": "顾客表示号码原主人不是本人",
+    "split": "人工拆分过",
+    "kept_apart": "此前已判定为两人",
+}
+_MERGE_REASON = {
+    "miniapp.phone": "小程序绑定手机号",
+    "miniapp.login": "小程序登录",
+    "wecom.contact": "企微客户资料",
+    "wecom.customer_added": "添加企微",
+    "wecom.customer_lost": "企微删除",
+    "till": "门店收银",
+    "mall": "商城",
+    "review": "人工审核",
+    "split": "人工拆分",
+}
 _CURRENCY = {"points": "积分", "growth": "成长值"}
 
 
@@ -92,6 +159,29 @@ def action(code: str) -> str:
 
 def source(code: str) -> str:
     return SOURCE.get(code.partition(":")[0], code)
+
+
+def change_reason(code: str) -> str:
+    """Why a guide or a home store changed, or how a relation stands; an operator's own words as they are."""
+    return _CHANGE_REASON.get(code, code)
+
+
+def review_reason(code: str) -> str:
+    """What keeps two persons apart, in words."""
+    head, _, kind = code.partition("_")
+    if head == "differing":
+        return f"{ID_KIND.get(kind, kind)}不一致"
+    if code.startswith("too_many_"):
+        kind = code.removeprefix("too_many_")
+        return f"{ID_KIND.get(kind, kind)}数量异常"
+    return _REVIEW_REASON.get(code, code)
+
+
+def merge_reason(code: str) -> str:
+    """Who told that ids belong together, and by which kind of id: `till: mobile`."""
+    told, _, kind = code.partition(": ")
+    words = _MERGE_REASON.get(told) or source(told.partition(".")[0])
+    return f"{words}（{ID_KIND.get(kind, kind)}）" if kind else words
 
 
 def feed_line(event: Happened, stores: Mapping[int, str]) -> str:
@@ -125,8 +215,18 @@ def moment_title(moment: Moment) -> str:
             return "小程序绑定手机号"
         case "followed":
             return f"添加导购 {data['guide']} 的企业微信"
+        case "arrived":
+            return f"{'扫渠道活码到来' if data['how'] == 'added' else '扫码进入小程序'}：{data['code']}"
         case "merged":
             return "身份合并：识别为同一位顾客"
+        case "member_merged":
+            return f"并入会员 {data['number']}"
+        case "home_moved":
+            return f"归属门店变更为 {data['store'] or '无'}"
+        case "refunded":
+            return f"退款 {yuan(moment.data['refunded_fen'])}"
+        case "tagged":
+            return f"{'打上' if data['held'] else '移除'}标签「{data['tag']}」"
         case "guide_assigned":
             return f"专属导购：{data['guide']}"
         case "order":
@@ -157,5 +257,7 @@ def moment_detail(moment: Moment) -> str:
         f"订单 {data['order_no']}" if data.get("order_no") else "",
         f"导购 {data['guide']}" if moment.kind == "task_created" and data.get("guide") else "",
         source(str(data["source"])) if moment.kind == "coupon_issued" else "",
+        TAG_SOURCE.get(str(data["source"]), "") if moment.kind == "tagged" else "",
+        change_reason(str(data["reason"])) if moment.kind == "home_moved" else "",
     ]
     return " · ".join(part for part in parts if part)

@@ -48,6 +48,16 @@ def after_id(cursor: str | None) -> int | None:
     raise CursorInvalid()
 
 
+def place(cursor: str | None) -> list[datetime | int] | None:
+    """The values of a place that has more parts than two, its moment first; None for the first page."""
+    if not cursor:
+        return None
+    match _decode(cursor):
+        case [str(text), *rest] if all(_is_id(value) for value in rest):
+            return [_moment(text), *rest]
+    raise CursorInvalid()
+
+
 def _encode(place: tuple[datetime | int, ...]) -> str:
     values = [value.isoformat() if isinstance(value, datetime) else value for value in place]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()

@@ -187,7 +187,7 @@ def _orders(brand_id: int, member_id: int) -> list[dict[str, Any]]:
 
 
 def _timeline(member: Member) -> list[dict[str, Any]]:
-    shown = [one for one in timeline.of(member, before=None, limit=60) if one.kind not in wording.HIDDEN]
+    shown = [one for one in timeline.of(member, limit=60) if one.kind not in wording.HIDDEN]
     return [
         {"at": one.at, "kind": one.kind, "title": title, "detail": detail}
         for one in shown[:MOMENTS]

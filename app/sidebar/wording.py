@@ -18,7 +18,7 @@ SOURCES = {
     "admin": "总部发放",
 }
 # Moments a guide has no use for: each order's postings and what the page shows elsewhere.
-HIDDEN = ("points", "task_created", "merged")
+HIDDEN = ("points", "task_created", "merged", "member_merged", "arrived", "tagged")
 
 
 def moment(one: Moment) -> tuple[str, str]:
@@ -36,6 +36,10 @@ def moment(one: Moment) -> tuple[str, str]:
         case "order":
             back = "（已退款）" if data["status"] == "refunded" else ""
             return f"消费 {yuan(int(data['paid_fen']))}{back}", str(data["store"])
+        case "refunded":
+            return f"退款 {yuan(int(data['refunded_fen']))}", ""
+        case "home_moved":
+            return f"归属门店变为 {data['store']}", ""
         case "coupon_issued":
             return f"获得「{data['campaign']}」", SOURCES.get(str(data["source"]), "")
         case "coupon_redeemed":

@@ -1,4 +1,4 @@
-"""Members for the console: find one, and see everything about one."""
+"""Members for the console: find one. `profile` and `timeline` show everything about one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import and_, select, tuple_
 
 from app.core.db import session
-from app.coupons import queries as coupons
 from app.dashboards.reach import Reach
 from app.dashboards.rules import mask_name, mask_phone
 from app.identity import queries as identity
@@ -19,10 +18,6 @@ from app.identity.rules import mobile
 from app.members import queries as members
 from app.members.models import Member
 from app.org.models import Guide, Store
-from app.points import queries as points
-from app.sales.models import SalesOrder
-from app.segments import queries as segments
-from app.tiers import queries as tiers
 from app.tiers.models import MemberTier, Tier
 
 _PHONE = re.compile(r"\+?[0-9][0-9 -]{9,15}")
@@ -44,33 +39,6 @@ class Line:
     status: str
     joined_at: datetime
     bound_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Profile:
-    """All about one member. Money in fen; `kinds` are the kinds of ids linked to the person; the phone is masked."""
-
-    member_id: int
-    person_id: int
-    number: str
-    card_no: str | None
-    name: str
-    phone: str
-    status: str
-    source: str
-    store_name: str
-    guide_name: str
-    joined_at: datetime
-    bound_at: datetime | None
-    tier: tiers.CurrentTier | None
-    points: int
-    growth: int
-    coupons: dict[str, int]
-    orders: int
-    paid_fen: int
-    last_order_at: datetime | None
-    kinds: tuple[str, ...]
-    tags: tuple[str, ...]
 
 
 def is_phone(text: str) -> bool:
@@ -106,49 +74,6 @@ def visible(reach: Reach, member_id: int) -> Member | None:
     """The living member behind an id, if the reader sees them: the one gate of every page about one member."""
     member = members.living(reach.brand_id, member_id)
     return member if member is not None and reach.covers(member.home_store_id) else None
-
-
-def profile(member: Member) -> Profile:
-    """Everything about a member whom the reader has been found to see."""
-    brand, member_id = member.brand_id, member.member_id
-    row = session.execute(
-        select(Store.name, Guide.name)
-        .select_from(Member)
-        .outerjoin(Store, Store.id == Member.home_store_id)
-        .outerjoin(Guide, Guide.id == Member.guide_id)
-        .where(Member.brand_id == brand, Member.member_id == member_id)
-    ).one()
-    count, paid, last = session.execute(
-        select(func.count(), func.coalesce(func.sum(SalesOrder.paid_fen), 0), func.max(SalesOrder.paid_at)).where(
-            SalesOrder.brand_id == brand, SalesOrder.member_id == member_id, SalesOrder.status == "paid"
-        )
-    ).one()
-    linked = identity.identities_of(member.person_id)
-    phones = [one.value for one in linked if one.kind == "mobile"]
-    balances = points.balances(brand, member_id)
-    return Profile(
-        member_id=member_id,
-        person_id=identity.resolve(member.person_id),
-        number=member.number,
-        card_no=member.card_no,
-        name=member.plain_name or "",
-        phone=f"{phones[-1][:3]}****{phones[-1][-4:]}" if phones else mask_phone(member.phone_tail),
-        status=member.status,
-        source=member.source,
-        store_name=row[0] or "",
-        guide_name=row[1] or "",
-        joined_at=member.joined_at,
-        bound_at=member.bound_at,
-        tier=tiers.current(brand, member_id),
-        points=balances["points"],
-        growth=balances["growth"],
-        coupons=coupons.counts(brand, member_id),
-        orders=count,
-        paid_fen=int(paid),
-        last_order_at=last,
-        kinds=tuple(sorted({one.kind for one in linked})),
-        tags=tuple(tag.name for tag in segments.tags_of(brand, member_id)),
-    )
 
 
 def _person_of_phone(text: str) -> int | None:
