@@ -51,7 +51,7 @@ def on_lost(event: CustomerLost) -> None:
 
 def opened(*, brand_id: int, person_id: int, scene: str | None) -> None:
     """A shopper opened the mini-program or H5 page by a code. `scene` comes from the client: a wrong one is ignored."""
-    code = queries.by_state(scene) if scene and len(scene) <= rules.MAX_STATE else None
+    code = queries.by_state(scene) if scene and rules.is_state(scene) else None
     if code is None or code.brand_id != brand_id:
         return
     arrivals.arrive(code=code, person_id=person_id, at=clock.now())

@@ -17,6 +17,7 @@ from app.members import commands as members
 from app.members import queries as member_queries
 from app.org import queries as org
 
+from . import arrivals
 from .merge import follow
 
 
@@ -41,7 +42,9 @@ def link(
 
 
 def adopt(*, brand_id: int, person_id: int) -> None:
-    """Give a member without an owning guide the one they added first, if they added one who still works here."""
+    """Give a member without an owning guide the one they added first, if they added one who still works here, else the
+    one whose channel code they came by lately.
+    """
     member = member_queries.member_of(brand_id, person_id)
     if member is None or member.guide_id is not None:
         return
@@ -60,6 +63,7 @@ def adopt(*, brand_id: int, person_id: int) -> None:
                 reason="follow",
             )
             return
+    arrivals.settle(brand_id=brand_id, person_id=person_id)
 
 
 def _objection(winner_id: int, loser_id: int, weak: bool) -> str | None:

@@ -27,6 +27,11 @@ def new_state() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(12))
 
 
+def is_state(text: str) -> bool:
+    """Whether a text that came from outside may be a state of ours at all."""
+    return _STATE.fullmatch(text) is not None
+
+
 def remark_of(name: str) -> str:
     """What WeCom keeps beside a contact way, cut to its limit."""
     return name[:MAX_REMARK]
@@ -38,7 +43,7 @@ def check(*, kind: str, name: str, users: Sequence[str], state: str, tag_ids: Se
         raise CodeInvalid("The kind is unknown.", field="kind")
     if not 1 <= len(name) <= MAX_NAME:
         raise CodeInvalid(f"A name has 1 to {MAX_NAME} characters.", field="name")
-    if not _STATE.fullmatch(state):
+    if not is_state(state):
         raise CodeInvalid("A state has 3 to 30 letters, digits, - and _.", field="state")
     if len(users) != len(set(users)) or not all(users):
         raise CodeInvalid("Each member of staff is named once.", field="users")

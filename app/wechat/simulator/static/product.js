@@ -17,7 +17,8 @@ class Product {
   /* wx.login() gives a code, the product exchanges it for its own token. */
   async login() {
     const { code } = await control.post('codes', { kind: 'login', customer: this.customer, appid: this.appid });
-    const answer = await this.call('POST', 'login', { appid: this.appid, code });
+    const scene = new URLSearchParams(window.location.search).get('scene');
+    const answer = await this.call('POST', 'login', { appid: this.appid, code, ...(scene && { scene }) });
     this.token = answer.token;
     sessionStorage.setItem(this.key, this.token);
     return answer;
