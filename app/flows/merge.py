@@ -21,10 +21,12 @@ def merge(
     other_id: int,
     source: str,
     by: str,
+    words: str = "",
     evidence: Mapping[str, Any] | None = None,
 ) -> int:
     """Make two persons one because somebody may say so: a decided review, a proof. The living person; the older wins.
-    `by`: an actor of the audit log. Raises IdentityConflict when differing unionids prove that they are two.
+    `by`: an actor of the audit log, `words` their reason. Raises IdentityConflict when differing unionids prove that
+    they are two.
     """
     return identity.merge(
         person_id=person_id,
@@ -34,6 +36,7 @@ def merge(
         brand_id=brand_id,
         follow=follow,
         by=by,
+        words=words,
     )
 
 

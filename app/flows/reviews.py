@@ -27,5 +27,6 @@ def decide(*, review_id: int, same: bool, by: str, reason: str) -> int:
         other_id=review.person_b,
         source="review",
         by=by,
-        evidence={"review": review_id, "why": review.reason, "decision": reason},
+        words=reason,
+        evidence={"review": review_id, "why": review.reason},
     )

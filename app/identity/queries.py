@@ -84,7 +84,7 @@ def identities_of(person_id: int) -> list[Identity]:
         .where(IdentityRow.person_id.in_(all_ids_of(person_id)))
         .order_by(IdentityRow.linked_at, IdentityRow.kind, IdentityRow.value)
     )
-    return [Identity(row.kind, row.namespace, _plain(row.value, row.sealed_value)) for row in rows]  # type: ignore[arg-type]
+    return [plain(row) for row in rows]
 
 
 def first_owners(kind: str, person_ids: Sequence[int]) -> dict[tuple[str, str], int]:
@@ -247,6 +247,11 @@ def blocked_values(*, after: tuple[str, str] | None = None, limit: int = 100) ->
     key = tuple_(BlockedValue.kind, BlockedValue.value)
     statement = select(BlockedValue).order_by(BlockedValue.kind, BlockedValue.value).limit(limit)
     return list(session.scalars(statement if after is None else statement.where(key > after)))
+
+
+def plain(row: IdentityRow) -> Identity:
+    """The id a row holds, with a mobile opened."""
+    return Identity(row.kind, row.namespace, _plain(row.value, row.sealed_value))  # type: ignore[arg-type]
 
 
 def _plain(value: str, sealed: str | None) -> str:

@@ -32,10 +32,11 @@ def unite(
     brand_id: int | None,
     follow: Follow | None,
     by: str = "system",
+    words: str = "",
 ) -> int:
     """Merge a living person into an older one, both locked; the merge's id. Reviews about the two are settled by it."""
     folded = queries.all_ids_of(loser_id)[1:]
-    settle_reviews(queries.all_ids_of(winner_id), [loser_id, *folded], by=by, reason=reason)
+    settle_reviews(queries.all_ids_of(winner_id), [loser_id, *folded], by=by, reason=words or reason)
     session.execute(
         update(Person)
         .where(or_(Person.person_id == loser_id, Person.merged_into == loser_id))
@@ -68,10 +69,11 @@ def merge(
     brand_id: int | None = None,
     follow: Follow | None = None,
     by: str = "system",
+    words: str = "",
 ) -> int:
     """Make two persons one because a human decided it or a proof was given, whatever else weighs against it; the
-    person they are now. `by`: an actor of the audit log. The same again changes nothing. Raises IdentityConflict when
-    WeChat itself says that they are two (differing unionids): nobody can decide that away.
+    person they are now. `by`: an actor of the audit log, `words` their reason. The same again changes nothing. Raises
+    IdentityConflict when WeChat itself says that they are two (differing unionids): nobody can decide that away.
     """
 
     def attempt() -> int:
@@ -93,6 +95,7 @@ def merge(
             brand_id=brand_id,
             follow=follow,
             by=by,
+            words=words,
         )
         return winner
 
