@@ -43,6 +43,8 @@ TABLE = (
     Task("points.expire", "40 3 * * *"),
     Task("traits.rebuild", "20 2 * * *"),
     Task("tags.apply_rules", "25 * * * *"),
+    Task("privacy.retention", "30 2 * * *"),
+    Task("privacy.rekey", "25 * * * *"),
     Task("privacy.erase_due", "15 * * * *", queue="default"),
     Task("sync.nightly", "0 1 * * *", queue="default"),
     Task("sync.frequently", "7,37 * * * *", queue="default"),

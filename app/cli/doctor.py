@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from app.core import audit
+from app.core import audit, crypto
 from app.core.transaction import transaction
-from app.flows import doctor
+from app.flows import doctor, rekey
 
 group = AppGroup("doctor", help="Look for what must never be.")
 
@@ -39,6 +39,24 @@ def audit_chain() -> None:
         click.echo(f"audit_log {row_id}: the hash does not follow from the row and the one before")
     click.echo(f"audit log: {len(broken)} broken links")
     if broken:
+        raise SystemExit(1)
+
+
+@group.command("keys")
+def keys() -> None:
+    """Which encryption keys are in use, and which may be dropped; ends with 1 when one is missing."""
+    used: dict[str, int] = {}
+    missing = 0
+    with transaction():
+        for use in rekey.uses():
+            used[use.key_id] = used.get(use.key_id, 0) + use.values
+            missing += not use.known
+            click.echo(f"{use.column:<36}{use.key_id:<12}{use.values:>10}{'' if use.known else '  THE KEY IS MISSING'}")
+    current = crypto.current_key()
+    for key_id in sorted(crypto.known_keys()):
+        state = "encrypts" if key_id == current else "must stay" if key_id in used else "may be dropped"
+        click.echo(f"key {key_id}: {used.get(key_id, 0)} values, {state}")
+    if missing:
         raise SystemExit(1)
 
 

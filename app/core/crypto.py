@@ -65,6 +65,16 @@ def decrypt(sealed: str, *, context: str = "") -> str:
         raise ProgrammingError("a ciphertext does not open with its key and context") from error
 
 
+def current_key() -> str:
+    """The id of the key that encrypts now."""
+    return _keyring().current
+
+
+def known_keys() -> frozenset[str]:
+    """The ids of all keys this process can open ciphertexts with."""
+    return frozenset(_keyring().keys)
+
+
 def blind_index(kind: str, value: str) -> bytes:
     """The 32-byte blind index of a value of a kind."""
     return hmac.digest(_keyring().index_key, f"{kind}\x1f{value}".encode(), hashlib.sha256)

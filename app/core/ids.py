@@ -76,6 +76,11 @@ def born_at(value: int) -> datetime:
     return datetime.fromtimestamp(((value >> (_NODE_BITS + _SEQ_BITS)) + _EPOCH_MS) / 1000, tz=UTC)
 
 
+def first_of(moment: datetime) -> int:
+    """The least id that can be made at a moment: what was made before it is below."""
+    return max(0, int(moment.timestamp() * 1000) - _EPOCH_MS) << (_NODE_BITS + _SEQ_BITS)
+
+
 def encode(prefix: str, value: int) -> str:
     """The public spelling of an id: `encode("mbr", 5)` -> "mbr_0000000000005"."""
     # Unrolled, two symbols at a time: several ids are spelled in every request.

@@ -29,6 +29,8 @@ from . import (
     guide_notice,
     merge,
     points_expiry,
+    rekey,
+    retention,
     rule_tags,
     sop_on_event,
     sop_schedule,
@@ -73,6 +75,8 @@ def wire() -> None:
     outbox.subscribe(privacy.ErasureDue, "privacy.erase", erase.carry_out, queue="bulk")
     outbox.subscribe(privacy.SweepDue, "privacy.sweep", erase.sweep, queue="bulk")
     slots.handle("privacy.erase_due", erase.find_due)
+    slots.handle("privacy.retention", retention.nightly)
+    slots.handle("privacy.rekey", rekey.go_on)
 
     outbox.subscribe(members.Merged, "members.fold_late", merge.fold_late)
 
