@@ -31,16 +31,20 @@ def person_of(world: World, member_id: int) -> int:
     return row.origin_person_id or row.person_id
 
 
+def together(world: World, one: int, other: int) -> None:
+    """In the open transaction: merge the persons of two members, and the members with them; the older person's wins."""
+    merge_flow.merge(
+        brand_id=world.brand_id,
+        person_id=person_of(world, one),
+        other_id=person_of(world, other),
+        source="test",
+        by="test",
+    )
+
+
 def merge(world: World, one: int, other: int) -> None:
-    """Merge the persons of two members, and the members with them: the older person's member wins."""
     with transaction():
-        merge_flow.merge(
-            brand_id=world.brand_id,
-            person_id=person_of(world, one),
-            other_id=person_of(world, other),
-            source="test",
-            by="test",
-        )
+        together(world, one, other)
 
 
 def split(world: World, loser: int) -> None:

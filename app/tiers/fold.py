@@ -65,12 +65,14 @@ def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> No
         origins=family.brought_by(brand_id, loser_id),
     )
     merged_at = _undo(brand_id, {*homes, loser_id}, loser_id, merge_id)
-    if merged_at is not None and root != loser_id:
+    if root != loser_id:
         _look_again(brand_id, root, [one for one in homes if one not in (root, loser_id)], merged_at)
 
 
-def _undo(brand_id: int, member_ids: Iterable[int], loser_id: int, merge_id: int) -> datetime | None:
-    """Take out the spans a merge began and let those it ended go on; answers when it ended the loser's."""
+def _undo(brand_id: int, member_ids: Iterable[int], loser_id: int, merge_id: int) -> datetime:
+    """Take out the spans a merge began and let those it ended go on; answers when it ended the loser's (now, if the
+    loser had none).
+    """
     rows = session.execute(
         select(MemberTier.member_id, MemberTier.valid_from, MemberTier.valid_to)
         .where(
@@ -104,7 +106,7 @@ def _undo(brand_id: int, member_ids: Iterable[int], loser_id: int, merge_id: int
             .values(valid_to=after.valid_to if after else None, ended_by=after.ended_by if after else None),
             execution_options=_SET_BASED,
         )
-    return next((row.valid_to for row in rows if row.member_id == loser_id), None)
+    return next((row.valid_to for row in rows if row.member_id == loser_id and row.valid_to), clock.now())
 
 
 def _look_again(brand_id: int, member_id: int, merged: list[int], merged_at: datetime) -> None:
