@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.core.errors import SiyuError
 from app.dashboards.queries.cases import STATUSES
-from app.identity.errors import IdentityConflict, ReviewClosed
+from app.identity.errors import IdentityConflict, PersonErased, ReviewClosed
 
 from . import cases, scope
 from .console import console
@@ -15,6 +15,7 @@ from .console import console
 _REFUSED: dict[type[SiyuError], str] = {
     IdentityConflict: "微信已确认是两位不同的用户（UnionID 不同），不能合并。",
     ReviewClosed: "双方已经是同一人，如有误请在会员页拆分。",
+    PersonErased: "顾客已注销，无法合并或拆分。",
     cases.GroupDecision: "该顾客同时是集团其他品牌的会员，请由集团管理员处理。",
 }
 _NO_REASON = "请填写原因（2～200 字）。"
@@ -40,7 +41,7 @@ def decide_on_page(review_id: str) -> ResponseReturnValue:
         return _case(review_id, _NO_REASON)
     try:
         cases.decided(review_id, request.form["same"] == "yes", reason)
-    except (IdentityConflict, ReviewClosed, cases.GroupDecision) as error:
+    except (IdentityConflict, PersonErased, ReviewClosed, cases.GroupDecision) as error:
         return _case(review_id, _REFUSED[type(error)])
     return redirect(url_for("console.review_page", review_id=review_id))
 
@@ -57,7 +58,7 @@ def split_on_page(member_id: str, merge_id: str) -> str:
         return _panel(member_id, _NO_REASON)
     try:
         cases.taken_back(merge_id, reason)
-    except cases.GroupDecision as error:
+    except (PersonErased, cases.GroupDecision) as error:
         return _panel(member_id, _REFUSED[type(error)])
     return _panel(member_id)
 

@@ -15,7 +15,7 @@ def split(*, merge_id: int, by: str, reason: str) -> Split:
     """Take a merge of persons back: members, points, coupons, orders and guides' relations go back to whom they were.
 
     What came after the merge stays with the winner, and the two stay apart from now on whatever joins their ids. Taking
-    the same merge back again changes nothing. `by`: an actor of the audit log. Raises MergeUnknown.
+    the same merge back again changes nothing. `by`: an actor of the audit log. Raises MergeUnknown, PersonErased.
     """
     done = identity.split(merge_id=merge_id, by=by, reason=reason)
     if done.done:

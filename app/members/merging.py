@@ -18,6 +18,7 @@ from app.core import clock, ids
 from app.core.db import session
 from app.core.locks import lock_rows
 from app.core.outbox import emit
+from app.org import queries as org
 
 from . import commands, queries
 from .events import Merged, Split
@@ -69,9 +70,9 @@ def take_apart(*, winner_id: int, loser_id: int, loser_ids: Collection[int], fol
 
     `loser_ids` are all person ids that mean the split-off person now. Both persons are held by the caller.
     """
-    brands = queries.member_ids_by_brand(winner_id)
+    brands = sorted(brand.id for brand in org.brands())  # also where the membership was erased and the rows stayed
     rows = _locked([row for brand_id in brands for row in queries.all_of_person(brand_id, (winner_id,))])
-    for brand_id in sorted(brands):
+    for brand_id in brands:
         mine = {member_id: row for (brand, member_id), row in rows.items() if brand == brand_id}
         leaving = {one for one, row in mine.items() if (row.origin_person_id or row.person_id) in loser_ids}
         if leaving:
@@ -149,8 +150,10 @@ def _unmerge(mine: Mapping[int, Member], edge: MemberMerge, unfold: Move) -> Non
     winner, loser = mine[edge.winner_id], mine[edge.loser_id]
     for one in queries.below(edge.brand_id, loser.member_id, list(mine)) - {loser.member_id}:
         mine[one].merged_into = loser.member_id
-    _give_back(winner, loser, edge.kept)
-    loser.status, loser.merged_into, loser.merged_at = edge.kept["status"], None, None
+    erased = winner.status == "erased"  # with all that were merged into it
+    if not erased:
+        _give_back(winner, loser, edge.kept)
+    loser.status, loser.merged_into, loser.merged_at = "erased" if erased else edge.kept["status"], None, None
     edge.revoked_at = clock.now()
     session.flush()
     unfold(Fold(edge.brand_id, winner.member_id, loser.member_id, edge.merge_id))

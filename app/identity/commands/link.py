@@ -61,13 +61,14 @@ def link(
     contradicts (or `objection` does): then both stay as they are, and a review opens. The older person wins a merge,
     and `follow` moves what hangs on the loser. Telling the same again changes nothing.
     `passive`: a callback, a synchronisation, an import, a history says so, not the human who came by. Then ids of an
-    erased person are left out, so that nothing brings them back but themselves.
-    Raises IdentityBlocked when no id is left to go by, IdentityErased when only tombstones are.
+    erased person are left out, so that nothing brings them back but themselves; and ids told together with those, that
+    belong to nobody who lives, are theirs too.
+    Raises IdentityBlocked when no id is left to go by, IdentityErased when only an erased person's are.
     """
     refused = queries.refused(ids)
     if passive and (erased := [one for one in queries.erased(ids) if one not in refused]):
         refused = [*refused, *erased]
-        if set(ids) <= set(refused):
+        if not queries.owners([one.key for one in ids if one not in refused]):
             raise IdentityErased()
     told = [one for one in dict.fromkeys(ids) if one not in refused]
     if not told:

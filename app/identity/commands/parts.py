@@ -69,6 +69,8 @@ def hold_both(person_id: int, other_id: int) -> tuple[int, int]:
 
     def attempt() -> tuple[int, int]:
         both = queries.resolve(person_id), queries.resolve(other_id)
+        if any(queries.is_erased(one) for one in both):
+            raise PersonErased()
         lock_living(both)
         if both != (queries.resolve(person_id), queries.resolve(other_id)):
             raise Stale

@@ -12,7 +12,7 @@ from app.core.locks import lock_rows
 from app.core.outbox import emit
 
 from .. import queries
-from ..errors import MergeUnknown, PersonUnknown
+from ..errors import MergeUnknown, PersonErased, PersonUnknown
 from ..events import Split as SplitEvent
 from ..models import Person, PersonMerge
 from ..rules import subtree
@@ -38,7 +38,7 @@ def split(*, merge_id: int, by: str, reason: str) -> Split:
 
     The loser lives again with everybody who had been merged into it; ids told since the merge stay with the winner.
     Both persons are locked until the transaction ends. Taking back the same merge again changes nothing. `by`: an
-    actor of the audit log. Raises MergeUnknown.
+    actor of the audit log. Raises MergeUnknown, PersonErased (nobody is left to be given anything back).
     """
     record = queries.merge_record(merge_id)
     if record is None:
@@ -53,6 +53,8 @@ def split(*, merge_id: int, by: str, reason: str) -> Split:
         row: PersonMerge = lock_rows(PersonMerge, [merge_id])[merge_id]
         if row.revoked_at is not None:
             return Split(merge_id, queries.resolve(record.winner_id), loser, tuple(queries.all_ids_of(loser)), False)
+        if people[root].erased_at is not None:
+            raise PersonErased()
         if people[root].merged_into is not None or people[loser].merged_into != root:
             raise Stale
         below = subtree(loser, queries.standing_edges(queries.all_ids_of(root)))

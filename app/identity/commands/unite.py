@@ -16,7 +16,7 @@ from ..errors import IdentityConflict
 from ..events import Merged
 from ..models import Person, PersonMerge
 from ..rules import proof_clash
-from .parts import Stale, lock_living, settled
+from .parts import hold_both
 from .reviews import settle_reviews
 
 # What else moves when a loser becomes the winner (winner, loser, merge id): called right after, in one transaction.
@@ -75,28 +75,20 @@ def merge(
     person they are now. `by`: an actor of the audit log, `words` their reason. The same again changes nothing. Raises
     IdentityConflict when WeChat itself says that they are two (differing unionids): nobody can decide that away.
     """
-
-    def attempt() -> int:
-        roots = sorted({queries.resolve(person_id), queries.resolve(other_id)})
-        lock_living(roots)
-        if roots != sorted({queries.resolve(person_id), queries.resolve(other_id)}):
-            raise Stale
-        if len(roots) == 1:
-            return roots[0]
-        winner, loser = roots
-        keys = queries.keys_of(roots)
-        if why := proof_clash(keys[winner], keys[loser]):
-            raise IdentityConflict(reason=why.reason)
-        unite(
-            winner_id=winner,
-            loser_id=loser,
-            reason=source,
-            evidence=evidence or {},
-            brand_id=brand_id,
-            follow=follow,
-            by=by,
-            words=words,
-        )
+    winner, loser = sorted(hold_both(person_id, other_id))
+    if winner == loser:
         return winner
-
-    return settled(attempt)
+    keys = queries.keys_of([winner, loser])
+    if why := proof_clash(keys[winner], keys[loser]):
+        raise IdentityConflict(reason=why.reason)
+    unite(
+        winner_id=winner,
+        loser_id=loser,
+        reason=source,
+        evidence=evidence or {},
+        brand_id=brand_id,
+        follow=follow,
+        by=by,
+        words=words,
+    )
+    return winner
