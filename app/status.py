@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .core import hot
 from .flows import doctor
+from .flows.sync import runs as sync_runs
 
 bp = APIBlueprint("status", __name__, enable_openapi=False)
 
@@ -27,4 +28,5 @@ def healthz() -> dict[str, str]:
 def metrics() -> Response:
     """Counters of this process, and gauges of waiting work and of the last examination of the invariants."""
     doctor.export_gauges()
+    sync_runs.export_gauges()
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -20,6 +20,8 @@ from . import (  # noqa: F401
     privacy_pages,
     profile,
     session,
+    sync,
+    sync_page,
     today,
     trace,
     users,

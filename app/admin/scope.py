@@ -123,6 +123,17 @@ ROLES: dict[str, frozenset[str]] = {
     "console.create_user": HQ,
     "console.change_user": HQ,
     "console.audit_log": HQ,
+    "admin.sync_runs": HQ,
+    "admin.start_sync": HQ,
+    "admin.sync_run": HQ,
+    "admin.sync_drift": HQ,
+    "admin.confirm_sync": HQ,
+    "admin.cancel_sync": HQ,
+    "console.sync_list": HQ,
+    "console.start_sync_on_page": HQ,
+    "console.sync_page": HQ,
+    "console.confirm_sync_on_page": HQ,
+    "console.cancel_sync_on_page": HQ,
 }
 
 

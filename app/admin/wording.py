@@ -56,6 +56,9 @@ ACTION = {
     "members.viewed": "查看会员",
     "members.phone_search": "按手机号查询会员",
     "trace.viewed": "查看全链路",
+    "sync.started": "开始企微对账",
+    "sync.confirmed": "确认对账失效",
+    "sync.cancelled": "取消企微对账",
 }
 CONSENT_PURPOSE = {
     "service": "服务通知",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.core import audit, clock, context, ids
+from app.core import audit, clock, context, ids, metrics
 from app.core.db import session
 from app.core.outbox import Delivery
 from app.core.slots import Slot
@@ -116,20 +117,19 @@ def drift(brand_id: int, run_id: int, *, after: int = 0, limit: int = 50) -> lis
     return list(session.scalars(found.order_by(SyncDrift.drift_id).limit(limit)))
 
 
-def drift_of_last_runs() -> dict[tuple[str, str, str], int]:
-    """(corp, kind, change) -> differences of each corp's newest finished full run: the gauge."""
+def export_gauges() -> None:
+    """Set the gauge of differences that each corp's newest full run found; called when someone asks for metrics."""
     newest = (
-        select(SyncRun.corp_id, SyncRun.counts)
-        .distinct(SyncRun.corp_id)
+        select(func.max(SyncRun.run_id))
         .where(SyncRun.kind == "full", SyncRun.status == "done")
-        .order_by(SyncRun.corp_id, SyncRun.started_at.desc())
+        .group_by(SyncRun.corp_id)
     )
-    return {
-        (corp_id, step, change): int(counted.get(change, 0))
-        for corp_id, counts in session.execute(newest)
-        for step, counted in counts.items()
-        for change in ("added", "changed", "lost")
-    }
+    found: Counter[tuple[str, str]] = Counter()
+    for counts in session.scalars(select(SyncRun.counts).where(SyncRun.run_id.in_(newest))):
+        for thing, counted in counts.items():
+            found.update({(thing, change): int(counted.get(change, 0)) for change in ("added", "changed", "lost")})
+    for (thing, change), number in found.items():
+        metrics.SYNC_DRIFT.labels(thing, change).set(number)
 
 
 def _begin_all(kind: str) -> None:
