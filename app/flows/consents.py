@@ -14,8 +14,10 @@ _log = log.get("consents")
 
 
 def on_joined(event: Joined) -> None:
-    """Somebody who said no before they were a member is not reached as one."""
+    """Somebody who said no before they were a member is not reached as one; who had left the brand is back."""
     if event.member_id is not None:
+        if event.person_id is not None:
+            privacy.welcome_back(brand_id=event.brand_id, person_id=event.person_id)
         privacy.recompute(brand_id=event.brand_id, member_id=event.member_id)
 
 

@@ -21,7 +21,10 @@ def handle(row: Inbox) -> None:
     """
     told = relation(row)
     state, welcome_code = optional(row, "State"), optional(row, "WelcomeCode")
-    guide, person_id, new = note(told, source="wecom.customer_added", state=state)
+    noted = note(told, source="wecom.customer_added", state=state, own_act=True)
+    if noted is None:
+        return
+    guide, person_id, new = noted
     if new:
         people.adopt(brand_id=told.brand_id, person_id=person_id)
     if new or welcome_code:

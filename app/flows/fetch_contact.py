@@ -10,6 +10,7 @@ from app.core.errors import SiyuError
 from app.core.inbox import Inbox
 from app.core.outbox import emit
 from app.core.work import Effect
+from app.identity.errors import IdentityErased
 from app.identity.rules import Identity
 from app.org import queries as org
 from app.wechat.errors import Rejected
@@ -53,7 +54,10 @@ def _record(request: Request, answer: Contact | SiyuError) -> None:
     ids = [Identity("external_userid", request.corp_id, request.external_userid)]
     if answer.unionid and request.open_platform:
         ids.append(Identity("unionid", request.open_platform, answer.unionid))
-    linked = people.link(brand_id=request.brand_id, ids=ids, source="wecom.contact")
+    try:
+        linked = people.link(brand_id=request.brand_id, ids=ids, source="wecom.contact", passive=True)
+    except IdentityErased:
+        return  # WeCom still knows them, and we do not want to
     channels.describe_contact(
         corp_id=request.corp_id,
         external_userid=request.external_userid,

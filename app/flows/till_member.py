@@ -7,10 +7,12 @@ from datetime import date, datetime
 
 from app.core import ids
 from app.identity import queries as identity_queries
+from app.identity.errors import IdentityErased
 from app.identity.rules import Identity, mobile
 from app.members import commands as members
 from app.members import queries as members_queries
 from app.members.models import Member
+from app.privacy import queries as privacy
 
 from . import people
 from .mall_account import DEFAULT_SYSTEM, mall_identity
@@ -43,14 +45,18 @@ def open_card(
     """Join the holder of a card, known by card and phone, to the brand; the same card again changes nothing.
 
     The card is the anchor: when the phone belongs to someone with another card, both stay apart and a review opens.
+    With `opened_at` it is history, told by nobody who stands at the till: IdentityErased for somebody who was erased.
     """
-    number = mobile(phone)
+    number, history = mobile(phone), opened_at is not None
     linked = people.link(
         brand_id=brand_id,
         ids=[card_identity(brand_id, card_no), number],
         source="till",
         evidence={"store": ids.encode("sto", store_id)},
+        passive=history,
     )
+    if history and privacy.left(brand_id, linked.person_id):
+        raise IdentityErased()
     before = members_queries.member_of(brand_id, linked.person_id)
     is_theirs = linked.conflict is None and not linked.refused
     member_id = members.join(

@@ -148,6 +148,19 @@ def erased(ids: Iterable[Identity]) -> list[Identity]:
     return [one for one in found if one.key not in owned]
 
 
+def erased_at(identity: Identity) -> datetime | None:
+    """When the person of an id was erased, if nobody has come back with it since: what was done later they did."""
+    if not erased([identity]):
+        return None
+    return session.scalar(
+        select(ErasedIdentity.erased_at).where(
+            ErasedIdentity.kind == identity.kind,
+            ErasedIdentity.namespace == identity.namespace,
+            ErasedIdentity.digest == digest_of(identity),
+        )
+    )
+
+
 def review(review_id: int) -> IdentityReview | None:
     """The review, read afresh."""
     return session.get(IdentityReview, review_id, populate_existing=True)

@@ -32,6 +32,7 @@ from app.members.bulk import Facts
 from app.points import opening
 from app.points import queries as points_queries
 from app.points.models import GROWTH, POINTS
+from app.privacy import queries as privacy
 from app.segments import bulk as segments
 from app.segments.tagging import is_name
 from app.tiers import commands as tier_commands
@@ -243,8 +244,8 @@ def _told(rows: Sequence[Row], done: Enrolled) -> dict[Identity, int]:
     blocked = {distinct[place] for place in identity.blocked()} | {one for one in distinct if is_blocked(one)}
     for row in rows:
         left = [one for one in row.ids if one not in blocked and one not in gone]
-        # An id of the file's own system says nothing once what it stood for was erased.
-        if not left or (any(one in gone for one in row.ids) and all(one.kind == "import" for one in left)):
+        # Ids told together with an erased person's are theirs too, unless somebody who lives has them.
+        if not left or (any(one in gone for one in row.ids) and not any(one in owners for one in left)):
             done.refused[row.place] = _ERASED if any(one in gone for one in row.ids) else _NOBODY
         if any(one.kind == "mobile" and one not in left for one in row.ids):
             row.facts = replace(row.facts, phone_tail=None)
@@ -286,6 +287,8 @@ def _link(ground: Ground, row: Row, done: Enrolled) -> None:
                 evidence={"import": ground.job_id},
                 passive=True,
             )
+            if privacy.left(ground.brand_id, linked.person_id):
+                raise IdentityErased()
             before = members.of_persons(ground.brand_id, [linked.person_id])
             row.member_id = member_commands.join(
                 brand_id=ground.brand_id,

@@ -100,7 +100,8 @@ def recompute(*, brand_id: int, member_id: int) -> None:
     member = members.member(brand_id, member_id)
     if member is None:
         return
-    living = identity.hold(member.person_id)
+    # Whose statements these are: who joined, not whom a merge that is being taken back still names.
+    living = identity.hold(member.origin_person_id or member.person_id)
     wanted = queries.refused(brand_id, living) if member.status in ("active", "frozen") else set()
     mine = (OptOut.brand_id == brand_id, OptOut.member_id == member_id)
     standing = {

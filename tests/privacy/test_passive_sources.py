@@ -1,0 +1,127 @@
+"""After an erasure: callbacks, reads, tills' histories and imports that come late bring nobody back; the human may."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from coupon_factories import post
+from factories import World
+from invariants import broken
+from privacy_shop import publish
+from sqlalchemy import func, select
+
+from app.channels.models import Follow
+from app.core import clock, ids
+from app.core.db import session
+from app.core.inbox import Inbox, receive
+from app.core.transaction import transaction
+from app.flows import erase
+from app.identity.models import IdentityRow
+from app.members import queries as members
+from app.members.models import Member
+
+API = "/api/miniapp/v1"
+PHONE = "13712345678"
+CARD = {"card_no": "K100", "phone": PHONE, "store": "S001", "name": "王小美"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_broken(app):  # type: ignore[no-untyped-def]
+    yield
+    assert broken() == []
+
+
+@pytest.fixture
+def erased(world: World, tencent, client, run_work) -> Member:  # type: ignore[no-untyped-def]
+    """A shopper who added a guide, logged in, bound a phone that has a card, and was then erased at head office."""
+    publish(world.brand_id)
+    tencent.customer("a", phone=PHONE)
+    assert post(client, world, "members", CARD, idempotency_key="open-K100").status_code == 200
+    tencent.add("a")
+    tencent.deliver()
+    run_work()
+    assert _login(client, tencent)["bound"]
+    with transaction():
+        (member,) = session.scalars(select(Member))
+        assert session.scalar(select(func.count()).select_from(Follow)) == 1
+        erase.erase(brand_id=world.brand_id, member_id=member.member_id, actor="adm_1", reason="本人要求")
+    run_work()
+    assert _left_over() == (0, 0)
+    return member
+
+
+def _login(client: Any, tencent: Any) -> dict[str, Any]:
+    body = {"appid": tencent.appid, "code": tencent.login_code("a")}
+    token = client.post(f"{API}/login", json=body).json["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = client.post(f"{API}/phone", json={"code": tencent.phone_code("a")}, headers=headers)
+    assert answer.status_code == 200, answer.json
+    return {"headers": headers, "bound": answer.json["bound_at"], "id": answer.json["id"]}
+
+
+def _left_over() -> tuple[int, int]:
+    """How many ids and relations are known."""
+    return (
+        session.scalar(select(func.count()).select_from(IdentityRow)) or 0,
+        session.scalar(select(func.count()).select_from(Follow)) or 0,
+    )
+
+
+def _callback(world: World, tencent: Any, change: str, at: Any, key: str, **more: str) -> None:
+    """A message of WeCom's that comes now and tells of `at`."""
+    payload = {
+        "Event": "change_external_contact", "ChangeType": change, "UserID": "guide1",
+        "ExternalUserID": tencent.external("a"), "CreateTime": str(int(at.timestamp())), **more,
+    }  # fmt: skip
+    kind = f"wecom.change_external_contact.{change}"
+    assert receive(source=f"wecom:{world.wecom.namespace}", key=key, kind=kind, payload=payload)
+
+
+def test_late_callbacks_and_what_they_fetch_bring_nobody_back(world: World, tencent, erased: Member, run_work) -> None:  # type: ignore[no-untyped-def]
+    before = clock.now() - timedelta(minutes=5)
+    for change in ("add_external_contact", "add_half_external_contact", "edit_external_contact", "del_follow_user"):
+        _callback(world, tencent, change, before, f"late-{change}", WelcomeCode="CODE")
+    run_work()
+    assert _left_over() == (0, 0)
+    assert session.scalar(select(func.count()).where(Inbox.status == "dead")) == 0
+
+
+def test_an_edit_after_the_erasure_is_no_act_of_theirs(world: World, tencent, erased: Member, run_work) -> None:  # type: ignore[no-untyped-def]
+    _callback(world, tencent, "edit_external_contact", clock.now() + timedelta(minutes=1), "edit")
+    run_work()
+    assert _left_over() == (0, 0)
+
+
+def test_adding_a_guide_again_is_their_own_act(world: World, tencent, erased: Member, run_work) -> None:  # type: ignore[no-untyped-def]
+    _callback(world, tencent, "add_external_contact", clock.now() + timedelta(minutes=1), "again")
+    run_work()
+    follow = session.scalars(select(Follow)).one()
+    assert follow.person_id != erased.person_id
+    assert members.member_of(world.brand_id, follow.person_id) is None, "a contact, and nothing of what was"
+
+
+def test_a_tills_history_brings_nobody_back_and_the_counter_does(world: World, client, erased: Member) -> None:  # type: ignore[no-untyped-def]
+    history = CARD | {"opened_at": "2024-05-01T10:00:00+08:00"}
+    late = post(client, world, "members", history, idempotency_key="history-K100")
+    assert (late.status_code, late.json["code"]) == (409, "identity_erased")
+    other_card = post(client, world, "members", history | {"card_no": "K101"}, idempotency_key="history-K101")
+    assert other_card.status_code == 409, "another card of the same phone"
+    assert _left_over() == (0, 0)
+    again = post(client, world, "members", CARD, idempotency_key="counter-K100")
+    assert again.status_code == 200 and again.json["new"]
+    assert ids.decode("mbr", again.json["member"]) != erased.member_id
+
+
+def test_they_come_back_by_themselves_and_begin_anew(world: World, tencent, client, erased: Member, run_work) -> None:  # type: ignore[no-untyped-def]
+    back = _login(client, tencent)
+    new = ids.decode("mbr", back["id"])
+    assert new != erased.member_id
+    row = members.member(world.brand_id, new)
+    assert row is not None and (row.status, row.name) == ("active", None)
+    # News of them is welcome again.
+    _callback(world, tencent, "edit_external_contact", clock.now(), "news")
+    run_work()
+    old = session.get_one(Member, (world.brand_id, erased.member_id), populate_existing=True)
+    assert old.status == "erased"
