@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import time_machine
 from sqlalchemy import select
 from tencent import Tencent
 
@@ -66,10 +67,18 @@ class Day:
                 kept = [event for event in self.tencent.waiting if self.chance.random() >= lost]
                 gone += len(self.tencent.waiting) - len(kept)
                 self.tencent.waiting = kept
-                self.tencent.deliver()
-                work()
+                self._work_off(work)
         self.engine.world.set_value("clock_offset", 0.0)
         return gone
+
+    def _work_off(self, work: Callable[[], Any]) -> None:
+        """Deliver and work off what waits at its own time of day: our clock says what theirs says."""
+        offset = self.engine.world.value("clock_offset")
+        with time_machine.travel(self.engine.now(), tick=True):
+            self.engine.world.set_value("clock_offset", 0.0)
+            self.tencent.deliver()
+            work()
+        self.engine.world.set_value("clock_offset", offset)
 
     def _pair(self) -> tuple[str, str] | None:
         follows = list(self.engine.world.follows)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 
 from app.core import clock, context, crypto
 from app.core.db import session
@@ -167,6 +168,31 @@ def rename_follows(*, corp_id: str, userid: str, new_userid: str, at: datetime) 
 
     Where the new userid is known to follow the same customer already, the news of both is put together.
     """
+    old, taken = aliased(Follow), aliased(Follow)
+    free = (
+        select(old.external_userid)
+        .where(old.corp_id == corp_id, old.userid == userid, old.added_at <= at)
+        .where(
+            ~exists().where(
+                taken.corp_id == corp_id, taken.userid == new_userid, taken.external_userid == old.external_userid
+            )
+        )
+    )
+    moved = list(
+        session.scalars(
+            update(Follow)
+            .where(Follow.corp_id == corp_id, Follow.userid == userid, Follow.external_userid.in_(free))
+            .values(userid=new_userid)
+            .returning(Follow.external_userid),
+            execution_options={"synchronize_session": False},
+        )
+    )
+    session.execute(
+        update(FollowTag)
+        .where(FollowTag.corp_id == corp_id, FollowTag.userid == userid, FollowTag.external_userid.in_(moved))
+        .values(userid=new_userid),
+        execution_options={"synchronize_session": False},
+    )
     olds = session.scalars(
         select(Follow)
         .where(Follow.corp_id == corp_id, Follow.userid == userid, Follow.added_at <= at)
@@ -174,19 +200,16 @@ def rename_follows(*, corp_id: str, userid: str, new_userid: str, at: datetime) 
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-    for old in olds:
-        pair = {"corp_id": corp_id, "external_userid": old.external_userid}
-        target = session.get(Follow, (corp_id, new_userid, old.external_userid), populate_existing=True)
-        if target is None:
-            session.execute(update(FollowTag).filter_by(**pair, userid=userid).values(userid=new_userid))
-            old.userid = new_userid
-        else:
-            for column in ("told_at", "state_at", "read_at", "changed_at"):
-                _newer(target, old, column)
-            session.execute(delete(FollowTag).filter_by(**pair, userid=userid))
-            session.delete(old)
+    for late in olds:
+        target = session.get_one(Follow, (corp_id, new_userid, late.external_userid), populate_existing=True)
+        for column in _BELONGS:
+            _newer(target, late, column)
+        session.execute(
+            delete(FollowTag).filter_by(corp_id=corp_id, userid=userid, external_userid=late.external_userid)
+        )
+        session.delete(late)
         session.flush()
-    return len(olds)
+    return len(moved) + len(olds)
 
 
 _BELONGS = {

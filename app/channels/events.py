@@ -45,6 +45,19 @@ class CustomerLost(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransferFailed(Event):
+    """A customer was to go to the guide `userid` and did not: `reason` customer_refused or customer_limit_exceed."""
+
+    name = "channels.transfer_failed"
+
+    corp_id: str
+    userid: str
+    external_userid: str
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContactFetched(Event):
     """Name and union id of a customer are known now; `person_id` is who it is after linking."""
 

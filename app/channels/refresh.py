@@ -4,7 +4,7 @@ A callback says that something changed, not what. `want` asks for a read; while 
 needs none of its own, as that read will see it. `begin` says the read begins now; news that comes later wants another.
 
 Kinds and their keys: contact (external userid), tag_library (""), group_chat (chat id), staff (userid),
-departments ("").
+departments (""), official_user (openid; `corp_id` is then the appid).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.core.outbox import emit
 from .events import RefreshWanted
 from .state import Refresh
 
-KINDS = ("contact", "tag_library", "group_chat", "staff", "departments")
+KINDS = ("contact", "tag_library", "group_chat", "staff", "departments", "official_user")
 
 
 def want(*, brand_id: int, corp_id: str, kind: str, key: str = "") -> bool:

@@ -124,7 +124,13 @@ def _set_tags(follow: Follow, before: set[str], after: set[str]) -> tuple[list[s
     if added or removed:
         emit(
             FollowTagsChanged(
-                brand_id=follow.brand_id, person_id=follow.person_id, **pair, added=added, removed=removed
+                brand_id=follow.brand_id,
+                person_id=follow.person_id,
+                corp_id=follow.corp_id,
+                userid=follow.userid,
+                external_userid=follow.external_userid,
+                added=added,
+                removed=removed,
             )
         )
     return added, removed

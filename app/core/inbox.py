@@ -69,5 +69,10 @@ def handle(kind: str, handler: Handler, *, queue: str = "default") -> None:
     _handlers[kind] = (queue, handler)
 
 
+def is_handled(kind: str) -> bool:
+    """Whether anybody handles messages of `kind`."""
+    return kind in _handlers
+
+
 def handler_for(row: Inbox) -> Handler:
     return _handlers[row.kind][1]

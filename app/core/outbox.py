@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint, select, text, update
@@ -52,18 +52,22 @@ class Delivery(Work, Base):
 class Subscriber:
     """One row of the wiring table: who hears of which event, on which queue."""
 
-    def __init__(self, name: str, event: type[Event], handler: Handler, queue: str) -> None:
-        self.name, self.event, self.handler, self.queue = name, event, handler, queue
+    def __init__(self, name: str, event: type[Event], handler: Handler, queue: str, delay: timedelta) -> None:
+        self.name, self.event, self.handler, self.queue, self.delay = name, event, handler, queue, delay
 
 
 _subscribers: dict[str, Subscriber] = {}
 
 
-def subscribe(event: type[Event], name: str, handler: Handler, *, queue: str = "default") -> None:
-    """Add a row to the wiring table. `name` is stored with each delivery and must stay stable."""
+def subscribe(
+    event: type[Event], name: str, handler: Handler, *, queue: str = "default", delay: timedelta = timedelta(0)
+) -> None:
+    """Add a row to the wiring table. `name` is stored with each delivery and must stay stable. `delay`: how long after
+    the event is handed out the delivery comes due.
+    """
     if name in _subscribers and _subscribers[name].handler is not handler:
         raise ProgrammingError(f"two subscribers are called {name}")
-    _subscribers[name] = Subscriber(name, event, handler, queue)
+    _subscribers[name] = Subscriber(name, event, handler, queue, delay)
 
 
 def subscriber(name: str) -> Subscriber:
@@ -106,7 +110,7 @@ def fan_out(limit: int) -> int:
             "subscriber": one.name,
             "queue": one.queue,
             "status": "due",
-            "due_at": moment,
+            "due_at": moment + one.delay,
             "attempts": 0,
             "correlation_id": row.correlation_id,
             "created_at": moment,

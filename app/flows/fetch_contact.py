@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from app.channels import commands as channels
+from app.channels import refresh
 from app.channels.events import ContactFetched, CustomerAdded
+from app.core import clock
 from app.core.errors import SiyuError
 from app.core.inbox import Inbox
 from app.core.outbox import emit
@@ -14,50 +17,75 @@ from app.identity.errors import IdentityErased
 from app.identity.rules import Identity
 from app.org import queries as org
 from app.wechat.errors import Rejected
-from app.wechat.wecom import Contact
+from app.wechat.wecom import Contact, WeCom
 
 from . import accounts, people
 from .relation import relation
 
-_GONE = {"relation_gone", "contact_unknown", "not_the_follower"}
+GONE = frozenset({"relation_gone", "contact_unknown", "not_the_follower"})  # refusals: nobody follows the customer
 
 
 @dataclass(frozen=True)
 class Request:
+    """`at`: when the call began; what is newer than that is not overwritten."""
+
     brand_id: int
     corp_id: str
     external_userid: str
     open_platform: str
+    at: datetime
 
 
 def _after_adding(event: CustomerAdded) -> Request | None:
     account = org.account_by_namespace("wecom", event.corp_id)
     if not event.new or account is None:
         return None
-    return Request(event.brand_id, event.corp_id, event.external_userid, account.open_platform)
+    at = clock.now().replace(microsecond=0)
+    return Request(event.brand_id, event.corp_id, event.external_userid, account.open_platform, at)
 
 
-def _after_edit(row: Inbox) -> Request:
+def edited(row: Inbox) -> None:
+    """For edit_external_contact, which does not say what changed: the customer is asked, once for a burst of edits."""
     told = relation(row)
-    return Request(told.brand_id, told.corp_id, told.external_userid, told.account.open_platform)
+    refresh.want(brand_id=told.brand_id, corp_id=told.corp_id, kind="contact", key=told.external_userid)
+
+
+def ask(gateway: WeCom, external_userid: str) -> Contact:
+    """The customer with everybody who follows them; over 500 followers come in pages."""
+    contact = gateway.contact(external_userid)
+    follows, cursor = list(contact.follows), contact.next_cursor
+    while cursor is not None:
+        page = gateway.contact(external_userid, cursor=cursor)
+        follows += page.follows
+        cursor = page.next_cursor
+    return replace(contact, follows=tuple(follows), next_cursor=None)
 
 
 def _call(request: Request) -> Contact:
-    return accounts.wecom(request.brand_id).contact(request.external_userid)
+    return ask(accounts.wecom(request.brand_id), request.external_userid)
 
 
 def _record(request: Request, answer: Contact | SiyuError) -> None:
     if isinstance(answer, SiyuError):
-        if isinstance(answer, Rejected) and answer.reason in _GONE:
-            return  # nobody follows the customer any more; the callback that says so is on its way
+        if isinstance(answer, Rejected) and answer.reason in GONE:
+            return  # the callback that says so is on its way
         raise answer
+    put(request, answer)
+
+
+def put(request: Request, answer: Contact) -> None:
+    """Keep what WeCom says of a customer: name and picture, remarks and tags of each relation we know, the unionid."""
     ids = [Identity("external_userid", request.corp_id, request.external_userid)]
     if answer.unionid and request.open_platform:
         ids.append(Identity("unionid", request.open_platform, answer.unionid))
     try:
         linked = people.link(brand_id=request.brand_id, ids=ids, source="wecom.contact", passive=True)
     except IdentityErased:
+<<<<<<< HEAD
         return  # WeCom still knows them, and we do not want to
+=======
+        return
+>>>>>>> a71142f (Handle every callback: groups, tags, address book, links, official account, subscriptions, suites)
     channels.describe_contact(
         corp_id=request.corp_id,
         external_userid=request.external_userid,
@@ -65,12 +93,15 @@ def _record(request: Request, answer: Contact | SiyuError) -> None:
         avatar=answer.avatar,
         type=answer.type,
         gender=answer.gender,
+        at=request.at,
     )
     for follow in answer.follows:
         channels.describe_follow(
             corp_id=request.corp_id,
             userid=follow.userid,
             external_userid=request.external_userid,
+            at=request.at,
+            tag_ids=follow.tag_ids,
             remark=follow.remark,
             add_way=follow.add_way,
             state=follow.state,
@@ -87,4 +118,3 @@ def _record(request: Request, answer: Contact | SiyuError) -> None:
 
 
 AFTER_ADDING = Effect(read=_after_adding, call=_call, record=_record)
-AFTER_EDIT = Effect(read=_after_edit, call=_call, record=_record)

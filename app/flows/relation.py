@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from app.channels import commands as channels
-from app.core.errors import Invalid
 from app.core.inbox import Inbox
+<<<<<<< HEAD
 from app.identity import queries as identity
+=======
+from app.identity import queries as identity
+>>>>>>> a71142f (Handle every callback: groups, tags, address book, links, official account, subscriptions, suites)
 from app.identity.rules import Identity
 from app.org import queries as org
+from app.org import staff
 from app.org.models import Guide, PlatformAccount
 
 from . import people
-
-
-class CallbackIncomplete(Invalid):
-    code, message = "callback_incomplete", "The callback lacks a field that every such event has."
-
-
-class CorpUnknown(Invalid):
-    code, message = "corp_unknown", "No account of ours has this corp id any more."
+from .callbacks.told import told
 
 
 @dataclass(frozen=True)
 class Relation:
-    """The pair an event is about and Tencent's moment of it; `account` is ours of that corp."""
+    """The pair an event is about and Tencent's moment of it; `account` is ours of that corp. `userid` is the present
+    one of whom the event meant.
+    """
 
     account: PlatformAccount
     corp_id: str
@@ -50,19 +49,17 @@ class Noted(NamedTuple):
 
 def relation(row: Inbox) -> Relation:
     """The relation an inbox row of source `wecom:<corp>` is about."""
-    corp_id = row.source.partition(":")[2]
-    account = org.account_by_namespace("wecom", corp_id)
-    if account is None:
-        raise CorpUnknown()
+    news = told(row)
     return Relation(
-        account=account,
-        corp_id=corp_id,
-        userid=_text(row, "UserID"),
-        external_userid=_text(row, "ExternalUserID"),
-        at=datetime.fromtimestamp(int(_text(row, "CreateTime")), UTC),
+        account=news.account,
+        corp_id=news.namespace,
+        userid=staff.userid_now(news.namespace, news.text("UserID"), news.at),
+        external_userid=news.text("ExternalUserID"),
+        at=news.at,
     )
 
 
+<<<<<<< HEAD
 def note(told: Relation, *, source: str, state: str | None = None, own_act: bool = False) -> Noted | None:
     """Note that the relation stands since its moment; its external userid becomes a person's.
 
@@ -80,6 +77,23 @@ def note(told: Relation, *, source: str, state: str | None = None, own_act: bool
         ids=[contact],
         source=source,
     )
+=======
+def note(
+    told: Relation, *, source: str, state: str | None = None, own_act: bool = False, ended: bool = False
+) -> Noted | None:
+    """Note that the relation stands since its moment; its external userid becomes a person's.
+
+    None for somebody who was erased: news of them brings nobody back. `own_act`: the customer did it themselves, so
+    what they did after they were erased is their coming back. `ended`: only the end of it is known, and is noted next.
+    """
+    contact = Identity("external_userid", told.corp_id, told.external_userid)
+    erased_at = identity.erased_at(contact)
+    if erased_at is not None and not (own_act and told.at > erased_at):
+        return None
+    guide = org.guide_by_userid(told.corp_id, told.userid)
+    guide = guide if guide is not None and guide.brand_id == told.brand_id else None
+    linked = people.link(brand_id=told.brand_id, ids=[contact], source=source)
+>>>>>>> a71142f (Handle every callback: groups, tags, address book, links, official account, subscriptions, suites)
     new = channels.record_follow(
         corp_id=told.corp_id,
         userid=told.userid,
@@ -89,6 +103,7 @@ def note(told: Relation, *, source: str, state: str | None = None, own_act: bool
         person_id=linked.person_id,
         at=told.at,
         state=state,
+        told=not ended,
     )
     return Noted(guide, linked.person_id, new)
 
@@ -97,10 +112,3 @@ def optional(row: Inbox, name: str) -> str | None:
     """A field that an event may have; empty counts as absent."""
     value = row.payload.get(name)
     return value if isinstance(value, str) and value else None
-
-
-def _text(row: Inbox, name: str) -> str:
-    value = optional(row, name)
-    if value is None:
-        raise CallbackIncomplete(field=name)
-    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.channels import events as channels
 from app.channels.codes import events as codes
-from app.core import inbox, outbox, slots
+from app.core import outbox, slots
 from app.identity import events as identity
 from app.imports import events as imports
 from app.members import events as members
@@ -20,8 +20,6 @@ from . import (
     channel_codes,
     consents,
     coupons,
-    customer_added,
-    customer_lost,
     doctor,
     erase,
     export_person,
@@ -41,6 +39,7 @@ from . import (
     wecom_tags,
     welcome,
 )
+from .callbacks import wiring as callbacks
 from .imports import engine
 from .sync import runs as sync_runs
 from .sync import turn as sync_turn
@@ -50,12 +49,7 @@ from .sync.events import SyncAdvanced
 def wire() -> None:
     """Fill the registries of core; called once by the composition root."""
     # identity, members, channels
-    contact = "wecom.change_external_contact"
-    inbox.handle(f"{contact}.add_external_contact", customer_added.handle, queue="callbacks")
-    inbox.handle(f"{contact}.add_half_external_contact", customer_added.handle, queue="callbacks")
-    inbox.handle(f"{contact}.edit_external_contact", fetch_contact.AFTER_EDIT)
-    inbox.handle(f"{contact}.del_follow_user", customer_lost.handle)
-    inbox.handle(f"{contact}.del_external_contact", customer_lost.handle)
+    callbacks.wire()
     outbox.subscribe(channels.CustomerAdded, "welcome.send", welcome.WELCOME, queue="callbacks")
     outbox.subscribe(channels.CustomerAdded, "contact.fetch", fetch_contact.AFTER_ADDING, queue="messages")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from . import miniprogram, wecom
+from . import miniprogram, official, suite, wecom
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return (wecom.bp, miniprogram.bp)
+    return (wecom.bp, suite.bp, miniprogram.bp, official.bp)

@@ -8,7 +8,7 @@ gone wins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,16 @@ def put_department(
 def drop_department(*, brand_id: int, corp_id: str, department_id: int, at: datetime) -> bool:
     """A department is gone since `at`, known or not."""
     return _put_department(brand_id, corp_id, department_id, {"deleted_at": at}, at)
+
+
+def drop_departments(*, brand_id: int, corp_id: str, but: Collection[int], at: datetime) -> list[int]:
+    """A full read that began at `at` showed `but`: every other department is gone. Returns which went."""
+    missing = session.scalars(
+        select(Department.department_id)
+        .where(Department.corp_id == corp_id, Department.deleted_at.is_(None), Department.department_id.not_in(but))
+        .order_by(Department.department_id)
+    ).all()
+    return [one for one in missing if drop_department(brand_id=brand_id, corp_id=corp_id, department_id=one, at=at)]
 
 
 def _put_department(brand_id: int, corp_id: str, department_id: int, facts: dict[str, Any], at: datetime) -> bool:

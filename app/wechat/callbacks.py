@@ -4,6 +4,7 @@
     echo  = verify_url(keys, msg_signature=.., timestamp=.., nonce=.., echostr=..)           -> str, answer it verbatim
     echo  = verify_plain_url(token, signature=.., timestamp=.., nonce=.., echostr=..)        -> str, mini-program / OA
     event = open_callback(keys, body=bytes, msg_signature=.., timestamp=.., nonce=..)        -> CallbackEvent
+            with also=callable, messages meant for other receivers it accepts are opened too (a suite's corps)
     out   = seal(plaintext, keys=keys, timestamp=None, nonce=None, prefix=None)              -> Sealed
             out.query                   {"msg_signature", "timestamp", "nonce"} for the sender's URL (also as echostr:
                                         {**out.query, "echostr": out.encrypted})
@@ -20,6 +21,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -44,7 +46,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 @dataclass(frozen=True)
 class CallbackKeys:
-    """What the admin console of one receiver shows; `receiver` is the corp id (WeCom) or the appid."""
+    """What the admin console of one receiver shows; `receiver` is the corp id or suite id (WeCom) or the appid."""
 
     token: str = field(repr=False)
     aes_key: str = field(repr=False)
@@ -57,7 +59,7 @@ class CallbackKeys:
 
 @dataclass(frozen=True)
 class CallbackEvent:
-    """One verified callback.
+    """One verified callback. `receiver` is whom the sealed message names: the keys' own, or one that `also` accepted.
 
     `kind` is `event[.changetype]`, lower-cased, such as `change_external_contact.add_external_contact`, or
     `message.<type>` for a message. `fields` hold strings, lists and dicts of them (see `payload`).
@@ -129,10 +131,19 @@ def seal(
     return Sealed(encrypted, signed, stamp, nonce, keys.receiver)
 
 
-def verify_url(keys: CallbackKeys, *, msg_signature: str, timestamp: str, nonce: str, echostr: str) -> str:
+def verify_url(
+    keys: CallbackKeys,
+    *,
+    msg_signature: str,
+    timestamp: str,
+    nonce: str,
+    echostr: str,
+    also: Callable[[str], bool] | None = None,
+) -> str:
     """The text to answer a WeCom URL check with: no quotes, no newline, within one second."""
     echostr = echostr.replace(" ", "+")  # a doubly decoded query turns "+" into a blank; base64 has no blanks
-    return _text(_decrypt(keys, echostr, msg_signature=msg_signature, timestamp=timestamp, nonce=nonce))
+    message, _ = _decrypt(keys, echostr, msg_signature=msg_signature, timestamp=timestamp, nonce=nonce, also=also)
+    return _text(message)
 
 
 def verify_plain_url(token: str, *, signature: str, timestamp: str, nonce: str, echostr: str) -> str:
@@ -150,14 +161,20 @@ def open_callback(
     timestamp: str,
     nonce: str,
     max_age: int | None = MAX_AGE,
+    also: Callable[[str], bool] | None = None,
 ) -> CallbackEvent:
     """Verify, decrypt and read one posted callback; `max_age` in seconds, None accepts any timestamp.
+
+    `also` says of a receiver other than the keys' whether its messages are for us too: a suite gets its own events in
+    its own name and the data of a corp in the name of that corp, all sealed with the suite's keys.
 
     A body that is signed plainly but not encrypted is refused: the console must be set to secure mode.
     """
     if len(body) > MAX_BODY:
         raise CallbackTooLarge
-    plaintext = _decrypt(keys, _encrypted(body), msg_signature=msg_signature, timestamp=timestamp, nonce=nonce)
+    plaintext, receiver = _decrypt(
+        keys, _encrypted(body), msg_signature=msg_signature, timestamp=timestamp, nonce=nonce, also=also
+    )
     if max_age is not None:
         _check_age(timestamp, max_age)
     try:
@@ -165,7 +182,7 @@ def open_callback(
     except payload.PayloadError as error:
         raise CallbackMalformed from error
     return CallbackEvent(
-        receiver=keys.receiver,
+        receiver=receiver,
         kind=_kind(fields),
         fields=fields,
         plaintext_digest=hashlib.sha256(plaintext).hexdigest(),
@@ -184,16 +201,27 @@ def _encrypted(body: bytes) -> str:
     return encrypted
 
 
-def _decrypt(keys: CallbackKeys, encrypted: str, *, msg_signature: str, timestamp: str, nonce: str) -> bytes:
+def _decrypt(
+    keys: CallbackKeys,
+    encrypted: str,
+    *,
+    msg_signature: str,
+    timestamp: str,
+    nonce: str,
+    also: Callable[[str], bool] | None,
+) -> tuple[bytes, str]:
     if not cipher.same(cipher.signature(keys.token, timestamp, nonce, encrypted), msg_signature):
         raise CallbackSignature
     try:
         message, receiver = cipher.decrypt(encrypted, encoding_aes_key=keys.aes_key)
     except cipher.CipherError as error:
         raise CallbackMalformed from error
-    if not secrets.compare_digest(receiver, keys.receiver.encode()):
+    if secrets.compare_digest(receiver, keys.receiver.encode()):
+        return message, keys.receiver
+    other = receiver.decode("ascii", "replace")
+    if also is None or not other.isascii() or not also(other):
         raise CallbackReceiver
-    return message
+    return message, other
 
 
 def _check_age(timestamp: str, max_age: int) -> None:

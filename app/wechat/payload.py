@@ -6,7 +6,8 @@ The known oddities of the wire are settled, so that a handler never meets them:
 - `MemChangeList` is a list of strings, with one `Item` or many (XML gives a bare string for one);
 - `SelectedItems` is a list of {QuestionKey, OptionIds: [..]}, also where Tencent spells it `OpitonIds/OpitonId`;
 - `List` of the subscribe-message events is a list of objects, whether it came as object, array or nested XML;
-- `BatchJob` is lifted to the top level, where one variant of the event already has its fields.
+- `BatchJob` is lifted to the top level, where one variant of the event already has its fields;
+- the events of a suite (`InfoType`, `TimeStamp`) have the names of every other event too (`Event`, `CreateTime`).
 
 No DTD, no entities, bounded depth and number of nodes. `PayloadError` is the only exception.
 """
@@ -68,6 +69,9 @@ def normalise(fields: dict[str, Any]) -> dict[str, Any]:
     job = fields.pop("BatchJob", None)
     if isinstance(job, dict):
         fields = job | fields
+    if "InfoType" in fields and "MsgType" not in fields:
+        fields |= {"MsgType": "event", "Event": fields["InfoType"]}
+        fields.setdefault("CreateTime", fields.get("TimeStamp", ""))
     return fields
 
 

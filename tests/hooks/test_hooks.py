@@ -82,7 +82,7 @@ def test_a_json_envelope_is_understood(client, world) -> None:
     answer = client.post(url, data=sealed.callback_json(), query_string=query, content_type="application/json")
     assert (answer.status_code, answer.data) == (200, b"success")
     (row,) = stored()
-    assert (row.kind, row.status) == ("miniprogram.user_authorization_revoke", "done")
+    assert (row.kind, row.status) == ("miniprogram.user_authorization_revoke", "due")
 
 
 def test_the_way_of_a_callback_holds_no_orm(client, keys) -> None:

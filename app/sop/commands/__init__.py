@@ -4,6 +4,7 @@ from .announce import Notice, announce, claim_notice
 from .complete import Completed, complete
 from .distribute import advance, open_runs
 from .hand_over import hand_over
+from .leave import leave
 from .remind import remind
 from .save import save
 from .start import start
@@ -17,6 +18,7 @@ __all__ = [
     "claim_notice",
     "complete",
     "hand_over",
+    "leave",
     "open_runs",
     "remind",
     "save",

@@ -1,0 +1,97 @@
+"""Acquisition links (获客助手), what came by them and how much quota is left, as WeCom told (docs path/97299)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import and_, literal, or_
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core import context
+from app.core.db import session
+
+from .state import AcquisitionBalance, AcquisitionEvent, AcquisitionLink
+
+BALANCES = ("low", "exhausted", "increased", "expiring")
+
+
+def put_link(*, brand_id: int, corp_id: str, link_id: str, status: str, at: datetime) -> bool:
+    """A link is ok, unavailable or deleted since `at`; True when that is news. What is deleted stays so."""
+    statement = insert(AcquisitionLink).values(
+        corp_id=corp_id, link_id=link_id, brand_id=brand_id, status=status, changed_at=at
+    )
+    put = statement.on_conflict_do_update(
+        index_elements=["corp_id", "link_id"],
+        set_={"status": status, "changed_at": at},
+        where=and_(
+            AcquisitionLink.status != status,
+            AcquisitionLink.status != "deleted",
+            # Of one second the worse news stays: links are not mended within one.
+            or_(AcquisitionLink.changed_at < at, AcquisitionLink.status == "ok", literal(status == "deleted")),
+            or_(AcquisitionLink.changed_at <= at, literal(status == "deleted")),
+        ),
+    )
+    return session.scalar(put.returning(AcquisitionLink.link_id)) is not None
+
+
+def put_balance(
+    *,
+    brand_id: int,
+    corp_id: str,
+    state: str,
+    at: datetime,
+    expires_at: datetime | None = None,
+    expiring: int | None = None,
+) -> bool:
+    """What was said of the corp's quota at `at`: one of BALANCES; `expiring` of it are lost at `expires_at`."""
+    facts = {"state": state, "expires_at": expires_at, "expiring": expiring}
+    statement = insert(AcquisitionBalance).values(corp_id=corp_id, brand_id=brand_id, changed_at=at, **facts)
+    put = statement.on_conflict_do_update(
+        index_elements=["corp_id"],
+        set_={**facts, "changed_at": at},
+        # Two words of one second: an order of our own, so that they end the same whichever comes first.
+        where=or_(
+            AcquisitionBalance.changed_at < at,
+            and_(AcquisitionBalance.changed_at == at, AcquisitionBalance.state < state),
+        ),
+    )
+    return session.scalar(put.returning(AcquisitionBalance.corp_id)) is not None
+
+
+def note_arrival(
+    *,
+    event_id: int,
+    brand_id: int,
+    corp_id: str,
+    kind: str,
+    at: datetime,
+    link_id: str | None,
+    userid: str | None,
+    external_userid: str | None,
+    state: str | None,
+    facts: dict[str, str],
+) -> None:
+    """Write down one thing a customer did on the way in; told again it changes nothing."""
+    session.execute(
+        insert(AcquisitionEvent)
+        .values(
+            event_id=event_id,
+            brand_id=brand_id,
+            corp_id=corp_id,
+            kind=kind,
+            link_id=link_id,
+            userid=userid,
+            external_userid=external_userid,
+            state=state,
+            facts=facts,
+            at=at,
+            correlation_id=context.correlation_id(),
+        )
+        .on_conflict_do_nothing()
+    )
+    if link_id is not None:
+        session.execute(
+            insert(AcquisitionLink)
+            .values(corp_id=corp_id, link_id=link_id, brand_id=brand_id, status="ok", changed_at=at)
+            .on_conflict_do_nothing()
+        )
