@@ -22,12 +22,6 @@ def handle(row: Inbox) -> None:
     """
     told = relation(row)
     state, welcome_code = optional(row, "State"), optional(row, "WelcomeCode")
-<<<<<<< HEAD
-    noted = note(told, source="wecom.customer_added", state=state, own_act=True)
-    if noted is None:
-        return
-    guide, person_id, new = noted
-=======
     noted = note(told, source="wecom.customer_added", state=state, own_act=True)
     if noted is None:
         return
@@ -35,7 +29,6 @@ def handle(row: Inbox) -> None:
     if not new:
         # Late news: what is known may be only the relation's end, and who the customer is was never asked.
         refresh.want(brand_id=told.brand_id, corp_id=told.corp_id, kind="contact", key=told.external_userid)
->>>>>>> a71142f (Handle every callback: groups, tags, address book, links, official account, subscriptions, suites)
     if new:
         people.adopt(brand_id=told.brand_id, person_id=person_id)
     if new or welcome_code:

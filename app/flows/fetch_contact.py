@@ -81,11 +81,7 @@ def put(request: Request, answer: Contact) -> None:
     try:
         linked = people.link(brand_id=request.brand_id, ids=ids, source="wecom.contact", passive=True)
     except IdentityErased:
-<<<<<<< HEAD
-        return  # WeCom still knows them, and we do not want to
-=======
         return
->>>>>>> a71142f (Handle every callback: groups, tags, address book, links, official account, subscriptions, suites)
     channels.describe_contact(
         corp_id=request.corp_id,
         external_userid=request.external_userid,

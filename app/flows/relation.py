@@ -8,11 +8,7 @@ from typing import NamedTuple
 
 from app.channels import commands as channels
 from app.core.inbox import Inbox
-<<<<<<< HEAD
 from app.identity import queries as identity
-=======
-from app.identity import queries as identity
->>>>>>> a71142f (Handle every callback: groups, tags, address book, links, official account, subscriptions, suites)
 from app.identity.rules import Identity
 from app.org import queries as org
 from app.org import staff
@@ -59,25 +55,6 @@ def relation(row: Inbox) -> Relation:
     )
 
 
-<<<<<<< HEAD
-def note(told: Relation, *, source: str, state: str | None = None, own_act: bool = False) -> Noted | None:
-    """Note that the relation stands since its moment; its external userid becomes a person's.
-
-    None for somebody who was erased: news of them brings nobody back. `own_act`: the customer did it themselves, so
-    what they did after they were erased is their coming back.
-    """
-    contact = Identity("external_userid", told.corp_id, told.external_userid)
-    erased_at = identity.erased_at(contact)
-    if erased_at is not None and not (own_act and told.at > erased_at):
-        return None
-    guide = org.guide_by_userid(told.corp_id, told.userid)
-    guide = guide if guide is not None and guide.brand_id == told.brand_id else None
-    linked = people.link(
-        brand_id=told.brand_id,
-        ids=[contact],
-        source=source,
-    )
-=======
 def note(
     told: Relation, *, source: str, state: str | None = None, own_act: bool = False, ended: bool = False
 ) -> Noted | None:
@@ -93,7 +70,6 @@ def note(
     guide = org.guide_by_userid(told.corp_id, told.userid)
     guide = guide if guide is not None and guide.brand_id == told.brand_id else None
     linked = people.link(brand_id=told.brand_id, ids=[contact], source=source)
->>>>>>> a71142f (Handle every callback: groups, tags, address book, links, official account, subscriptions, suites)
     new = channels.record_follow(
         corp_id=told.corp_id,
         userid=told.userid,
