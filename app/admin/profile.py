@@ -103,7 +103,7 @@ class TraitsOut(Schema):
 
 
 class MemberOut(Schema):
-    """A member from all sides. The phone is masked; `ids` are the kinds of ids linked to the person."""
+    """A member from all sides. Name and phone are masked; `ids` are the kinds of ids linked to the person."""
 
     id = PublicId("mbr", attribute="member_id")
     person = PublicId("prs", attribute="person_id")

@@ -61,7 +61,7 @@ def test_all_sides_are_shown(busy) -> None:
         found = _shown(busy, busy.member)
         moments = timeline.of(gate.visible(Reach(brand), busy.member), limit=100)
     assert (found.name, found.phone, found.store_name, found.guide_name) == (
-        "王小明", "139****4321", "二号店", world.guide.name,
+        "王**", "139****4321", "二号店", world.guide.name,
     )  # fmt: skip
     assert (found.tier.name, found.tier.next_name, found.points, found.growth) == ("银卡", None, 280, 280)
     assert found.coupons == {"usable": 0, "redeemed": 1, "expired": 0}

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from app.core import clock, crypto
 from app.core.db import session
-from app.dashboards.rules import mask_phone
+from app.dashboards.rules import mask_name, mask_phone
 from app.identity.rules import SEAL_CONTEXT, Identity, shown
 from app.members.models import Member
 from app.privacy import rules as privacy
@@ -81,7 +81,7 @@ class TierNow:
 
 @dataclass(frozen=True)
 class Profile:
-    """A member from all sides. Money in fen; the phone is masked. `orders` and `paid_fen` count paid orders as they are
+    """A member from all sides. Money in fen; name and phone are masked. `orders` and `paid_fen` count paid orders as they are
     now, `traits` as they were last made. `consents`: what is allowed, by purpose and channel; `said`: when the person
     last said anything of a purpose.
     """
@@ -207,7 +207,7 @@ def of(member: Member) -> Profile:
         person_id=member.person_id,
         number=member.number,
         card_no=member.card_no,
-        name=member.plain_name or "",
+        name=mask_name(member.plain_name),
         phone=phones[0] if phones else mask_phone(member.phone_tail),
         gender=member.gender,
         birthday=member.birthday,
