@@ -91,14 +91,6 @@ LIFECYCLE_COLOUR = {"newcomer": "blue", "first": "blue", "active": "green", "dor
 TAG_KIND = {"manual": "手动", "rule": "规则", "wecom": "企业微信"}
 TAG_SOURCE = {"manual": "人工", "rule": "规则", "wecom": "企业微信", "import": "导入"}
 GENDER = {1: "男", 2: "女"}
-PURPOSE = {
-    "service": "服务通知",
-    "marketing": "营销推广",
-    "profiling": "画像分析",
-    "group_sharing": "集团共享",
-    "third_party": "第三方提供",
-}
-CHANNEL = {"any": "全部", "miniapp": "小程序", "wecom": "企业微信", "sms": "短信", "call": "电话", "mail": "邮件"}
 CHANGE_KIND = {"guide": "专属导购", "home_store": "归属门店", "follow": "添加导购", "arrival": "渠道到来"}
 _CHANGE_REASON = {
     "joined": "入会",

@@ -47,7 +47,8 @@ def test_members_tasks_campaigns_and_trace(app, page, shot) -> None:
     busy = make_busy()
     page.set_viewport_size({"width": 1440, "height": 900})
     _sign_in(page, make_admins(busy.world)["hq"].login)
-    page.click("nav >> text=会员")
+    page.click("nav a:text-is('会员')")
+    page.wait_for_url("**/console/members")
     assert page.locator("#list tbody tr").count() == 2
     page.fill("#q", PHONE)
     page.click("button:has-text('查询')")
@@ -56,7 +57,7 @@ def test_members_tasks_campaigns_and_trace(app, page, shot) -> None:
     shot(page, "console-members")
     page.click("#list tbody a")
     page.wait_for_selector(".timeline")
-    text = page.locator(".timeline").inner_text()
+    text = page.locator(".timeline.tall").inner_text()
     expected_lines = (
         "添加导购 导购1 的企业微信",
         "小程序绑定手机号",
@@ -73,7 +74,7 @@ def test_members_tasks_campaigns_and_trace(app, page, shot) -> None:
     assert "coupons.redeemed" in page.locator("table.trace").inner_text()
     shot(page, "console-trace")
     for name, expected in (("任务", "发送欢迎礼"), ("券活动", "春日满减"), ("门店", "二号店"), ("SOP", "新客欢迎")):
-        page.click(f"nav >> text={name}")
+        page.click(f"nav a:text-is('{name}')")
         page.wait_for_selector(f"main >> text={expected}")
         shot(page, f"console-{ {'任务': 'tasks', '券活动': 'campaigns', '门店': 'stores', 'SOP': 'sops'}[name] }")
     page.click("button:has-text('退出')")
