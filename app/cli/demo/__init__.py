@@ -127,6 +127,7 @@ def credentials() -> None:
         "admin": {"login": ADMIN_LOGIN, "password": derived(key, "admin")},
         "pages": {
             "console": f"{settings.public_url}/console/",
+            "official_account": f"{settings.public_url}/api/miniapp/v1/official/start",
             "api": f"{settings.public_url}/docs",
             **simulated.pages(),
         },

@@ -93,8 +93,17 @@ def found(secret_key: str) -> Founded:
             state=f"store-{store.code}",
             store_id=store.id,
             guide_id=manager.id,
+            users=[guide.userid for guide in guides[store.id]],
             welcome_material_id=materials["welcome"],
         )
+    codes.create_code(
+        brand_id=brand.id,
+        kind="miniprogram",
+        name=f"{stores[0].name} 收银台台卡",
+        state=f"table-{stores[0].code}",
+        store_id=stores[0].id,
+        page="pages/index/index",
+    )
     return Founded(brand, stores, guides, campaigns, *(_step(brand, on) for on in ("members.bound", "tiers.upgraded")))
 
 
@@ -149,10 +158,11 @@ def _person_name(n: int) -> str:
 
 
 def _accounts(brand: Brand, first_store: Store, secret_key: str) -> None:
-    wecom, mini = _PLAN["wecom"], _PLAN["miniprogram"]
+    wecom, mini, official = _PLAN["wecom"], _PLAN["miniprogram"], _PLAN["official"]
     for kind, namespace, agent_id in (
         ("wecom", wecom["corp_id"], wecom["agent_id"]),
         ("miniprogram", mini["appid"], None),
+        ("official", official["appid"], None),
     ):
         org.set_account(
             brand_id=brand.id,

@@ -46,7 +46,7 @@ def world(brand: Brand, secret_key: str, public_url: str) -> dict[str, Any]:
     """The body of the simulator's seed call, read from the database: corp, mini-program, departments, staff, and every
     person whom WeChat knows. A customer's id is the member number, so that who is who can be looked up on both sides.
     """
-    wecom, mini = plan()["wecom"], plan()["miniprogram"]
+    wecom, mini, official = plan()["wecom"], plan()["miniprogram"], plan()["official"]
     stores = org.stores(brand.id)
     people = _people(brand)
     return {
@@ -79,7 +79,21 @@ def world(brand: Brand, secret_key: str, public_url: str) -> dict[str, Any]:
                     "aes_key": derived_aes_key(secret_key, "miniprogram-aes"),
                     "format": "json",
                 },
-            }
+            },
+            {
+                "appid": official["appid"],
+                "kind": "official",
+                "secret": derived(secret_key, "official-secret"),
+                "original_id": official["original_id"],
+                "name": plan()["brand"]["name"],
+                "platform": plan()["open_platform"],
+                "callback": {
+                    "url": f"{public_url}/hooks/official/{official['appid']}",
+                    "token": derived(secret_key, "official-token"),
+                    "aes_key": derived_aes_key(secret_key, "official-aes"),
+                    "format": "xml",
+                },
+            },
         ],
         "departments": [{"id": store.department_id, "name": store.name} for store in stores],
         "staff": [

@@ -8,6 +8,7 @@ const ACTIONS = {
 };
 let last = 0;
 let total = 0;
+let ways = -1;
 
 async function people(kind, input, list, render) {
   const query = encodeURIComponent(input.value.trim());
@@ -61,6 +62,10 @@ async function status() {
   $('#opt-shuffle').checked = now.options.shuffle > 0;
   $('#opt-drop').checked = now.options.drop > 0;
   $('#opt-paused').checked = now.options.paused;
+  if (now.rows.way !== ways) {
+    ways = now.rows.way;
+    await loadWays();
+  }
   if (now.rows.staff + now.rows.customer !== total) {
     total = now.rows.staff + now.rows.customer;
     await Promise.all([loadStaff(), loadCustomers()]);
@@ -80,6 +85,17 @@ function line(entry) {
     el('span', {}, [entry.outcome && entry.outcome !== '0' ? entry.outcome : '', entry.ms ? `${entry.ms}ms` : ''].join(' ')));
 }
 
+/* Contact ways and acquisition links the product has made; a link's channel stands in the box for the state. */
+async function loadWays() {
+  const { rows } = await control.get('ways?limit=500');
+  const kept = $('#pick-way').value;
+  $('#pick-way').replaceChildren(
+    el('option', { value: '' }, rows.length ? '选择渠道码' : '还没有渠道码'),
+    ...rows.map((way) => el('option', { value: way.config_id }, `${way.scene === 3 ? '获客链接 ' : ''}${way.remark} ${way.state}`)),
+  );
+  $('#pick-way').value = rows.some((way) => way.config_id === kept) ? kept : '';
+}
+
 async function journal() {
   const { rows } = await control.get(`journal?after=${last}&limit=150&kind=${$('#log-kind').value}`);
   if (!rows.length) return;
@@ -93,6 +109,11 @@ function on(selector, action, done = '好了') {
 }
 
 on('#add', () => control.post('contacts', { ...chosen(), state: $('#pick-state').value || null }), '已添加，回调已发出');
+on('#scan', () => {
+  const customer = $('#pick-customer').value.trim();
+  if (!$('#pick-way').value || !customer) throw new Error('请先选择渠道码和顾客');
+  return control.post('scan', { config_id: $('#pick-way').value, customer, state: $('#pick-state').value || null });
+}, '已扫码添加，回调已发出');
 on('#unfollow', () => control.post('contacts/unfollow', chosen()), '顾客已删除导购');
 on('#delete', () => control.post('contacts/delete', chosen()), '导购已删除顾客');
 on('#add-five', async () => {
