@@ -33,6 +33,7 @@ from . import (
     sop_on_event,
     sop_schedule,
     step_coupon,
+    taken_back,
     tier_benefits,
     tier_review,
     traits,
@@ -68,6 +69,7 @@ def wire() -> None:
     outbox.subscribe(privacy.ExportAsked, "privacy.export", export_person.make, queue="bulk")
     outbox.subscribe(privacy.ErasureDue, "privacy.erase", erase.carry_out, queue="bulk")
     outbox.subscribe(privacy.SweepDue, "privacy.sweep", erase.sweep, queue="bulk")
+    outbox.subscribe(channels.AuthorizationRevoked, "privacy.taken_back", taken_back.on_revoked)
     slots.handle("privacy.erase_due", erase.find_due)
     slots.handle("privacy.retention", retention.nightly)
     slots.handle("privacy.rekey", rekey.go_on)

@@ -31,3 +31,13 @@ def erase(*, brand_id: int, member_ids: Sequence[int]) -> None:
         delete(Membership).where(Membership.brand_id == brand_id, Membership.member_id.in_(member_ids)),
         execution_options={"synchronize_session": False},
     )
+
+
+def forget_phone(*, brand_id: int, member_id: int, tails: Sequence[str]) -> None:
+    """The phone a member bound is taken back: it is bound no more, and its last digits are shown to nobody."""
+    session.execute(
+        update(Member)
+        .where(Member.brand_id == brand_id, Member.member_id == member_id, Member.phone_tail.in_(tails))
+        .values(phone_tail=None, bound_at=None),
+        execution_options={"synchronize_session": "fetch"},
+    )

@@ -12,8 +12,9 @@ from invariants import broken
 from privacy_shop import publish
 from sqlalchemy import func, select
 
+from app.channels.events import AuthorizationRevoked
 from app.channels.models import Follow
-from app.core import clock, ids
+from app.core import clock, ids, outbox
 from app.core.db import session
 from app.core.inbox import Inbox, receive
 from app.core.transaction import transaction
@@ -125,3 +126,32 @@ def test_they_come_back_by_themselves_and_begin_anew(world: World, tencent, clie
     run_work()
     old = session.get_one(Member, (world.brand_id, erased.member_id), populate_existing=True)
     assert old.status == "erased"
+
+
+def test_a_phone_taken_back_in_wechat_is_forgotten_and_can_be_given_again(
+    world: World,
+    tencent,
+    client,
+    run_work,  # type: ignore[no-untyped-def]
+) -> None:
+    tencent.customer("a", phone=PHONE)
+    first = _login(client, tencent)
+    member = ids.decode("mbr", first["id"])
+    (openid,) = session.scalars(select(IdentityRow.value).where(IdentityRow.kind == "openid"))
+    told = {"brand_id": world.brand_id, "appid": tencent.appid, "openid": openid, "at": 1}
+    with transaction():
+        outbox.emit(AuthorizationRevoked(**told, kind="user_authorization_revoke", revoke_info=["204"]))
+        outbox.emit(AuthorizationRevoked(**told | {"openid": "nobody"}, kind="x", revoke_info=["201"]))
+    run_work()
+    row = members.member(world.brand_id, member)
+    assert row is not None and row.phone_tail == PHONE[-4:], "a place was taken back, which we never had"
+    for _ in range(2):
+        with transaction():
+            outbox.emit(AuthorizationRevoked(**told, kind="user_authorization_revoke", revoke_info=["201"]))
+        run_work()
+    row = members.member(world.brand_id, member)
+    assert row is not None and (row.status, row.phone_tail, row.bound_at) == ("active", None, None)
+    assert set(session.scalars(select(IdentityRow.kind))) == {"openid", "unionid"}
+    session.remove()
+    again = _login(client, tencent)
+    assert ids.decode("mbr", again["id"]) == member and again["bound"]

@@ -81,9 +81,9 @@ class TierNow:
 
 @dataclass(frozen=True)
 class Profile:
-    """A member from all sides. Money in fen; name and phone are masked. `orders` and `paid_fen` count paid orders as they are
-    now, `traits` as they were last made. `consents`: what is allowed, by purpose and channel; `said`: when the person
-    last said anything of a purpose.
+    """A member from all sides. Money in fen; name and phone are masked. `orders` and `paid_fen` count paid orders as
+    they are now, `traits` as they were last made. `consents`: what is allowed, by purpose and channel; `said`: when the
+    person last said anything of a purpose.
     """
 
     member_id: int

@@ -1,7 +1,7 @@
 """Writes of identity, one file a verb; all join the open transaction."""
 
 from .claims import close_claim, count_try, open_claim
-from .erase import Forgotten, erase
+from .erase import Forgotten, erase, take_back
 from .link import Linked, Objection, link
 from .parts import hold, hold_both
 from .release import move, prefer, release
@@ -33,5 +33,6 @@ __all__ = [
     "release",
     "remember_apart",
     "split",
+    "take_back",
     "unblock",
 ]

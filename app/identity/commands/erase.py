@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import delete, or_, tuple_, update
+from sqlalchemy import delete, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import func, literal
 
@@ -75,3 +75,17 @@ def erase(*, person_id: int, scope: Scope | None = None) -> Forgotten:
         update(Person).where(Person.person_id.in_(person_ids)).values(erased_at=clock.now()), execution_options=quiet
     )
     return Forgotten(tuple(person_ids), tuple(gone))
+
+
+def take_back(*, person_id: int, kind: str, source: str) -> list[Identity]:
+    """Delete a person's ids of a kind that one source told, under tombstones: the word they were given on is withdrawn.
+
+    Returns what is gone, in plain; never to be logged.
+    """
+    person_ids = queries.all_ids_of(hold(person_id))
+    mine = (IdentityRow.person_id.in_(person_ids), IdentityRow.kind == kind, IdentityRow.source == source)
+    keys = {(row.kind, row.namespace, row.value) for row in session.scalars(select(IdentityRow).where(*mine))}
+    gone = [one for one in queries.identities_of(person_id) if one.key in keys]
+    entomb(ids=gone)
+    session.execute(delete(IdentityRow).where(*mine), execution_options={"synchronize_session": False})
+    return gone
