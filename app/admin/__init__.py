@@ -13,6 +13,8 @@ from . import (  # noqa: F401
     cases,
     channel_code_page,
     channel_codes,
+    import_pages,
+    imports,
     lists,
     members,
     people,

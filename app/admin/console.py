@@ -28,7 +28,7 @@ NAVIGATION = (
     ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"))),
     ("渠道", (("console.channel_codes", "渠道活码"),)),
     ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),
-    ("系统", (("console.sync_list", "企微对账"), ("console.audit_log", "操作日志"))),
+    ("系统", (("console.imports", "数据导入"), ("console.sync_list", "企微对账"), ("console.audit_log", "操作日志"))),
 )
 
 console = APIBlueprint("console", __name__, url_prefix="/console", template_folder="templates", enable_openapi=False)

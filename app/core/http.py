@@ -24,6 +24,7 @@ from .metrics import REQUESTS
 from .transaction import translated
 
 MAX_BODY = 1 << 20
+LARGE_BODIES: dict[str, int] = {}  # by endpoint, for the few that take files; filled by the modules that own them
 MAX_DEPTH = 32
 # A string is taken whole or to the body's end and never looked at again: a second look would cost the square.
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
@@ -73,8 +74,11 @@ def _begin() -> None:
     mine["started"] = time.perf_counter()
     context.begin(correlation)
     length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and (len(length) > 9 or int(length) > MAX_BODY):
+    most = LARGE_BODIES.get(request.endpoint or "", MAX_BODY)
+    if length.isdecimal() and (len(length) > 9 or int(length) > most):
         raise TooLarge()
+    if most != MAX_BODY:
+        request.max_content_length = most
     if "json" in environ.get("CONTENT_TYPE", "").lower():  # without a length too: a chunked body has none
         body = request.get_data(cache=True)
         _check_depth(body)

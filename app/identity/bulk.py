@@ -57,7 +57,8 @@ def stage(keys: Sequence[tuple[str, str, str]], digests: Sequence[str] | None = 
     }
     if digests is not None:
         columns["digest"] = pa.array(digests, pa.string())
-    bulk.stage("staged_id", pa.table(columns))
+    # In the order of the index they are looked up in, so that neighbours are found together.
+    bulk.stage("staged_id", pa.table(columns).sort_by([("kind", "ascending"), ("value", "ascending")]))
 
 
 def owners() -> dict[int, int]:

@@ -170,7 +170,7 @@ def finish(*, job_id: int, after: int) -> bool:
     row = session.execute(
         update(ImportJob)
         .where(ImportJob.job_id == job_id, ImportJob.cursor == after, ImportJob.status.in_(("checking", "running")))
-        .values(status="done", rows=ImportJob.read, finished_at=clock.now())
+        .values(status="done", rows=after, finished_at=clock.now())
         .returning(ImportJob),
         execution_options=_SET_BASED,
     ).scalar_one_or_none()
@@ -196,6 +196,13 @@ def keep_chunk(*, job_id: int, after: int, until: int, body: bytes) -> None:
     """Store rows of an uploaded file, sealed."""
     sealed = crypto.encrypt(base64.b64encode(body).decode(), context=CHUNK_CONTEXT)
     session.execute(insert(ImportChunk).values(job_id=job_id, after=after, until=until, body=sealed))
+
+
+def note_rows(*, job_id: int, rows: int) -> None:
+    """Note the number of a file's last row, once it is known."""
+    session.execute(
+        update(ImportJob).where(ImportJob.job_id == job_id).values(rows=rows), execution_options=_SET_BASED
+    )
 
 
 def take_chunk(*, job_id: int, after: int) -> tuple[int, bytes] | None:

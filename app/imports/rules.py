@@ -242,11 +242,6 @@ def redacted(field: Field, value: str | None) -> str | None:
     return f"{value[:3]}****{value[-4:]}"
 
 
-def safe_cell(value: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return "'" + value if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠") else value
-
-
 def _names(layout: Layout) -> dict[str, tuple[Field, bool]]:
     names: dict[str, tuple[Field, bool]] = {}
     for field in layout.fields:

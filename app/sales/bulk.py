@@ -142,47 +142,35 @@ def _with_known(
 
 
 def _write(brand_id: int, import_id: int, heads: pa.Table, lines: pa.Table) -> None:
+    """COPY heads and lines, each in the order of its primary key: neighbours in an index are written together."""
     count = heads.num_rows
-    member = pc.coalesce(_one(heads["member_id"]), _one(heads["order_id"]))
-    brand = pa.repeat(pa.scalar(brand_id, pa.int64()), count)
-    now: datetime = clock.now()
-    bulk.copy(
-        "sales_order",
-        pa.table(
-            {
-                "brand_id": brand,
-                "member_id": member,
-                "order_id": heads["order_id"],
-                "source": heads["source"],
-                "order_no": heads["order_no"],
-                "store_id": heads["store_id"],
-                "guide_id": heads["guide_id"],
-                "channel": heads["channel"],
-                "walk_in": pc.is_null(heads["member_id"]),
-                "total_fen": heads["total_fen"],
-                "discount_fen": heads["discount_fen"],
-                "paid_fen": heads["paid_fen"],
-                "status": pa.repeat("paid", count),
-                "import_id": pa.repeat(pa.scalar(import_id, pa.int64()), count),
-                **({"origin_member_id": heads["origin_member_id"]} if "origin_member_id" in heads.column_names else {}),
-                "paid_at": heads["paid_at"],
-                "correlation_id": pa.repeat(context.correlation_id(), count),
-                "created_at": pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), count),
-            }
-        ),
-    )
+    owners = pc.coalesce(_one(heads["member_id"]), _one(heads["order_id"]))
     place = pc.index_in(_one(lines["key"]), value_set=_one(heads["key"]))
-    bulk.copy(
-        "order_line",
-        pa.table(
-            {
-                "brand_id": pa.repeat(pa.scalar(brand_id, pa.int64()), lines.num_rows),
-                "member_id": pc.take(member, place),
-                "order_id": pc.take(_one(heads["order_id"]), place),
-                **{name: lines[name] for name in lines.column_names if name != "key"},
-            }
-        ),
+    by_key = {name: lines[name] for name in lines.column_names if name != "key"}
+    whole_lines = pa.table(
+        {
+            "brand_id": pa.repeat(pa.scalar(brand_id, pa.int64()), lines.num_rows),
+            "member_id": pc.take(owners, place),
+            "order_id": pc.take(_one(heads["order_id"]), place),
+            **by_key,
+        }
     )
+    now: datetime = clock.now()
+    whole_heads = pa.table(
+        {
+            "brand_id": pa.repeat(pa.scalar(brand_id, pa.int64()), count),
+            "member_id": owners,
+            "walk_in": pc.is_null(heads["member_id"]),
+            "status": pa.repeat("paid", count),
+            "import_id": pa.repeat(pa.scalar(import_id, pa.int64()), count),
+            "correlation_id": pa.repeat(context.correlation_id(), count),
+            "created_at": pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), count),
+            **{name: heads[name] for name in heads.column_names if name not in ("key", "digest", "member_id")},
+        }
+    )
+    key = [("member_id", "ascending"), ("order_id", "ascending")]
+    bulk.copy("sales_order", whole_heads.sort_by(key))
+    bulk.copy("order_line", whole_lines.sort_by([*key, ("line_no", "ascending")]))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

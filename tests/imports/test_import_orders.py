@@ -165,9 +165,7 @@ def test_whole_orders_and_their_lines_in_a_file_of_their_own(app, world) -> None
     assert not broken("sales")
     head = ["order_no", "sku", "quantity", "amount", "paid"]
     line = {"sku": "A1", "quantity": 1, "amount": "199.00", "paid": "180.00"}
-    lines = csv_of(
-        head, [line | {"order_no": no} for no in ("A1", "A1", "A2", "A9")]
-    )
+    lines = csv_of(head, [line | {"order_no": no} for no in ("A1", "A1", "A2", "A9")])
     job = an_import(world, "order_lines", lines)
     assert (job.updated, job.refused) == (1, 2)
     assert [(one.row_no, one.code) for one in faults_of(job)] == [(4, "lines_mismatch"), (5, "order_unknown")]

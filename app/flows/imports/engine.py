@@ -85,8 +85,11 @@ def begin(
 
 def keep(job: ImportJob, file: IO[bytes], opened: Opened) -> None:
     """Store the rows of an uploaded file for the workers, and ask them to begin."""
+    last = opened.before
     for chunk in reader.chunks(file, opened, LAYOUTS[job.kind], after=opened.before):
         imports.keep_chunk(job_id=job.job_id, after=chunk.after, until=chunk.until, body=reader.packed(chunk))
+        last = chunk.until
+    imports.note_rows(job_id=job.job_id, rows=last)
     imports.go_on(brand_id=job.brand_id, job_id=job.job_id, after=opened.before)
 
 
