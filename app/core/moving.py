@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, text
+from sqlalchemy import Table, TextClause, text
 
 from .db import session
 from .errors import ProgrammingError
@@ -70,10 +71,16 @@ def move(
         "origins": None if origins is None else list(origins),
         "target": str(target_id),
     }
+    lock, statement = _statements(family, tuple((replace or {}).items()))
     # The lock also tells the append-only triggers of this transaction where rows may go (migration 0015).
-    if not session.execute(text(_lock(family)), asked).all():
+    if not session.execute(lock, asked).all():
         return 0
-    return session.scalar(text(_statement(family, replace or {})), asked) or 0
+    return session.scalar(statement, asked) or 0
+
+
+@cache
+def _statements(family: Family, replace: tuple[tuple[str, str], ...]) -> tuple[TextClause, TextClause]:
+    return text(_lock(family)), text(_statement(family, dict(replace)))
 
 
 def bring_home(

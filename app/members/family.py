@@ -18,6 +18,21 @@ from .models import Member, MemberMerge
 
 _TRIES = 10
 _KEEP = text("SELECT merged_into FROM member WHERE brand_id = :brand_id AND member_id = :member_id FOR KEY SHARE")
+_FAMILY = text("""
+WITH root AS (
+    SELECT coalesce(
+        (SELECT merged_into FROM member WHERE brand_id = :brand_id AND member_id = :member_id), :member_id
+    ) AS root
+)
+SELECT root, coalesce(m.member_id, root) AS member_id
+FROM root
+LEFT JOIN member m ON m.brand_id = :brand_id AND m.merged_into = root
+ORDER BY m.member_id
+""")
+_LOSERS = text("""
+SELECT loser_id FROM member_merge
+WHERE brand_id = :brand_id AND winner_id = ANY (CAST(:winners AS bigint[])) AND revoked_at IS NULL
+""")
 
 
 class Family(NamedTuple):
@@ -48,9 +63,8 @@ def living_id(brand_id: int, member_id: int) -> int:
 
 def family(brand_id: int, member_id: int) -> Family:
     """Everybody who is one with a member now."""
-    root = living_id(brand_id, member_id)
-    merged = session.scalars(select(Member.member_id).where(Member.brand_id == brand_id, Member.merged_into == root))
-    return Family(root, (root, *sorted(merged)))
+    rows = session.execute(_FAMILY, {"brand_id": brand_id, "member_id": member_id}).all()
+    return Family(rows[0].root, tuple(dict.fromkeys(one for row in rows for one in (row.root, row.member_id))))
 
 
 def brought_by(brand_id: int, member_id: int) -> tuple[int, ...]:
@@ -60,13 +74,7 @@ def brought_by(brand_id: int, member_id: int) -> tuple[int, ...]:
     """
     found, asked = [member_id], [member_id]
     while asked:
-        losers = session.scalars(
-            select(MemberMerge.loser_id).where(
-                MemberMerge.brand_id == brand_id,
-                MemberMerge.winner_id.in_(asked),
-                MemberMerge.revoked_at.is_(None),
-            )
-        )
+        losers = session.scalars(_LOSERS, {"brand_id": brand_id, "winners": asked})
         asked = [one for one in losers if one not in found]
         found += asked
     return tuple(found)

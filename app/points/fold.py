@@ -1,10 +1,10 @@
 """What a merge of two members does to the ledger, and a split undoes.
 
-Nothing in the ledger moves: worth is carried over by journals of kind `merge`, a pair of them for every piece, that
-take from one member what they give to the other. A lot keeps its id and its end, so a split finds what is left of it.
-Growth is carried piece by piece, each dated as the journal that first gave it, so any window of time counts on either
-side what it would have counted. A piece remembers whose it was in the beginning: parting two members takes along what
-either had been given by merges before.
+Nothing in the ledger moves: worth is carried over by journals of kind `merge`, that take from one member what they give
+to the other. A lot keeps its id and its end, so a split finds what is left of it. Growth arrives piece by piece, each
+dated as the journal that first gave it, so any window of time counts what it would have counted; it leaves in one sum,
+as nobody looks at the window of a merged member, and a split cancels that sum at its own moment. A piece remembers
+whose it was in the beginning: parting two members takes along what either had been given by merges before.
 
 Debt is a negative part of a balance that no lot stands for. Members who become one pay what one owes from what the
 other has (`_settle`); a split first takes that payment back, so untouched wallets are what they were.
@@ -55,13 +55,16 @@ GROUP BY 1, 2, 3
 HAVING sum(p.amount) <> 0
 """)
 
+# The pieces of growth two members have; `root_id` NULL: what left one of them in a sum, by its moment.
 _GROWTH = text("""
-SELECT coalesce(j.origin_member_id, j.member_id) AS origin_id, coalesce(j.origin_journal_id, j.journal_id) AS root_id,
-       min(j.at) AS at, sum(p.amount)::bigint AS amount
+SELECT j.member_id, coalesce(j.origin_member_id, j.member_id) AS origin_id,
+       CASE WHEN j.kind = 'merge' THEN j.origin_journal_id ELSE j.journal_id END AS root_id, j.at,
+       sum(p.amount)::bigint AS amount
 FROM journal j
 JOIN posting p ON p.brand_id = j.brand_id AND p.member_id = j.member_id AND p.journal_id = j.journal_id
-WHERE j.brand_id = :brand_id AND j.member_id = :member_id AND j.currency = 'growth' AND p.account = 'member'
-GROUP BY 1, 2
+WHERE j.brand_id = :brand_id AND j.member_id = ANY (CAST(:members AS bigint[])) AND j.currency = 'growth'
+  AND p.account = 'member'
+GROUP BY 1, 2, 3, 4
 HAVING sum(p.amount) <> 0
 """)
 
@@ -137,9 +140,11 @@ def _carry(brand_id: int, source_id: int, target_id: int, merge_id: int, *, orig
     _carry_debts(book, source, target, origins)
     for wallet in (source, target):
         _settle(book, wallet)
-    for row in session.execute(_GROWTH, {"brand_id": brand_id, "member_id": source_id}):
-        if origins is None or row.origin_id in origins:
-            book.transfer(source_id, target_id, GROWTH, [(None, row.amount)], row.at, row.origin_id, row.root_id)
+    pieces = session.execute(_GROWTH, both).all()
+    if origins is None:
+        _growth_away(book, source_id, target_id, pieces)
+    else:
+        _growth_home(book, source_id, target_id, pieces, origins)
     book.write(brand_id, merge_id)
 
 
@@ -198,9 +203,7 @@ def _carry_lots(book: _Book, source: _Wallet, target: _Wallet, origins: Sequence
     going = [one for one in source.lots.values() if one.remaining and (origins is None or one.origin_id in origins)]
     for start in range(0, len(going), _LINES):
         parts = going[start : start + _LINES]
-        book.transfer(
-            source.member_id, target.member_id, POINTS, [(one.lot_id, one.remaining) for one in parts], clock.now()
-        )
+        book.transfer(source.member_id, target.member_id, [(one.lot_id, one.remaining) for one in parts], clock.now())
     for lot in going:
         book.known(target.member_id, lot)
         there = target.lots.setdefault(lot.lot_id, _Lot(lot.lot_id, 0, lot.expires_at, lot.origin_id))
@@ -217,10 +220,39 @@ def _carry_debts(book: _Book, source: _Wallet, target: _Wallet, origins: Sequenc
     for origin, share in shares.items():
         part = min(share, left)
         if part > 0 and (origins is None or origin in origins):
-            book.transfer(source.member_id, target.member_id, POINTS, [(None, -part)], clock.now(), origin)
+            book.transfer(source.member_id, target.member_id, [(None, -part)], clock.now(), origin)
             source.debt += part
             target.debt -= part
             left -= part
+
+
+def _growth_away(book: _Book, source_id: int, target_id: int, pieces: Sequence[Any]) -> None:
+    """Give the target every piece it does not have yet; the source loses their sum now."""
+    there = {(one.origin_id, one.root_id) for one in pieces if one.member_id == target_id}
+    total = 0
+    for one in pieces:
+        if one.member_id == source_id and one.root_id is not None and (one.origin_id, one.root_id) not in there:
+            book.one_side(target_id, source_id, one.amount, one.at, one.origin_id, one.root_id)
+            total += one.amount
+    if total:
+        book.one_side(source_id, target_id, -total, clock.now())
+
+
+def _growth_home(book: _Book, source_id: int, target_id: int, pieces: Sequence[Any], origins: Sequence[int]) -> None:
+    """Take the pieces of some origins from the source, and take back the sums in which the target lost them."""
+    total = 0
+    for one in pieces:
+        if one.member_id == source_id and one.root_id is not None and one.origin_id in origins:
+            book.one_side(source_id, target_id, -one.amount, one.at, one.origin_id, one.root_id)
+            total += one.amount
+    if not total:
+        return
+    for one in pieces:
+        if one.member_id == target_id and one.root_id is None:
+            book.one_side(target_id, source_id, -one.amount, one.at)
+            total += one.amount
+    if total:
+        book.one_side(target_id, source_id, total, clock.now())
 
 
 @dataclass
@@ -238,17 +270,28 @@ class _Book:
         self,
         source_id: int,
         target_id: int,
-        currency: str,
         parts: Sequence[tuple[int | None, int]],
+        at: datetime,
+        origin_id: int | None = None,
+    ) -> None:
+        """A pair of journals of points over parts (lot or None, amount): what the source gives, the target gets."""
+        for member_id, other_id, sign in ((source_id, target_id, -1), (target_id, source_id, 1)):
+            lines = [("member", lot_id, sign * amount) for lot_id, amount in parts]
+            lines.append(("merged", None, -sign * sum(amount for _, amount in parts)))
+            self._journal(member_id, POINTS, "transfer:", at, lines, origin_id, None, other_id)
+
+    def one_side(
+        self,
+        member_id: int,
+        other_id: int,
+        amount: int,
         at: datetime,
         origin_id: int | None = None,
         root_id: int | None = None,
     ) -> None:
-        """A pair of journals over parts (lot or None, amount): what the source gives, the target gets."""
-        for member_id, other_id, sign in ((source_id, target_id, -1), (target_id, source_id, 1)):
-            lines = [("member", lot_id, sign * amount) for lot_id, amount in parts]
-            lines.append(("merged", None, -sign * sum(amount for _, amount in parts)))
-            self._journal(member_id, currency, "transfer:", at, lines, origin_id, root_id, other_id)
+        """A journal of growth that one member gets from another (below zero: gives)."""
+        lines = [("member", None, amount), ("merged", None, -amount)]
+        self._journal(member_id, GROWTH, "transfer:", at, lines, origin_id, root_id, other_id)
 
     def within(self, member_id: int, parts: dict[int, int]) -> None:
         """A journal between a member's lots and debt, which leaves the balance as it is."""
@@ -301,9 +344,16 @@ class _Book:
             ("b_member", "b_currency", "b_amount"): balances,
         }
         values: dict[str, Any] = {
-            name: [row[i] for row in rows] for names, rows in columns.items() for i, name in enumerate(names)
+            name: _array(row[i] for row in rows) for names, rows in columns.items() for i, name in enumerate(names)
         }
         session.execute(
             _WRITE,
             {"brand_id": brand_id, "merge_id": merge_id, "correlation_id": context.correlation_id(), **values},
         )
+
+
+def _array(values: Iterable[Any]) -> str:
+    """Numbers, moments and plain names as an array of PostgreSQL's own spelling: thousands are sent, and the driver
+    takes several times as long to write them one by one.
+    """
+    return "{" + ",".join("NULL" if one is None else f'"{one}"' for one in values) + "}"

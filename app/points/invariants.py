@@ -32,13 +32,27 @@ INVARIANTS: dict[str, str] = {
         GROUP BY 1, 2, 3, 4
         HAVING sum(p.amount) <> 0
     """,
-    # What a transferred growth journal stands for is counted once: at one member, as much as it first gave.
-    "growth_is_counted_once": """
-        SELECT j.brand_id, coalesce(j.origin_member_id, j.member_id), coalesce(j.origin_journal_id, j.journal_id)
+    # A merge takes growth away in one sum; who lives again has it back.
+    "living_members_gave_no_growth_away": """
+        SELECT j.brand_id, j.member_id
         FROM journal j
         JOIN posting p USING (brand_id, member_id, journal_id)
-        WHERE j.currency = 'growth' AND j.kind = 'merge' AND p.account = 'member'
-        GROUP BY 1, 2, 3
+        LEFT JOIN member m ON m.brand_id = j.brand_id AND m.member_id = j.member_id
+        WHERE j.kind = 'merge' AND j.currency = 'growth' AND j.origin_journal_id IS NULL AND p.account = 'member'
+          AND m.merged_into IS NULL
+        GROUP BY 1, 2
+        HAVING sum(p.amount) <> 0
+    """,
+    # A piece of growth that a living member has from somebody is not counted at that somebody as well.
+    "growth_came_from_merged_members": """
+        SELECT j.brand_id, j.member_id, j.origin_member_id, j.origin_journal_id
+        FROM journal j
+        JOIN posting p USING (brand_id, member_id, journal_id)
+        LEFT JOIN member m ON m.brand_id = j.brand_id AND m.member_id = j.member_id
+        LEFT JOIN member o ON o.brand_id = j.brand_id AND o.member_id = j.origin_member_id
+        WHERE j.kind = 'merge' AND j.currency = 'growth' AND p.account = 'member'
+          AND m.merged_into IS NULL AND o.merged_into IS NULL AND j.origin_member_id IS NOT NULL
+        GROUP BY 1, 2, 3, 4
         HAVING sum(p.amount) <> 0
     """,
     "merged_members_hold_nothing": none_at_merged_members("balance", only="t.amount <> 0"),
