@@ -138,7 +138,7 @@ def digest_of(identity: Identity) -> str:
 
 def erased(ids: Iterable[Identity]) -> list[Identity]:
     """Those of the ids that belonged to an erased person and belong to nobody since."""
-    listed = {(one.kind, one.namespace, digest_of(one)): one for one in ids}
+    listed: dict[tuple[str, str, str], Identity] = {(one.kind, one.namespace, digest_of(one)): one for one in ids}
     key = tuple_(ErasedIdentity.kind, ErasedIdentity.namespace, ErasedIdentity.digest)
     rows = session.execute(
         select(ErasedIdentity.kind, ErasedIdentity.namespace, ErasedIdentity.digest).where(key.in_(list(listed)))

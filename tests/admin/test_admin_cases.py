@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import pytest
 from console_world import bearer, make_admins
+from contradictions import PHONE, contradiction, openid
 from factories import World, make_world
 from invariants import broken
 from sqlalchemy import select
@@ -21,12 +21,10 @@ from app.identity.rules import Identity, mobile
 from app.members import commands as members
 from app.members import queries as member_queries
 from app.org.models import AdminUser
-from app.points import commands as points
 from app.points import queries as point_queries
 from app.privacy import commands as privacy
 
 API = "/api/admin/v1"
-PHONE = "13712345678"
 
 
 @pytest.fixture(autouse=True)
@@ -38,48 +36,6 @@ def nothing_broken(app):  # type: ignore[no-untyped-def]
 @pytest.fixture
 def hq(world: World) -> dict[str, str]:
     return bearer(world.admin)
-
-
-def openid(world: World, name: str) -> Identity:
-    return Identity("openid", world.miniprogram.namespace, f"openid-of-{name}")
-
-
-def shopper(world: World, name: str, *, unionid: str | None = None) -> tuple[int, int]:
-    ids_of = [openid(world, name)] + ([Identity("unionid", "open1", unionid)] if unionid else [])
-    with transaction():
-        person = people.link(brand_id=world.brand_id, ids=ids_of, source="miniapp.login").person_id
-        return person, members.join(brand_id=world.brand_id, person_id=person, source="miniapp")
-
-
-def card(world: World, number: str = "C1", *, worth: int = 300) -> int:
-    with transaction():
-        member = till_member.open_card(
-            brand_id=world.brand_id,
-            store_id=world.store.id,
-            card_no=number,
-            phone=PHONE,
-            name="王小美",
-            birthday=date(1990, 5, 1),
-        ).member
-        points.earn(
-            brand_id=world.brand_id,
-            member_id=member.member_id,
-            currency="points",
-            amount=worth,
-            cause=f"t:{number}",
-            at=clock.now(),
-        )
-    return member.member_id
-
-
-def contradiction(world: World, name: str = "a", **facts: Any) -> tuple[str, int, int]:
-    """A shopper and a card that a phone would join; the review's public id and both members."""
-    old = card(world)
-    _, young = shopper(world, name, **facts)
-    with transaction():
-        linked = people.link(brand_id=world.brand_id, ids=[openid(world, name), mobile(PHONE)], source="mall")
-    assert linked.conflict is not None
-    return ids.encode("rev", linked.conflict), old, young
 
 
 def balance(world: World, member_id: int) -> int:
