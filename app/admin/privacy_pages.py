@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.core.errors import SiyuError
 from app.privacy.errors import NothingToReveal, RevealInvalid, RevealLimit
+from app.privacy.rules import REVEALS_A_DAY
 
 from . import privacy, scope
 from .console import console
@@ -68,6 +69,6 @@ def _panel(member_id: str, refused: str = "") -> str:
         public_id=member_id,
         status=member.status,
         refused=refused,
-        most=privacy.REVEALS_A_DAY[scope.current().role],
+        most=REVEALS_A_DAY[scope.current().role],
         **privacy.about(member),
     )

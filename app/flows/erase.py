@@ -74,7 +74,8 @@ def erase(
         one.brand_id: one.member_id for one in member_queries.memberships(living) if whole or one.brand_id == brand_id
     }
     gone = identity.erase(person_id=living, scope=None if whole else _scope(brand_id, living))
-    removed, mine = {"ids": len(gone.ids)}, ()
+    removed: dict[str, int] = {"ids": len(gone.ids)}
+    mine: tuple[int, ...] = ()
     for one in [row.id for row in org.brands()] if whole else [brand_id]:
         families = family(one, homes[one]).homes if one in homes else ()
         mine = families if one == brand_id else mine

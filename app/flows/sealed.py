@@ -12,8 +12,8 @@ from app.channels.models import Follow
 from app.channels.rules import CONTACT_CONTEXT
 from app.identity.models import IdentityRelease, IdentityRow, PhoneClaim
 from app.identity.rules import SEAL_CONTEXT
-from app.imports.commands import CHUNK_CONTEXT
 from app.imports.models import ImportChunk
+from app.imports.rules import CHUNK_CONTEXT
 from app.members.models import Member
 from app.members.rules import NAME_CONTEXT
 from app.org.models import AdminUser, ApiClient, PlatformAccount

@@ -81,6 +81,9 @@ class ErasureOut(Schema):
     due_at = fields.AwareDateTime(allow_none=True)
 
 
+bp.before_request(auth.guard)
+
+
 @bp.after_request
 def _private(response: Response) -> Response:
     response.headers["Cache-Control"] = "private, no-store"
