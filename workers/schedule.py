@@ -47,6 +47,7 @@ TABLE = (
     Task("privacy.rekey", "25 * * * *"),
     Task("privacy.erase_due", "15 * * * *", queue="default"),
     Task("sync.nightly", "0 1 * * *", queue="default"),
+    Task("sync.convert", "50 * * * *", queue="default"),
     Task("sync.frequently", "7,37 * * * *", queue="default"),
     Task("core.invariants", "10 4 * * *"),
     Task("core.forget", "30 4 * * *"),

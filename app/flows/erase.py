@@ -32,6 +32,8 @@ from app.sales import erase as sales
 from app.segments import erase as segments
 from app.sop import erase as sop
 
+from .sync import conversions
+
 DUE_AT_ONCE = 50
 ACCOUNTS = {
     "wecom": ("external_userid", "pending"),
@@ -164,6 +166,10 @@ def _forget(brand_id: int, member_ids: Sequence[int], gone: identity.Forgotten) 
         person_ids=gone.person_ids,
         contacts=[one.value for one in gone.ids if one.kind in CONTACTS],
         openids=[one.value for one in gone.ids if one.kind == "openid"],
+    )
+    conversions.forget(
+        person_ids=gone.person_ids,
+        external_userids=[one.value for one in gone.ids if one.kind == "external_userid"],
     )
     counted = {"events": scrub.events(brand_id=brand_id, member_ids=member_ids, person_ids=gone.person_ids)}
     if member_ids:

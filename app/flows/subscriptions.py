@@ -42,9 +42,10 @@ from . import (
 )
 from .callbacks import wiring as callbacks
 from .imports import engine
+from .sync import conversions
 from .sync import runs as sync_runs
 from .sync import turn as sync_turn
-from .sync.events import SyncAdvanced
+from .sync.events import ConversionsDue, SyncAdvanced
 
 
 def wire() -> None:
@@ -122,6 +123,8 @@ def wire() -> None:
     outbox.subscribe(SyncAdvanced, "sync.go_on", sync_turn.GO_ON, queue="bulk")
     slots.handle("sync.nightly", sync_runs.nightly)
     slots.handle("sync.frequently", sync_runs.frequently)
+    outbox.subscribe(ConversionsDue, "sync.convert", conversions.CONVERT, queue="bulk")
+    slots.handle("sync.convert", conversions.begin)
 
     # dashboards, core
     slots.handle("core.invariants", doctor.nightly)

@@ -19,9 +19,10 @@ class SyncAdvanced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionsDue(Event):
-    """More users or customers of a corp wait to be asked about than one batch took. `kind` as in Conversion."""
+    """Users or customers of a corp (`kind` as in Conversion) may have to be asked about: the newest, or `everybody`."""
 
     name = "sync.conversions_due"
 
     corp_id: str
     kind: str
+    everybody: bool = False
