@@ -25,7 +25,7 @@ from app.members.family import family
 from app.org import queries as org
 from app.points import erase as points
 from app.privacy import commands as privacy
-from app.privacy.events import ErasureDue, SweepDue
+from app.privacy.events import Erased, ErasureDue, SweepDue
 from app.privacy.models import Erasure
 from app.privacy.rules import MARKETING, SWEEP_CONTEXT
 from app.sales import erase as sales
@@ -141,6 +141,15 @@ def carry_out(event: ErasureDue) -> None:
         erase(brand_id=row.brand_id, person_id=row.person_id, actor=row.actor, reason=row.reason)
 
 
+def erase_late(event: Erased) -> None:
+    """Take what was being written to a member while they were erased: the write saw them living and came too late."""
+    if event.member_id is None:
+        return
+    homes = family(event.brand_id, event.member_id).homes
+    members.erase(brand_id=event.brand_id, member_ids=homes)
+    _forget_wallet(event.brand_id, homes)
+
+
 def sweep(event: SweepDue) -> None:
     """Blank old messages that name an erased person, chunk by chunk; at the end the ids themselves are forgotten."""
     assert event.person_id is not None
@@ -174,12 +183,20 @@ def _forget(brand_id: int, member_ids: Sequence[int], gone: identity.Forgotten) 
     counted = {"events": scrub.events(brand_id=brand_id, member_ids=member_ids, person_ids=gone.person_ids)}
     if member_ids:
         members.erase(brand_id=brand_id, member_ids=member_ids)
-        counted["coupons"] = coupons.void_all(brand_id=brand_id, member_ids=member_ids, cause="erased")
-        counted["points"] = points.write_off(brand_id=brand_id, member_ids=member_ids, at=clock.now())
-        sales.erase(brand_id=brand_id, member_ids=member_ids)
-        segments.erase(brand_id=brand_id, member_ids=member_ids)
-        sop.erase(brand_id=brand_id, member_ids=member_ids)
+        counted |= _forget_wallet(brand_id, member_ids)
         privacy.forget_member(brand_id=brand_id, member_ids=member_ids)
+    return counted
+
+
+def _forget_wallet(brand_id: int, member_ids: Sequence[int]) -> dict[str, int]:
+    """What hangs on a member whose row is locked; doing it again takes what came since."""
+    counted = {
+        "coupons": coupons.void_all(brand_id=brand_id, member_ids=member_ids, cause="erased"),
+        "points": points.write_off(brand_id=brand_id, member_ids=member_ids, at=clock.now()),
+    }
+    sales.erase(brand_id=brand_id, member_ids=member_ids)
+    segments.erase(brand_id=brand_id, member_ids=member_ids)
+    sop.erase(brand_id=brand_id, member_ids=member_ids)
     return counted
 
 

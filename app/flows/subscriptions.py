@@ -69,6 +69,7 @@ def wire() -> None:
     outbox.subscribe(privacy.OptedOut, "privacy.stop_marketing", consents.on_opted_out)
     outbox.subscribe(privacy.ExportAsked, "privacy.export", export_person.make, queue="bulk")
     outbox.subscribe(privacy.ErasureDue, "privacy.erase", erase.carry_out, queue="bulk")
+    outbox.subscribe(privacy.Erased, "privacy.erase_late", erase.erase_late)
     outbox.subscribe(privacy.SweepDue, "privacy.sweep", erase.sweep, queue="bulk")
     outbox.subscribe(channels.AuthorizationRevoked, "privacy.taken_back", taken_back.on_revoked)
     slots.handle("privacy.erase_due", erase.find_due)

@@ -46,4 +46,39 @@ INVARIANTS: dict[str, str] = {
             SELECT count(*) FROM reveal r WHERE r.brand_id = q.brand_id AND r.actor = q.actor
               AND (r.at AT TIME ZONE b.timezone)::date = q.day)
     """,
+    # What is left of people who were erased.
+    "erased_person_has_no_ids": """
+        SELECT p.person_id, i.kind, i.namespace FROM person p JOIN identity i USING (person_id)
+        WHERE p.erased_at IS NOT NULL
+        UNION ALL SELECT p.person_id, r.kind, r.namespace FROM person p JOIN identity_release r USING (person_id)
+        WHERE p.erased_at IS NOT NULL
+    """,
+    "erased_person_is_no_ones_winner": """
+        SELECT loser.person_id FROM person loser JOIN person winner ON winner.person_id = loser.merged_into
+        WHERE (loser.erased_at IS NULL) <> (winner.erased_at IS NULL)
+    """,
+    "erased_person_is_followed_by_nobody": """
+        SELECT f.corp_id, f.userid FROM follow f JOIN person p USING (person_id) WHERE p.erased_at IS NOT NULL
+    """,
+    "erased_person_is_no_member": """
+        SELECT m.brand_id, m.member_id FROM membership m JOIN person p USING (person_id) WHERE p.erased_at IS NOT NULL
+    """,
+    "erased_member_has_no_name": """
+        SELECT m.brand_id, m.member_id FROM member m
+        LEFT JOIN member root ON root.brand_id = m.brand_id AND root.member_id = m.merged_into
+        WHERE 'erased' IN (m.status, root.status)
+          AND num_nonnulls(m.name, m.phone_tail, m.birthday, m.card_no, m.guide_id, m.home_store_id) > 0
+    """,
+    "erased_member_has_no_open_coupon": """
+        SELECT c.brand_id, c.coupon_id FROM coupon c JOIN member m USING (brand_id, member_id)
+        WHERE m.status = 'erased' AND c.status IN ('claimed', 'locked', 'returned')
+    """,
+    "erased_member_has_no_tags": """
+        SELECT t.brand_id, t.member_id FROM member_tag t JOIN member m USING (brand_id, member_id)
+        WHERE m.status = 'erased'
+    """,
+    "erased_member_has_no_copy": """
+        SELECT e.brand_id, e.export_id FROM data_export e JOIN member m USING (brand_id, member_id)
+        WHERE m.status = 'erased'
+    """,
 }

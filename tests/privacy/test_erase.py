@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
+from at_once import at_once
 from console_world import PHONE, Busy, make_busy
 from factories import make_world
 from invariants import broken
@@ -21,6 +22,7 @@ from app.core import clock, crypto, hot, ids
 from app.core.db import session
 from app.core.inbox import Inbox, receive
 from app.core.transaction import transaction
+from app.coupons import commands as coupons
 from app.coupons.models import Coupon
 from app.flows import erase
 from app.identity import commands as identity
@@ -312,3 +314,50 @@ def test_the_ids_to_look_for_are_sealed_until_they_were_looked_for(busy: Busy, r
         session.get_one(Erasure, (row.brand_id, row.person_id, outcome.request_id), populate_existing=True).sealed
         is None
     )
+
+
+def _claims_while_erased(app: Any, busy: Busy, *, late: bool, run_work: Any) -> int:
+    """Coupons that are open at the end when a burst of issues meets an erasure."""
+
+    def issue(number: int) -> Any:
+        with transaction():
+            return coupons.issue(
+                brand_id=busy.world.brand_id,
+                member_id=busy.member,
+                campaign_id=busy.campaign,
+                source="push",
+                source_ref=f"burst:{number}",
+            )
+
+    at_once(app, [lambda: _erase(busy).whole, *(lambda number=number: issue(number) for number in range(7))])
+    # One that was decided before the erasure and is written after it.
+    issue(99)
+    if late:
+        run_work()
+    session.rollback()
+    return session.scalar(select(func.count()).where(Coupon.status == "claimed")) or 0
+
+
+def test_what_is_written_beside_an_erasure_goes_too(app, busy: Busy, run_work) -> None:  # type: ignore[no-untyped-def]
+    with transaction():
+        session.execute(text("UPDATE campaign_version SET terms = jsonb_set(terms, '{per_member}', '50')"))
+    assert _claims_while_erased(app, busy, late=True, run_work=run_work) == 0
+
+
+def test_without_the_second_look_it_stays(app, busy: Busy, run_work) -> None:  # type: ignore[no-untyped-def]
+    """The twin: what came too late for the erasure is still there until somebody looks again."""
+    with transaction():
+        session.execute(text("UPDATE campaign_version SET terms = jsonb_set(terms, '{per_member}', '50')"))
+    assert _claims_while_erased(app, busy, late=False, run_work=run_work) > 0
+    run_work()
+
+
+def test_the_same_person_is_erased_once(app, busy: Busy) -> None:  # type: ignore[no-untyped-def]
+    told = at_once(app, [lambda: _erase(busy).whole] * 4)
+    assert sorted(map(str, told)) in (
+        ["True", *["not_found"] * 3],
+        ["True", "not_found", "not_found", "person_erased"],
+        ["True", "not_found", "person_erased", "person_erased"],
+        ["True", *["person_erased"] * 3],
+    )
+    assert session.scalar(select(func.count()).where(Erasure.status == "done")) == 1
