@@ -8,11 +8,12 @@ from sqlalchemy import update
 
 from app.core.db import session
 
+from .codes import arrivals
 from .models import Follow
 
 
 def reown_follows(*, owners: Mapping[tuple[str, str], int]) -> None:
-    """Give relations that were noted while two persons were one to the one that has the external userid.
+    """Give relations (and arrivals) that were noted while two persons were one to the one that has the external userid.
 
     `owners`: (corp id, external userid) -> person.
     """
@@ -27,3 +28,4 @@ def reown_follows(*, owners: Mapping[tuple[str, str], int]) -> None:
             .values(person_id=person_id),
             execution_options={"synchronize_session": False},
         )
+        arrivals.reown(external_userid=external_userid, person_id=person_id)

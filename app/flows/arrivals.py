@@ -22,14 +22,19 @@ LEADS_FOR = timedelta(days=30)  # how long after an arrival a new member still c
 
 
 def on_added(event: CustomerAdded) -> None:
-    """A customer added a member of staff: note by which code. A half-added contact counted when it came."""
+    """A customer added a member of staff: note by which code. A half-added contact counted when it came; an addition
+    that was heard of before the end of the one before counts, too.
+    """
     code = queries.by_state(event.state) if event.state else None
-    if not event.new or code is None or code.brand_id != event.brand_id or event.person_id is None:
+    if code is None or code.brand_id != event.brand_id or event.person_id is None:
         return
-    # The end of the relation may have been heard of before this.
+    if not event.new and queries.stands(userid=event.userid, external_userid=event.external_userid):
+        return
     follow = channels.follow(event.corp_id, event.userid, event.external_userid)
+    if follow is None:
+        return  # forgotten meanwhile, at the customer's wish
     at = datetime.fromtimestamp(event.at, UTC)
-    over = follow is not None and follow.status != "active" and follow.changed_at >= at
+    over = follow.status != "active" and follow.changed_at >= at  # the end was heard of before
     arrivals.arrive(
         code=code,
         person_id=event.person_id,
@@ -38,7 +43,7 @@ def on_added(event: CustomerAdded) -> None:
         external_userid=event.external_userid,
         store_id=event.store_id,
         guide_id=event.guide_id,
-        lost_at=follow.changed_at if follow is not None and over else None,
+        lost_at=follow.changed_at if over else None,
     )
 
 

@@ -13,6 +13,7 @@ from factories import World
 from invariants import broken
 from sqlalchemy import func, select
 
+from app.channels import events as channels
 from app.channels.codes import commands, queries
 from app.channels.codes.errors import CodeInvalid, CodeRetired, StateTaken
 from app.channels.codes.models import Arrival, ChannelCode
@@ -23,8 +24,10 @@ from app.core.outbox import Delivery
 from app.core.transaction import transaction
 from app.flows import arrivals, channel_codes
 from app.flows.channel_codes import TELL
+from app.flows.split import split
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
+from app.identity.models import PersonMerge
 from app.identity.rules import Identity
 from app.members.models import Member
 from workers import relay
@@ -195,7 +198,7 @@ def test_the_search_walks_all_pages_and_takes_no_other_codes_way(tencent, world,
     other = order(world, state="other-1")
     run_work()
     app = next(iter(tencent.engine.world.apps))
-    for n in range(1200):
+    for n in range(230):
         tencent.engine.ways.add(app, {"type": 2, "scene": 2, "user": ["guide1"], "state": f"foreign-{n}"})
     tencent.engine.faults.set_quota("externalcontact/get_contact_way", 100_000, None)
     code_id = order(world)
@@ -203,7 +206,7 @@ def test_the_search_walks_all_pages_and_takes_no_other_codes_way(tencent, world,
         session.get_one(ChannelCode, code_id).reserved_at = clock.now()
     tencent.engine.ways.add(app, {"type": 2, "scene": 2, "user": ["guide1"], "state": "shop-1"})
     run_work()
-    assert len(ways(tencent)) == 1202
+    assert len(ways(tencent)) == 232
     assert code(code_id).config_id == ways(tencent)[-1].config_id != code(other).config_id
 
 
@@ -387,6 +390,20 @@ def test_losing_and_coming_back_are_counted_as_they_happened(tencent, world, run
     assert first.lost_at is not None and second.lost_at is None
 
 
+def test_a_half_added_customer_counts_once(tencent, world, run_work) -> None:
+    order(world, users=["guide1"])
+    run_work()
+    scan(tencent, "anna")
+    tencent.waiting = [
+        (corp, {**fields, "ChangeType": "add_half_external_contact"}) for corp, fields in tencent.waiting
+    ]
+    tencent.deliver()
+    run_work()
+    tencent.engine.world.advance(30)
+    come(tencent, run_work, "anna")
+    assert len(all_arrivals()) == 1
+
+
 def test_an_end_heard_of_first_ends_the_arrival(tencent, world, run_work) -> None:
     order(world, users=["guide1"])
     run_work()
@@ -434,6 +451,50 @@ def test_first_and_last_touch_follow_a_merge(tencent, world, run_work) -> None:
         (False, "added", True, False),
     ]
     assert queries.arrivals(other, brand_id=world.brand_id + 1) == []
+
+
+def test_what_was_noted_while_two_were_one_goes_home_at_a_split(tencent, world, run_work) -> None:
+    order(world, users=["guide1"])
+    run_work()
+    for name in ("anna", "ben"):
+        tencent.customer(name, unionid=None)
+        tencent.add(name)  # known before, by no code
+    tencent.deliver()
+    run_work()
+    anna, ben = (Identity("external_userid", tencent.corp_id, tencent.external(name)) for name in ("anna", "ben"))
+    mine, other = identity_queries.person_of(anna), identity_queries.person_of(ben)
+    with transaction():
+        identity.merge(person_id=mine, other_id=other, source="test")
+        merge = session.scalars(select(PersonMerge.merge_id)).one()
+    tencent.engine.world.advance(60)
+    tencent.unfollow("ben")
+    tencent.engine.world.advance(60)
+    scan(tencent, "ben")
+    tencent.deliver()
+    run_work()
+    assert len(queries.arrivals(mine, brand_id=world.brand_id)) == 1  # though the end was handled after the beginning
+    with transaction():
+        split(merge_id=merge, by="test", reason="two humans")
+    assert len(queries.arrivals(other, brand_id=world.brand_id)) == 1
+    assert queries.arrivals(mine, brand_id=world.brand_id) == []
+
+
+def test_somebody_forgotten_meanwhile_leaves_no_trace(tencent, world, run_work) -> None:
+    order(world, users=["guide1"])
+    run_work()
+    scan(tencent, "anna")
+    event = channels.CustomerAdded(
+        brand_id=world.brand_id,
+        person_id=1,
+        corp_id=tencent.corp_id,
+        userid="guide1",
+        external_userid=tencent.external("anna"),
+        at=int(clock.now().timestamp()),
+        state="shop-1",
+    )
+    with transaction():
+        arrivals.on_added(event)
+    assert all_arrivals() == []
 
 
 def test_an_acquisition_link_is_made_and_its_channel_counts(tencent, world, run_work) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, delete, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import context
@@ -69,6 +69,19 @@ def note_lost(*, userid: str, external_userid: str, at: datetime) -> int:
         execution_options={"synchronize_session": False},
     )
     return len(ended.all())
+
+
+def reown(*, external_userid: str, person_id: int) -> None:
+    """Give arrivals that were noted while two persons were one to the one who has the external userid."""
+    moved = (
+        delete(Arrival)
+        .where(Arrival.external_userid == external_userid, Arrival.person_id != person_id)
+        .returning(*Arrival.__table__.columns)
+        .cte("moved")
+    )
+    names = [column.name for column in Arrival.__table__.columns]
+    values = [literal(person_id, BigInteger) if name == "person_id" else moved.c[name] for name in names]
+    session.execute(insert(Arrival).from_select(names, select(*values)).on_conflict_do_nothing())
 
 
 def _recent(code: ChannelCode, person_id: int, at: datetime) -> bool:

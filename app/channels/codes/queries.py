@@ -82,6 +82,14 @@ def arrivals(person_id: int, *, brand_id: int, limit: int = 50) -> list[Touch]:
     return touches if len(touches) <= limit else [*touches[: limit - 1], touches[-1]]
 
 
+def stands(*, userid: str, external_userid: str) -> bool:
+    """Whether a relation that began by some code has not ended."""
+    standing = select(Arrival.code_id).where(
+        Arrival.external_userid == external_userid, Arrival.userid == userid, Arrival.lost_at.is_(None)
+    )
+    return session.scalar(standing.limit(1)) is not None
+
+
 def place(person_id: int, *, brand_id: int, since: datetime) -> Place | None:
     """Where the newest arrival after `since` led a person; None when they came by no code."""
     row = session.execute(

@@ -96,7 +96,7 @@ class Ways(Topic):
         """Delete it for good: its printed QR codes lead nowhere from now on."""
         self.client.post(CONTACT + "del_contact_way", {"config_id": config_id}, repeatable=True)
 
-    def contact_way_ids(self, *, since: datetime, cursor: str = "", limit: int = 1000) -> IdPage:
+    def contact_way_ids(self, *, since: datetime, cursor: str = "", limit: int = 100) -> IdPage:
         """Contact ways made since a moment (at most 90 days back), without what they are."""
         body = {"start_time": int(since.timestamp()), "cursor": cursor, "limit": limit}
         answer = self.client.post(CONTACT + "list_contact_way", body, repeatable=True)
