@@ -6,7 +6,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.core.errors import SiyuError
-from app.dashboards.queries.cases import STATUSES
+from app.dashboards.queries.cases import STATUSES, open_reviews
 from app.identity.errors import IdentityConflict, PersonErased, ReviewClosed
 
 from . import cases, scope
@@ -26,7 +26,8 @@ def review_queue() -> str:
     status = request.args.get("status", "open")
     known = status if status in STATUSES else "open"
     found = cases.listed(known, request.args.get("cursor", "")[:200])
-    return render_template("console/reviews.html", status=known, statuses=STATUSES, **found)
+    waiting = open_reviews(scope.current().reach)
+    return render_template("console/reviews.html", status=known, statuses=STATUSES, waiting=waiting, **found)
 
 
 @console.get("/reviews/<review_id>")

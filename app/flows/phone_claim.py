@@ -51,9 +51,9 @@ def answer(
 ) -> Answered:
     """Take the shopper's answer to a claim of theirs. The transaction must be committed whatever comes out.
 
-    `mine` with the right proof makes the two persons one, or, where WeChat says that they are two, leaves it to a human
-    who sees the proof. Not `mine` moves the number alone: the wallet stays with the member it belongs to, who has that
-    phone no more. Raises ClaimUnknown, ClaimClosed, TooManyRequests.
+    `mine` with the right proof makes the two persons one, or, where WeChat or a human said that they are two, leaves it
+    to a human who sees the proof. Not `mine` moves the number alone: the wallet stays with the member it belongs to,
+    who has that phone no more. Raises ClaimUnknown, ClaimClosed, TooManyRequests.
     """
     claim = identity_queries.claim(brand_id, claim_id)
     if claim is None or identity_queries.resolve(claim.claimant_id) != identity_queries.resolve(person_id):
@@ -81,7 +81,7 @@ class _Case:
     def prove(self, card_no: str, birthday: date | None, name: str | None) -> Answered:
         """The shopper says that the record is theirs."""
         held = bind_phone.held(self.claim.brand_id, self.holder)
-        if not held.proofs or self.claim.reason == "kept_apart":
+        if not held.proofs:
             return self._review("unproved")
         if identity_queries.tries_since(self.holder, clock.now() - DAY) >= phone_rules.MOST_TRIES_A_DAY:
             raise TooManyRequests(retry_after=DAY.total_seconds())
@@ -94,7 +94,7 @@ class _Case:
             left = phone_rules.MOST_TRIES - tries
             return Answered("refused", tries_left=left) if left else self._review("proof_failed")
         keys = identity_queries.keys_of([self.claimant, self.holder])
-        if proof_clash(keys[self.claimant], keys[self.holder]) is not None:
+        if self.claim.reason == "kept_apart" or proof_clash(keys[self.claimant], keys[self.holder]) is not None:
             return self._review("proved")
         given = [one for one, told in (("card_no", card_no), ("birthday", birthday), ("name", name)) if told]
         person_id = merge.merge(
@@ -161,6 +161,7 @@ class _Case:
                 "by": [self.number.kind, self.number.namespace],
             },
             brand_id=self.claim.brand_id,
+            afresh=True,
         )
         self._close("review")
         return Answered("review")

@@ -172,11 +172,13 @@ def between(ones: Sequence[int], others: Sequence[int]) -> ColumnElement[bool]:
     return or_(and_(low.in_(ones), high.in_(others)), and_(low.in_(others), high.in_(ones)))
 
 
-def standing_review(person_id: int, other_id: int) -> IdentityReview | None:
+def standing_review(
+    person_id: int, other_id: int, *, statuses: Sequence[str] = ("kept_apart", "open")
+) -> IdentityReview | None:
     """What keeps two persons apart, whichever of their ids it names: a decision before an open case."""
     return session.scalar(
         select(IdentityReview)
-        .where(between(all_ids_of(person_id), all_ids_of(other_id)), IdentityReview.status != "merged")
+        .where(between(all_ids_of(person_id), all_ids_of(other_id)), IdentityReview.status.in_(statuses))
         .order_by(IdentityReview.status, IdentityReview.id)
         .limit(1)
     )

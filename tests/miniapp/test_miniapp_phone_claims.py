@@ -21,7 +21,7 @@ from app.flows import people, till_member
 from app.identity import commands as identity_commands
 from app.identity import queries as identity
 from app.identity.models import IdentityRelease, IdentityReview, PhoneClaim
-from app.identity.rules import mobile
+from app.identity.rules import Identity, mobile
 from app.members import queries as members
 from app.members.models import Member
 from app.points import commands as points
@@ -241,6 +241,37 @@ def test_a_number_that_goes_from_hand_to_hand_is_for_a_human(tencent, world) -> 
         one = shopper(tencent, name, PHONE)
         assert answered(one, taken(one)["claim"], answer="not_mine").json["status"] == status
     assert one.get("me").json["bound"] is False
+
+
+def test_a_proof_against_a_decision_is_looked_at_again(tencent, world) -> None:
+    till_card(world, ago=800)
+    ben = shopper(tencent, "ben", PHONE)
+    first = answered(ben, taken(ben)["claim"], answer="not_mine")
+    assert first.json["status"] == "moved"
+    anna = shopper(tencent, "anna", PHONE)
+    with transaction():  # the till has the old holder's number once more: anna says she is ben, and proves it
+        number = ben.get("me").json["member"]["number"]
+        member_id = members.by_number(world.brand_id, number).member_id
+        members.member(world.brand_id, member_id).birthday = date(1988, 8, 8)
+        identity_commands.remember_apart(
+            identity.person_of(mobile(PHONE)),
+            identity.resolve(anna_person(tencent, anna)),
+            why="split",
+            evidence={},
+            by="test",
+            reason="test",
+            brand_id=world.brand_id,
+        )
+    data = taken(anna)
+    assert data["reason"] == "kept_apart"
+    answer = answered(anna, data["claim"], answer="mine", card_no=number, birthday="1988-08-08")
+    assert answer.json == {"status": "review", "member": None}
+    (again,) = session.scalars(select(IdentityReview).where(IdentityReview.status == "open"))
+    assert (again.reason, again.evidence["proof"]) == ("kept_apart", "proved")
+
+
+def anna_person(tencent: Any, one: Phone) -> int:
+    return identity.person_of(Identity("openid", tencent.appid, tencent.customer(one.name).openids[tencent.appid]))
 
 
 def test_a_claim_is_its_shoppers_and_ends(tencent, world) -> None:

@@ -20,10 +20,24 @@ from ..models import IdentityReview
 from .parts import hold_both
 
 
-def put_up(one: int, other: int, *, reason: str, evidence: Mapping[str, Any], brand_id: int | None) -> tuple[int, str]:
-    """The review about two persons and why they stay apart: the one that stands, open or decided, else a new one."""
-    standing = queries.standing_review(one, other)
+def put_up(
+    one: int,
+    other: int,
+    *,
+    reason: str,
+    evidence: Mapping[str, Any],
+    brand_id: int | None,
+    afresh: bool = False,
+) -> tuple[int, str]:
+    """The review about two persons and why they stay apart: the one that stands, open or decided, else a new one.
+
+    `afresh`: there is something new to look at (a proof), whatever was decided before.
+    """
+    standing = queries.standing_review(one, other, statuses=("open",) if afresh else ("kept_apart", "open"))
     if standing is not None:
+        if afresh:
+            standing.evidence = {**standing.evidence, **evidence}
+            session.flush()
         return standing.id, "kept_apart" if standing.status == "kept_apart" else reason
     review_id = id_maker.new_id()
     low, high = sorted((one, other))
