@@ -15,7 +15,8 @@ from app.core import clock, hot, log, outbox, queue, work
 from app.core.errors import SiyuError
 from app.core.transaction import transaction
 from workers.jobs.tables import TABLES
-from wsgi import app
+
+from .application import app
 
 IDLE_SECONDS = 0.1
 SWEEP_SECONDS = 2.0

@@ -13,7 +13,8 @@ from croniter import croniter
 from app.core import log, slots
 from app.core.errors import SiyuError
 from app.core.transaction import transaction
-from wsgi import app
+
+from .application import app
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TICK_SECONDS = 1.0

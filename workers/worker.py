@@ -22,7 +22,8 @@ from rq.serializers import JSONSerializer
 from app.core import log, queue, redis
 from app.core.db import db
 from app.core.work import QUEUES
-from wsgi import app
+
+from .application import app
 
 WORKER_TTL = 25
 REAP_SECONDS = 10

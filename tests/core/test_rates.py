@@ -9,12 +9,12 @@ import pytest
 import time_machine
 from redis import Redis
 
-from app import create_app
 from app.admin.auth import LOGINS_A_MINUTE
 from app.core import rates
 from app.core import redis as core_redis
 from app.core.db import db
 from app.core.errors import TooManyRequests
+from app.web import create_app
 
 NOON = datetime(2026, 1, 1, 12, 0, 15, tzinfo=UTC)
 
