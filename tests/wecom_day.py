@@ -52,6 +52,7 @@ class Day:
         for name in ("等级", "偏好"):
             tags = [{"name": f"{name}{n}"} for n in range(4)]
             self.engine.tags.add(self.app, {"group_name": name, "tag": tags})
+        self.events: list[tuple[str, dict[str, Any]]] = []  # every callback of the day, also those that were lost
         self.guides = ["guide1", "guide2", "guide3"]
         self.chats: list[str] = []
 
@@ -64,6 +65,7 @@ class Day:
             self.chance.choice(deeds)()
             self.engine.world.advance(step)
             if number % 20 == 19 or number == actions - 1:
+                self.events += self.tencent.waiting
                 kept = [event for event in self.tencent.waiting if self.chance.random() >= lost]
                 gone += len(self.tencent.waiting) - len(kept)
                 self.tencent.waiting = kept
