@@ -95,7 +95,9 @@ def each(brand_id: int, what: str, store_ids: frozenset[int] | None) -> list[Tar
 
 def check_users(brand_id: int, users: Sequence[str], store_ids: frozenset[int] | None) -> None:
     """NotFound when the asker names somebody who is no guide of their stores; headquarters may name anybody."""
-    for userid in users if store_ids is not None else ():
+    if store_ids is None:
+        return
+    for userid in users:
         named = _guide(brand_id, userid)
         if named is None or named.store_id not in store_ids:
             raise NotFound()

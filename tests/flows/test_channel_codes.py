@@ -269,6 +269,29 @@ def test_changes_while_a_worker_speaks_arrive_in_their_order(tencent, world, run
     assert ways(tencent)[0].user == ["guide2"] and code(code_id).applied_version == code(code_id).version == 3
 
 
+def test_one_worker_at_a_time_speaks_about_a_code(app, world) -> None:
+    code_id = order(world)
+
+    def begin() -> object:
+        with transaction():
+            return commands.begin(code_id)
+
+    answers = at_once(app, [begin] * 8)
+    assert answers.count("busy") == 7 and sum(isinstance(one, commands.Begun) for one in answers) == 1
+
+
+def test_without_the_claim_several_would_speak_at_once(app, world, monkeypatch) -> None:
+    """The twin: what `busy_until` is for."""
+    code_id = order(world)
+    monkeypatch.setattr(commands, "BUSY", timedelta(seconds=-1))
+
+    def begin() -> object:
+        with transaction():
+            return commands.begin(code_id)
+
+    assert sum(isinstance(one, commands.Begun) for one in at_once(app, [begin] * 8)) == 8
+
+
 def test_retired_while_it_is_made_it_is_deleted(tencent, world, run_work, monkeypatch) -> None:
     def die(*_: object) -> None:
         raise SystemExit
