@@ -95,7 +95,14 @@ def world(brand: Brand, secret_key: str, public_url: str) -> dict[str, Any]:
                 },
             },
         ],
-        "departments": [{"id": store.department_id, "name": store.name} for store in stores],
+        "departments": [
+            {
+                "id": store.department_id,
+                "name": store.name,
+                "leaders": [one.userid for one in org.guides_of_store(store.id) if one.role == "store_manager"],
+            }
+            for store in stores
+        ],
         "staff": [
             {
                 "userid": guide.userid,

@@ -66,6 +66,12 @@ def test_ids_of_everybody(tencent: Tencent) -> None:
     ]  # fmt: skip
 
 
+def test_who_leads_a_department_is_told_with_them(tencent: Tencent) -> None:
+    tencent.control("departments", id=2, name="南京西路店", leaders=["GuideA"])
+    assert tencent.get("/cgi-bin/user/get", userid="GuideA")["is_leader_in_dept"] == [1]
+    assert tencent.get("/cgi-bin/user/get", userid="guide-b")["is_leader_in_dept"] == [0]
+
+
 def test_a_pending_id_lives_ninety_days(tencent: Tencent) -> None:
     customer = tencent.engine.world.customers.rows["c1"]
 

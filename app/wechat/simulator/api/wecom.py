@@ -81,7 +81,7 @@ def _visible(call: Call) -> list[Staff]:
     ]
 
 
-def _staff(staff: Staff) -> dict[str, Any]:
+def _staff(call: Call, staff: Staff) -> dict[str, Any]:
     # No mobile, e-mail, gender or avatar: apps made after 2022-06-20 do not get them (path/90196).
     return {
         "userid": staff.userid,
@@ -89,7 +89,7 @@ def _staff(staff: Staff) -> dict[str, Any]:
         "department": staff.departments,
         "position": staff.position,
         "order": [0] * len(staff.departments),
-        "is_leader_in_dept": [0] * len(staff.departments),
+        "is_leader_in_dept": [int(_leads(call, staff, number)) for number in staff.departments],
         "direct_leader": [],
         "status": staff.status,
         "enable": 1 if staff.status != 2 else 0,
@@ -101,6 +101,11 @@ def _staff(staff: Staff) -> dict[str, Any]:
         "main_department": staff.departments[0] if staff.departments else 1,
         "external_position": staff.position,
     }
+
+
+def _leads(call: Call, staff: Staff, number: int) -> bool:
+    department = call.engine.world.departments.get(f"{staff.corp_id}|{number}")
+    return department is not None and staff.userid in department.leaders
 
 
 def _department(row: Department) -> dict[str, Any]:
@@ -144,7 +149,7 @@ def department_get(call: Call) -> dict[str, Any]:
 
 @api("/cgi-bin/user/get", "GET")
 def user_get(call: Call) -> dict[str, Any]:
-    return _staff(call.engine.directory.visible_staff(call.app, call.text("userid")))
+    return _staff(call, call.engine.directory.visible_staff(call.app, call.text("userid")))
 
 
 def _members(call: Call) -> list[Staff]:
@@ -158,7 +163,7 @@ def _members(call: Call) -> list[Staff]:
 
 @api("/cgi-bin/user/list", "GET", empty=("userlist",))
 def user_list(call: Call) -> dict[str, Any]:
-    return {"userlist": [_staff(s) for s in _members(call)]}
+    return {"userlist": [_staff(call, s) for s in _members(call)]}
 
 
 @api("/cgi-bin/user/simplelist", "GET", empty=("userlist",))
