@@ -16,6 +16,7 @@ async function request(method, url, body, headers = {}) {
     const failure = new Error(value.message || value.error || `HTTP ${response.status}`);
     failure.status = response.status;
     failure.code = value.code;
+    failure.data = value.data;
     throw failure;
   }
   return value;

@@ -33,12 +33,9 @@ async function home() {
     el('div', { class: 'numbers' }, [['积分', me.points], ['成长值', me.growth], ['可用券', usable]]
       .map(([name, value]) => el('div', {}, el('strong', {}, String(value)), el('span', {}, name)))));
   const bind = me.bound
-    ? el('div', { class: 'cell' }, '手机号', el('span', { class: 'right muted' }, member.phone))
-    : el('button', { class: 'primary block', onclick: guarded(async () => {
-      await product.bindPhone();
-      toast('手机号已绑定');
-      await render();
-    }) }, '授权手机号，成为会员');
+    ? el('div', { class: 'cell' }, '手机号', el('span', { class: 'right muted' }, member.phone || '未绑定', ' ',
+      el('button', { class: 'small', onclick: guarded(bindPhone) }, '更换')))
+    : el('button', { class: 'primary block', onclick: guarded(bindPhone) }, '授权手机号，成为会员');
   const facts = [
     ['入会时间', member && day(member.joined_at)],
     ['等级', tier && `${tier.name}（${day(tier.since)} 起）`],
@@ -47,6 +44,41 @@ async function home() {
   show(card, el('div', { class: 'card' }, bind,
     facts.map(([name, value]) => el('div', { class: 'cell' }, name, el('span', { class: 'right muted' }, value)))),
   el('button', { class: 'block', onclick: () => { product.forget(); render(); } }, '退出登录'));
+}
+
+async function bindPhone() {
+  try {
+    await product.bindPhone();
+  } catch (error) {
+    if (error.code !== 'phone_taken') throw error;
+    askWhose(error.data);
+    return;
+  }
+  toast('手机号已绑定');
+  await render();
+}
+
+const OUTCOMES = { merged: '核对通过，会员已合并', moved: '手机号已绑定', review: '已提交人工审核，结果会通知您' };
+
+/* A member with this number exists: is that you, or do you have the number after them? */
+function askWhose({ claim, proofs }) {
+  const field = (name, label, type = 'text') => el('label', {}, label, el('input', { name, type }));
+  const inputs = { card_no: field('card_no', '会员卡号或会员号'), birthday: field('birthday', '生日', 'date'), name: field('name', '姓名') };
+  const send = (answer) => guarded(async () => {
+    const proof = Object.fromEntries(proofs.map((name) => [name, inputs[name].querySelector('input').value.trim() || null]));
+    const done = await product.answerClaim(claim, answer === 'mine' ? { answer, ...proof } : { answer });
+    sheet.remove();
+    toast(OUTCOMES[done.status]);
+    await render();
+  });
+  const sheet = el('div', { class: 'sheet', role: 'dialog', 'aria-modal': 'true' }, el('div', { class: 'card form', style: 'grid-template-columns:1fr;text-align:left' },
+    el('h2', {}, '这个手机号已有会员档案'),
+    el('p', { class: 'muted' }, proofs.length ? '如果是您本人，请填写卡号，以及生日或姓名。' : '如果是您本人，我们会请工作人员核对。'),
+    proofs.map((name) => inputs[name]),
+    el('button', { class: 'primary block', onclick: send('mine') }, '是我本人'),
+    el('button', { class: 'block', onclick: send('not_mine') }, '不是我，号码现在归我使用'),
+    el('button', { class: 'block', onclick: () => sheet.remove() }, '取消')));
+  document.body.append(sheet);
 }
 
 function couponCard(coupon, state, note, action) {

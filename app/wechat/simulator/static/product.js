@@ -30,6 +30,9 @@ class Product {
     return this.call('POST', 'phone', { code });
   }
 
+  /* The number is known as somebody else's: the shopper says whether that is them, and proves it. */
+  answerClaim(claim, answer) { return this.call('POST', `phone/claims/${encodeURIComponent(claim)}`, answer); }
+
   me() { return this.call('GET', 'me'); }
   coupons() { return this.call('GET', 'coupons?limit=100'); }
   code(couponId) { return this.call('GET', `coupons/${encodeURIComponent(couponId)}/code`); }
