@@ -57,9 +57,8 @@ def erase_member(member_id: str) -> ResponseReturnValue:
         privacy.erased(seen(member_id), reason)
     except SiyuError:
         return _panel(member_id, refused="未能注销，请刷新页面后重试。")
-    answer = redirect(url_for("console.find_members"))
-    answer.headers["HX-Redirect"] = url_for("console.find_members")
-    return answer if "HX-Request" not in request.headers else Response(headers=dict(answer.headers), status=200)
+    members = url_for("console.find_members")
+    return Response(headers={"HX-Redirect": members}) if "HX-Request" in request.headers else redirect(members)
 
 
 def _panel(member_id: str, refused: str = "") -> str:
