@@ -1,4 +1,4 @@
-"""What a request costs the database, in statements of the session."""
+"""What a request costs the database, in statements of the session and of the hot pool."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import event
 
+from app.core import hot
 from app.core.db import db
 
 
@@ -19,8 +20,18 @@ def statements() -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.append(" ".join(statement.split()))
 
+    def noted(fetch: Any) -> Any:
+        def fetching(statement: str, parameters: Any) -> Any:
+            seen.append(" ".join(statement.split()))
+            return fetch(statement, parameters)
+
+        return fetching
+
+    one, every = hot.fetch_one, hot.fetch_all
     event.listen(db.engine, "before_cursor_execute", note)
+    hot.fetch_one, hot.fetch_all = noted(one), noted(every)
     try:
         yield seen
     finally:
+        hot.fetch_one, hot.fetch_all = one, every
         event.remove(db.engine, "before_cursor_execute", note)

@@ -9,13 +9,11 @@ from apiflask.validators import Length, Range
 
 from app.core import paging
 from app.core.fields import Page, PublicId
-from app.coupons import queries as coupons
-from app.members import queries as members
+from app.dashboards.queries import home
 from app.points import queries as points
-from app.tiers import queries as tiers
 
 from . import auth
-from .shapes import MemberOut, member_view
+from .shapes import MemberOut
 
 bp = APIBlueprint("miniapp_me", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
 bp.before_request(auth.guard)
@@ -64,18 +62,16 @@ class PointsOut(Page):
 def me() -> dict[str, Any]:
     """The shopper's membership at a glance; without one, only `bound: false`."""
     who = auth.shopper()
-    member = members.member(who.brand_id, who.member_id) if who.member_id is not None else None
-    if member is None:
+    found = home.of(who.brand_id, who.person_id, who.member_id) if who.member_id is not None else None
+    if found is None:
         return {"bound": False, "member": None, "tier": None, "points": 0, "growth": 0, "coupons": {}}
-    key = (who.brand_id, member.member_id)
-    balances = points.balances(*key)
     return {
-        "bound": member.bound_at is not None,
-        "member": member_view(member),
-        "tier": tiers.current(*key),
-        "points": balances["points"],
-        "growth": balances["growth"],
-        "coupons": coupons.counts(*key),
+        "bound": found.bound_at is not None,
+        "member": found,
+        "tier": found.tier,
+        "points": found.points,
+        "growth": found.growth,
+        "coupons": found.coupons,
     }
 
 

@@ -41,11 +41,12 @@ def test_a_page_about_a_member_takes_six_statements(busy) -> None:
     with transaction():
         for number in range(12):
             tagged(brand, busy.member, f"标签{number}")
+    with transaction():
         session.expunge_all()
         with statements() as sent:
             member = gate.visible(Reach(brand), busy.member)
             found, moments = profile.of(member), timeline.of(member, limit=51)
-    assert len(sent) <= 6, sent
+    assert 4 < len(sent) - 1 <= 6, sent  # and the transaction's time limit
     assert len(found.tags) == 12 and len(moments) > 20
 
 
@@ -58,6 +59,7 @@ def test_all_sides_are_shown(busy) -> None:
             brand_id=brand, member_id=busy.member, store_id=world.stores[1].id, reason="搬家", moved_by="adm_1"
         )
         segments.refresh_traits(brand_id=brand, member_ids=[busy.member], as_of=clock.now())
+    with transaction():
         found = _shown(busy, busy.member)
         moments = timeline.of(gate.visible(Reach(brand), busy.member), limit=100)
     assert (found.name, found.phone, found.store_name, found.guide_name) == (
@@ -95,6 +97,7 @@ def test_consents_are_what_privacy_says(busy) -> None:
             ],
             source="test",
         )
+    with transaction():
         found = _shown(busy, busy.member)
     assert found.consents["marketing"]["sms"] is False and found.consents["marketing"]["mail"] is True
     assert "marketing" in found.said

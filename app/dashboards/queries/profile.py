@@ -1,24 +1,20 @@
 """All about one member in a handful of statements: attributes, ids, tags, history, consents, traits, balances.
 
-With the gate (`members.visible`) and the timeline's page these are six statements; a test counts them. Texts, because
-they are read on every page about a member and the ORM would take longer to write them than the database to answer.
+With the gate (`members.visible`) and the timeline's page these are six statements; a test counts them. They run on the
+hot pool, where they stay prepared, so they see what is committed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-
-from app.core import clock, crypto
-from app.core.db import session
+from app.core import clock, crypto, hot
 from app.dashboards.rules import mask_name, mask_phone
 from app.identity.rules import SEAL_CONTEXT, Identity, shown
 from app.members.models import Member
 from app.privacy import rules as privacy
-from app.segments import queries as segments
 from app.segments.queries import HeldTag
 
 
@@ -93,7 +89,6 @@ class Profile:
     name: str
     phone: str
     gender: int
-    birthday: date | None
     status: str
     source: str
     store_name: str
@@ -121,69 +116,76 @@ class Profile:
 
 
 # One row whatever is missing: every part is found by the whole key.
-_HEAD = text("""
-SELECT (SELECT name FROM store WHERE id = :store_id) AS store_name,
-  (SELECT name FROM guide WHERE id = :guide_id) AS guide_name,
-  (SELECT jsonb_object_agg(currency, amount) FROM balance WHERE brand_id = :brand_id AND member_id = :member_id)
-    AS balances,
+_HEAD = """
+SELECT (SELECT name FROM store WHERE id = %(store_id)s),
+  (SELECT name FROM guide WHERE id = %(guide_id)s),
+  (SELECT jsonb_object_agg(currency, amount) FROM balance WHERE brand_id = %(brand_id)s AND member_id = %(member_id)s),
   (SELECT jsonb_agg(jsonb_build_array(code, name, growth_from, tier_id) ORDER BY rank) FROM tier
-    WHERE brand_id = :brand_id) AS ladder,
-  (SELECT window_days FROM tier_policy WHERE brand_id = :brand_id) AS window_days,
-  held.tier_id, held.valid_from AS tier_since, wallet.*, bought.*, trait.*, last_store.name AS last_store
+    WHERE brand_id = %(brand_id)s),
+  (SELECT window_days FROM tier_policy WHERE brand_id = %(brand_id)s),
+  held.tier_id, held.valid_from, usable, redeemed, expired, orders, bought.paid_fen, last_order_at,
+  orders_count, net_paid_fen, avg_fen, refunds, first_paid_at, last_paid_at, last_store.name, favourite_category,
+  recency, frequency, monetary, lifecycle, refreshed_at
 FROM (SELECT
-    count(*) FILTER (WHERE status IN ('claimed', 'returned', 'locked') AND valid_to > :now) AS usable,
+    count(*) FILTER (WHERE status IN ('claimed', 'returned', 'locked') AND valid_to > %(now)s) AS usable,
     count(*) FILTER (WHERE status = 'redeemed') AS redeemed,
     count(*) FILTER (WHERE status = 'expired'
-      OR status IN ('claimed', 'returned', 'locked') AND valid_to <= :now) AS expired
-  FROM coupon WHERE brand_id = :brand_id AND member_id = :member_id) AS wallet
+      OR status IN ('claimed', 'returned', 'locked') AND valid_to <= %(now)s) AS expired
+  FROM coupon WHERE brand_id = %(brand_id)s AND member_id = %(member_id)s) AS wallet
 CROSS JOIN (SELECT count(*) AS orders, coalesce(sum(paid_fen), 0)::bigint AS paid_fen, max(paid_at) AS last_order_at
-  FROM sales_order WHERE brand_id = :brand_id AND member_id = :member_id AND status = 'paid') AS bought
+  FROM sales_order WHERE brand_id = %(brand_id)s AND member_id = %(member_id)s AND status = 'paid') AS bought
 LEFT JOIN (SELECT tier_id, valid_from FROM member_tier
-  WHERE brand_id = :brand_id AND member_id = :member_id AND valid_to IS NULL) AS held ON true
-LEFT JOIN (SELECT orders_count, net_paid_fen, avg_fen, refunds, first_paid_at, last_paid_at, favourite_category,
-    recency, frequency, monetary, lifecycle, refreshed_at, last_store_id FROM member_trait
-  WHERE brand_id = :brand_id AND member_id = :member_id) AS trait ON true
+  WHERE brand_id = %(brand_id)s AND member_id = %(member_id)s AND valid_to IS NULL) AS held ON true
+LEFT JOIN (SELECT * FROM member_trait
+  WHERE brand_id = %(brand_id)s AND member_id = %(member_id)s) AS trait ON true
 LEFT JOIN store AS last_store ON last_store.id = trait.last_store_id
-""")
+"""
 
 _WITH_PERSONS = (
-    "WITH persons AS (SELECT person_id FROM person WHERE person_id = :person_id OR merged_into = :person_id) "
+    "WITH persons AS (SELECT person_id FROM person WHERE person_id = %(person_id)s OR merged_into = %(person_id)s) "
 )
 
 # Ids and history have one shape: what, when, its name, where it is from, who said so.
-_FACTS = text(
+_FACTS = (
     _WITH_PERSONS
     + """
 SELECT 'id' AS what, identity.kind, linked_at AS at, coalesce(sealed_value, value) AS name, namespace AS reason, source
-  AS said_by, person_id <> :person_id AS merged
+  AS said_by, person_id <> %(person_id)s AS merged
 FROM identity WHERE person_id IN (SELECT person_id FROM persons)
 UNION ALL
 SELECT 'guide', 'guide', from_at, guide.name, reason, '', false
 FROM guide_history LEFT JOIN guide ON guide.id = guide_id
-WHERE guide_history.brand_id = :brand_id AND member_id = :member_id
+WHERE guide_history.brand_id = %(brand_id)s AND member_id = %(member_id)s
 UNION ALL
 SELECT 'home_store', 'home_store', from_at, store.name, reason, moved_by, false
 FROM home_store_history LEFT JOIN store ON store.id = store_id
-WHERE home_store_history.brand_id = :brand_id AND member_id = :member_id
+WHERE home_store_history.brand_id = %(brand_id)s AND member_id = %(member_id)s
 UNION ALL
 SELECT 'follow', 'follow', added_at, coalesce(guide.name, follow.userid), follow.status, coalesce(state, ''), false
 FROM follow LEFT JOIN guide ON guide.id = guide_id
-WHERE follow.brand_id = :brand_id AND person_id IN (SELECT person_id FROM persons)
+WHERE follow.brand_id = %(brand_id)s AND person_id IN (SELECT person_id FROM persons)
 UNION ALL
 SELECT 'arrival', 'arrival', arrival.at, channel_code.name, arrival.kind, '', false
 FROM arrival LEFT JOIN channel_code ON channel_code.id = code_id
-WHERE arrival.brand_id = :brand_id AND person_id IN (SELECT person_id FROM persons)
+WHERE arrival.brand_id = %(brand_id)s AND person_id IN (SELECT person_id FROM persons)
 ORDER BY at DESC
 """
 )
 
+_TAGS = """
+SELECT tag.tag_id, group_name, name, kind, source, said_by, member_tag.at
+FROM member_tag JOIN tag ON tag.brand_id = member_tag.brand_id AND tag.tag_id = member_tag.tag_id
+WHERE member_tag.brand_id = %(brand_id)s AND member_id = %(member_id)s AND held AND retired_at IS NULL
+ORDER BY member_tag.at, tag.tag_id
+"""
+
 # The last word of each person, purpose and channel; and which persons were merged into which since when.
-_CONSENTS = text(
+_CONSENTS = (
     _WITH_PERSONS
     + """
 (SELECT DISTINCT ON (purpose, person_id, channel) purpose, person_id, channel, granted, at, NULL::bigint AS winner_id,
   NULL::jsonb AS folded
-FROM consent WHERE brand_id = :brand_id AND person_id IN (SELECT person_id FROM persons)
+FROM consent WHERE brand_id = %(brand_id)s AND person_id IN (SELECT person_id FROM persons)
 ORDER BY purpose, person_id, channel, at DESC, granted)
 UNION ALL
 SELECT NULL, loser_id, NULL, NULL, merged_at, winner_id, evidence -> 'folded' FROM person_merge
@@ -193,14 +195,19 @@ WHERE revoked_at IS NULL AND winner_id IN (SELECT person_id FROM persons)
 
 
 def of(member: Member) -> Profile:
-    """Everything about a living member whom the reader has been found to see, in four statements."""
+    """Everything about a living member whom the reader has been found to see, in four statements on the hot pool."""
     asked = {"brand_id": member.brand_id, "member_id": member.member_id, "person_id": member.person_id}
-    head = session.execute(
-        _HEAD,
-        asked | {"now": clock.now(), "store_id": member.home_store_id, "guide_id": member.guide_id},
-    ).one()
-    identities, history = _facts(asked)
-    consents, said = _consents(asked)
+    with hot.held():
+        head = hot.fetch_one(
+            _HEAD,
+            asked | {"now": clock.now(), "store_id": member.home_store_id, "guide_id": member.guide_id},
+        )
+        assert head is not None
+        identities, history = _facts(asked)
+        consents, said = _consents(asked)
+        tags = tuple(HeldTag(*row) for row in hot.fetch_all(_TAGS, asked))
+    store_name, guide_name, balances, ladder, window_days, tier_id, since, *rest = head
+    usable, redeemed, expired, orders, paid_fen, last_order_at, *traits = rest
     phones = [one.value for one in identities if one.kind == "mobile"]
     return Profile(
         member_id=member.member_id,
@@ -210,68 +217,62 @@ def of(member: Member) -> Profile:
         name=mask_name(member.plain_name),
         phone=phones[0] if phones else mask_phone(member.phone_tail),
         gender=member.gender,
-        birthday=member.birthday,
         status=member.status,
         source=member.source,
-        store_name=head.store_name or "",
-        guide_name=head.guide_name or "",
+        store_name=store_name or "",
+        guide_name=guide_name or "",
         joined_at=member.joined_at,
         bound_at=member.bound_at,
-        tier=_tier(head),
-        points=(head.balances or {}).get("points", 0),
-        growth=(head.balances or {}).get("growth", 0),
-        coupons={"usable": head.usable, "redeemed": head.redeemed, "expired": head.expired},
-        orders=head.orders,
-        paid_fen=head.paid_fen,
-        last_order_at=head.last_order_at,
-        traits=None
-        if head.lifecycle is None
-        else Traits(**{name: getattr(head, name) for name in Traits.__dataclass_fields__}),
+        tier=_tier(ladder or [], tier_id, since, window_days),
+        points=(balances or {}).get("points", 0),
+        growth=(balances or {}).get("growth", 0),
+        coupons={"usable": usable, "redeemed": redeemed, "expired": expired},
+        orders=orders,
+        paid_fen=paid_fen,
+        last_order_at=last_order_at,
+        traits=Traits(*traits) if traits[0] is not None else None,
         identities=identities,
-        tags=tuple(segments.tags_of(member.brand_id, member.member_id)),
+        tags=tags,
         history=history,
         consents=consents,
         said=said,
     )
 
 
-def _tier(head: Any) -> TierNow | None:
-    ladder = head.ladder or []
-    place = next((n for n, (*_, tier_id) in enumerate(ladder) if tier_id == head.tier_id), None)
+def _tier(ladder: list[Any], tier_id: int | None, since: datetime, window_days: int | None) -> TierNow | None:
+    place = next((n for n, step in enumerate(ladder) if step[3] == tier_id), None)
     if place is None:
         return None
-    code, name, *_ = ladder[place]
     above = ladder[place + 1] if place + 1 < len(ladder) else None
     return TierNow(
-        code=code,
-        name=name,
-        since=head.tier_since,
+        code=ladder[place][0],
+        name=ladder[place][1],
+        since=since,
         next_name=above[1] if above else None,
         next_growth=above[2] if above else None,
-        window_days=head.window_days or 365,
+        window_days=window_days or 365,
     )
 
 
 def _facts(asked: dict[str, Any]) -> tuple[tuple[KnownId, ...], tuple[Change, ...]]:
     identities, history = [], []
-    for row in session.execute(_FACTS, asked):
-        if row.what == "id":
-            plain = crypto.decrypt(row.name, context=SEAL_CONTEXT) if row.kind == "mobile" else row.name
-            masked = shown(Identity(row.kind, row.reason, plain))
-            identities.append(KnownId(row.kind, row.reason, masked, row.said_by, row.at, row.merged))
+    for what, kind, at, name, reason, said_by, merged in hot.fetch_all(_FACTS, asked):
+        if what == "id":
+            plain = crypto.decrypt(name, context=SEAL_CONTEXT) if kind == "mobile" else name
+            identities.append(KnownId(kind, reason, shown(Identity(kind, reason, plain)), said_by, at, merged))
         else:
-            history.append(Change(row.kind, row.at, row.name or "", row.reason, row.said_by))
+            history.append(Change(kind, at, name or "", reason, said_by))
     return tuple(identities), tuple(history)
 
 
 def _consents(asked: dict[str, Any]) -> tuple[dict[str, dict[str, bool]], dict[str, datetime]]:
     words: dict[str, list[privacy.Said]] = {purpose: [] for purpose in privacy.PURPOSES}
     joined: dict[tuple[int, int], datetime] = {}
-    for row in session.execute(_CONSENTS, asked):
-        if row.purpose is not None:
-            words[row.purpose].append(privacy.Said(row.person_id, row.channel, row.granted, row.at))
+    for purpose, person_id, channel, granted, at, winner_id, folded in hot.fetch_all(_CONSENTS, asked):
+        if purpose is not None:
+            words[purpose].append(privacy.Said(person_id, channel, granted, at))
             continue
-        for one in (row.person_id, *(row.folded or ())):
-            joined[one, row.winner_id] = min(row.at, joined.get((one, row.winner_id), row.at))
+        for one in (person_id, *(folded or ())):
+            joined[one, winner_id] = min(at, joined.get((one, winner_id), at))
     state = {purpose: privacy.state(purpose, said, joined) for purpose, said in words.items()}
     return state, {purpose: max(one.at for one in said) for purpose, said in words.items() if said}

@@ -1,7 +1,8 @@
 """One member's history in time order, gathered from every domain by one statement, a page at a time.
 
-The statement is a text made once: sixteen parts, each limited by itself on the index of its table, then merged. A place
-in the list is (at, ref, nr): the moment, the row's number and the part, so that no two moments share one.
+The statement is a text made once: a part for each kind, limited by itself on the index of its table, then merged. It
+runs on the hot pool, where it stays prepared (planning it takes longer than running it), so it sees what is committed.
+A place in the list is (at, ref, nr): the moment, the row's number and the part, so that no two moments share one.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-
-from app.core.db import session
+from app.core import hot
 from app.members.models import Member
 
 
@@ -51,7 +50,7 @@ class _Part(NamedTuple):
 
 
 def _mine(table: str, more: str = "") -> str:
-    return f"{table} WHERE brand_id = :brand_id AND member_id = :member_id{more}"
+    return f"{table} WHERE brand_id = %(brand_id)s AND member_id = %(member_id)s{more}"
 
 
 _PERSONS = "person_id IN (SELECT person_id FROM persons)"
@@ -69,7 +68,7 @@ _PARTS = (
     _Part("bound", _mine("member"), "bound_at", "member_id", cor="NULL"),
     _Part(
         "followed",
-        f"follow WHERE brand_id = :brand_id AND {_PERSONS}",
+        f"follow WHERE brand_id = %(brand_id)s AND {_PERSONS}",
         "added_at",
         "hashtextextended(userid || external_userid, 0)",
         "'guide', guide.name, 'status', one.status",
@@ -77,7 +76,7 @@ _PARTS = (
     ),
     _Part(
         "arrived",
-        f"arrival WHERE brand_id = :brand_id AND {_PERSONS}",
+        f"arrival WHERE brand_id = %(brand_id)s AND {_PERSONS}",
         "at",
         "code_id",
         "'code', channel_code.name, 'how', one.kind",
@@ -92,7 +91,7 @@ _PARTS = (
     ),
     _Part(
         "member_merged",
-        "member_merge WHERE brand_id = :brand_id AND winner_id = :member_id AND revoked_at IS NULL",
+        "member_merge WHERE brand_id = %(brand_id)s AND winner_id = %(member_id)s AND revoked_at IS NULL",
         "merged_at",
         "merge_id",
         "'number', member.number",
@@ -206,21 +205,21 @@ def _statement(*, later_page: bool) -> str:
     parts = []
     for nr, part in enumerate(_PARTS):
         place = f"({part.at}, {part.ref}, {nr})"
-        after = f" AND {place} < (:at, CAST(:ref AS bigint), CAST(:nr AS int))" if later_page else ""
+        after = f" AND {place} < (%(at)s, CAST(%(ref)s AS bigint), CAST(%(nr)s AS int))" if later_page else ""
         parts.append(
             f"SELECT place_at AS at, place_ref AS ref, {nr} AS nr, jsonb_build_object({part.facts}) AS data,"
             f" {part.cor} AS cor FROM (SELECT *, {part.at} AS place_at, {part.ref} AS place_ref FROM {part.source}"
-            f" AND {part.at} IS NOT NULL{after} ORDER BY {part.at} DESC, {part.ref} DESC LIMIT :limit) AS one"
+            f" AND {part.at} IS NOT NULL{after} ORDER BY {part.at} DESC, {part.ref} DESC LIMIT %(limit)s) AS one"
             f" {part.joins}"
         )
     return (
-        "WITH persons AS (SELECT person_id FROM person WHERE person_id = :person_id OR merged_into = :person_id) "
+        "WITH persons AS (SELECT person_id FROM person WHERE person_id = %(person_id)s OR merged_into = %(person_id)s) "
         + " UNION ALL ".join(f"({part})" for part in parts)
-        + " ORDER BY at DESC, ref DESC, nr DESC LIMIT :limit"
+        + " ORDER BY at DESC, ref DESC, nr DESC LIMIT %(limit)s"
     )
 
 
-_FIRST, _LATER = text(_statement(later_page=False)), text(_statement(later_page=True))
+_FIRST, _LATER = _statement(later_page=False), _statement(later_page=True)
 
 
 def of(member: Member, *, after: Place | None = None, limit: int) -> list[Moment]:
@@ -231,5 +230,5 @@ def of(member: Member, *, after: Place | None = None, limit: int) -> list[Moment
         "person_id": member.person_id,
         "limit": limit,
     }
-    rows = session.execute(_FIRST, asked) if after is None else session.execute(_LATER, asked | after._asdict())
-    return [Moment(Place(row.at, row.ref, row.nr), _PARTS[row.nr].kind, row.data, row.cor) for row in rows]
+    rows = hot.fetch_all(_FIRST, asked) if after is None else hot.fetch_all(_LATER, asked | after._asdict())
+    return [Moment(Place(at, ref, nr), _PARTS[nr].kind, data, cor) for at, ref, nr, data, cor in rows]
