@@ -8,12 +8,13 @@ import hmac
 import json
 import string
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from app.channels.codes import commands as codes
 from app.content import commands as content
-from app.core import ids
+from app.core import clock, ids
 from app.core.db import session
 from app.coupons import commands as coupons
 from app.coupons.rules import Terms
@@ -21,6 +22,7 @@ from app.org import admins
 from app.org import commands as org
 from app.org.models import Brand, Dealer, Guide, Region, Store
 from app.points.models import EarnRule
+from app.privacy import commands as privacy
 from app.segments import commands as segments
 from app.sop import commands as sops
 from app.sop import queries as sop_queries
@@ -70,6 +72,13 @@ def found(secret_key: str) -> Founded:
     brand = Brand(code=_PLAN["brand"]["code"], name=_PLAN["brand"]["name"])
     session.add(brand)
     session.flush()
+    policy = _PLAN["privacy_policy"]
+    privacy.publish_policy(
+        brand_id=brand.id,
+        version=policy["version"],
+        digest=hashlib.sha256(policy["text"].encode()).hexdigest(),
+        valid_from=clock.now() - timedelta(days=730),
+    )
     stores = _stores(brand)
     guides = _guides(brand, stores)
     _accounts(brand, stores[0], secret_key)
