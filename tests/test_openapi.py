@@ -22,6 +22,8 @@ from app.core import ids, tokens
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons.rules import Terms
+from app.identity import commands as identity
+from app.identity.rules import Identity
 from app.miniapp import auth as miniapp_auth
 from app.pos import auth as pos_auth
 
@@ -113,11 +115,20 @@ def _spare_coupon(busy: Busy) -> int:
         )
 
 
+def _open_review(busy: Busy) -> int:
+    """A case about the member and somebody else."""
+    with transaction():
+        other = identity.link(ids=[Identity("card", "till", "X1")], source="test").person_id
+        return identity.put_up(busy.person, other, reason="two_members", evidence={}, brand_id=busy.world.brand_id)[0]
+
+
 def _true_ids(busy: Busy, coupon: int) -> dict[str, str]:
     """Ids of things that are there, by the parameter that names them."""
     return {
         "coupon": ids.encode("cpn", coupon),
         "member_id": ids.encode("mbr", busy.member),
+        "person_id": ids.encode("prs", busy.person),
+        "review_id": ids.encode("rev", _open_review(busy)),
         "start": busy.correlation,
         "campaign": ids.encode("cmp", busy.campaign),
         "task_id": ids.encode("tsk", busy.task),

@@ -30,7 +30,9 @@ class MembershipOut(Schema):
 
 
 class PersonOut(Schema):
-    """`memberships`: those of the brands in which the person agreed that the group may know."""
+    """`memberships`: the reader's own brand's, or for users of the group those of the brands in which the person agreed
+    that the group may know.
+    """
 
     id = PublicId("prs", attribute="person_id")
     memberships = fields.List(fields.Nested(MembershipOut))
@@ -40,12 +42,12 @@ class PersonOut(Schema):
 @api.output(PersonOut)
 @api.doc(summary="A person across the brands of the group", security="AdminToken", responses=[401, 403, 404])
 def person(person_id: str) -> dict[str, Any]:
-    """For users of the whole group, and only as far as the person agreed to it. The reading is audited."""
+    """Other brands are for users of the whole group, and only as far as the person agreed to it. The reading is
+    audited. A person whom the reader's brand does not know is not there.
+    """
     me = scope.current()
-    if not me.group:
-        raise NotFound()
     root = identity.resolve(ids.decode("prs", person_id))
-    theirs = members.memberships(root)
+    theirs = [one for one in members.memberships(root) if me.group or one.brand_id == me.brand_id]
     if not theirs:
         raise NotFound()
     names = {brand.id: brand.name for brand in org.brands()}
@@ -57,6 +59,6 @@ def person(person_id: str) -> dict[str, Any]:
             {name: getattr(one, name) for name in ("brand_id", "member_id", "number", "status", "joined_at")}
             | {"brand_name": names[one.brand_id]}
             for one in theirs
-            if privacy.allowed(one.brand_id, one.member_id, GROUP_SHARING)
+            if not me.group or privacy.allowed(one.brand_id, one.member_id, GROUP_SHARING)
         ],
     }

@@ -179,7 +179,9 @@ def test_a_persons_brands_are_the_groups_to_see_as_far_as_they_agreed(
         ).member
     assert here.person_id == there.person_id and here.member_id != there.member_id
     url = f"{API}/people/{ids.encode('prs', here.person_id)}"
-    assert client.get(url, headers=hq).status_code == 404
+    own = client.get(url, headers=hq).json["memberships"]
+    assert [one["member"] for one in own] == [ids.encode("mbr", here.member_id)]
+    assert client.get(url, headers=bearer(make_world().admin)).status_code == 404
     assert client.get(url, headers=group).json["memberships"] == []
     with transaction():
         privacy.publish_policy(brand_id=other.brand_id, version="1", digest="0" * 64, url=None, valid_from=clock.now())
