@@ -200,9 +200,7 @@ def keep_chunk(*, job_id: int, after: int, until: int, body: bytes) -> None:
 
 def note_rows(*, job_id: int, rows: int) -> None:
     """Note the number of a file's last row, once it is known."""
-    session.execute(
-        update(ImportJob).where(ImportJob.job_id == job_id).values(rows=rows), execution_options=_SET_BASED
-    )
+    session.execute(update(ImportJob).where(ImportJob.job_id == job_id).values(rows=rows), execution_options=_SET_BASED)
 
 
 def take_chunk(*, job_id: int, after: int) -> tuple[int, bytes] | None:

@@ -24,7 +24,8 @@ class ImportJob(Base):
     """One import. `cursor` is the number of the last row that is dealt with (the header is row 1 of a CSV).
 
     `source` names the other system: with it, its own ids are ours. `read` and `refused` count rows; `created`,
-    `updated` and `unchanged` count members, orders, .. ; `rows` is the number of the last row, when known. Checking: a rehearsal that writes nothing but its report.
+    `updated` and `unchanged` count members, orders, .. . `rows` is the number of the file's last row, when known.
+    Checking: a rehearsal that writes nothing but its report.
     """
 
     __tablename__ = "import_job"

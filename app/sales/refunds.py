@@ -119,8 +119,8 @@ def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: i
         return []
     _stage(refunds)
     told = {"brand_id": brand_id}
+    orders = {row[0]: row for row in bulk.fetch(_HOLD, told)}  # first: who waited here sees what was done meanwhile
     known = {place: (refund_id, digest) for place, _, refund_id, digest in bulk.fetch(_KNOWN, told)}
-    orders = {row[0]: row for row in bulk.fetch(_HOLD, told)}
     left = {(order_id, line_no): fen for order_id, line_no, fen in bulk.fetch(_LINES, told)}
     done: list[Refunded] = []
     accepted: list[tuple[int, RefundData]] = []

@@ -107,9 +107,8 @@ def prepare(ground: Ground, table: pa.Table) -> Prepared:
         "growth": cells.whole("growth", 0, MOST),
     }
     if cells.has("tier"):
-        wrong = pc.and_(
-            pc.is_valid(columns["tier"]), pc.invert(pc.is_in(columns["tier"], pa.array(list(ground.tiers))))
-        )
+        known = pc.is_in(columns["tier"], value_set=pa.array(list(ground.tiers), pa.string()))
+        wrong = pc.and_(pc.is_valid(columns["tier"]), pc.invert(known))
         cells.refuse(wrong, "tier_unknown", "tier", wording.TIER_UNKNOWN)
     seen: set[str] = set()
     for place, source_id in enumerate(columns["source_id"].to_pylist()):
@@ -178,15 +177,22 @@ def enrol(ground: Ground, rows: Sequence[Row]) -> Enrolled:
         ):
             row.member_id = member_id
             done.made.add(member_id)
-    standing = members.of_persons(ground.brand_id, [person for _, person in known]) if known else {}
-    filled: list[tuple[int, Facts, Facts]] = []
-    for row, person in known:
-        if person not in standing:  # a member of another brand, or a second row of this one
-            contested.append(row)
-            continue
-        row.member_id = standing[person][0]
-        filled.append((*standing.pop(person), row.facts))
-    done.changed = members.fill(brand_id=ground.brand_id, known=filled)
+    while known:  # a second row of one person is looked at after the first is written
+        standing = members.of_persons(ground.brand_id, [person for _, person in known])
+        filled: list[tuple[int, Facts, Facts]] = []
+        later: list[tuple[Row, int]] = []
+        seen: set[int] = set()
+        for row, person in known:
+            if person not in standing:  # a member of another brand
+                contested.append(row)
+            elif person in seen:
+                later.append((row, person))
+            else:
+                seen.add(person)
+                row.member_id = standing[person][0]
+                filled.append((*standing[person], row.facts))
+        done.changed |= members.fill(brand_id=ground.brand_id, known=filled)
+        known = later
     for row in sorted(contested, key=lambda one: one.place):
         _link(ground, row, done)
     return done

@@ -35,7 +35,8 @@ _SPOILED = "[\\x00\N{REPLACEMENT CHARACTER}]"
 
 @dataclass(frozen=True)
 class Opened:
-    """What a look at a file found. `before`: number of the last row before the first."""
+    """What a look at a file found. `before`: number of the last row before the first. `spoiled`: not all of it can be
+    decoded."""
 
     format: str
     columns: tuple[Column, ...]
@@ -44,6 +45,7 @@ class Opened:
     size: int
     before: int
     encoding: str = "utf-8"
+    spoiled: bool = False
     delimiter: str = ","
 
 
@@ -82,7 +84,8 @@ def inspect(file: IO[bytes], kind: str, mapping: Mapping[str, str] | None = None
     told: dict[str, Any] = {"digest": digest.hexdigest(), "size": size}
     if head[:4] == _MAGIC:
         return _opened_parquet(file, kind, mapping, told)
-    encoding = "utf-8" if is_utf8 else "gb18030"
+    # A header that is UTF-8 beyond ASCII says what the file is, whatever some row of it holds.
+    encoding = "utf-8" if is_utf8 or _is_utf8(head.splitlines()[0]) else "gb18030"
     text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
     if not text.strip() or "\0" in text:
         raise FileUnreadable()
@@ -94,6 +97,7 @@ def inspect(file: IO[bytes], kind: str, mapping: Mapping[str, str] | None = None
         header=header,
         before=1,
         encoding=encoding,
+        spoiled=not is_utf8,
         delimiter=delimiter,
         **told,
     )
@@ -148,6 +152,13 @@ def unpacked(body: bytes) -> Chunk:
     return Chunk(told["after"], told["until"], table.replace_schema_metadata(None), faults)
 
 
+def _is_utf8(line: bytes) -> bool:
+    try:
+        return not line.decode().isascii()
+    except UnicodeDecodeError:
+        return False
+
+
 def _cut(whole: pa.Table, layout: Layout) -> int:
     """How many rows from the start make a chunk: at most the layout's size, whole groups, at least one group."""
     size = min(layout.chunk, whole.num_rows)
@@ -184,7 +195,8 @@ def _csv(file: IO[bytes], opened: Opened) -> Iterator[tuple[int, pa.Table, list[
         torn.append(Fault(row.number, "columns", "", MALFORMED.format(expected=expected, actual=row.actual_columns)))
         return "skip"
 
-    stream: Any = file if opened.encoding == "utf-8" else pa.PythonFile(_Transcoded(file, opened.encoding), mode="r")
+    clean = opened.encoding == "utf-8" and not opened.spoiled
+    stream: Any = file if clean else pa.PythonFile(_Transcoded(file, opened.encoding), mode="r")
     names = [f"c{position}" for position in range(expected)]
     used = {names[column.position]: column.field.name for column in opened.columns}
     try:

@@ -1,0 +1,227 @@
+"""Killed anywhere, an import goes on after its last whole chunk; several importers of one file take turns."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from at_once import at_once
+from factories import make_world
+from import_files import begun, csv_of
+from invariants import broken
+from sqlalchemy import event, func, select, text
+
+from app.core.db import db, session
+from app.core.transaction import transaction
+from app.flows.imports import engine, ground, reader
+from app.imports import commands, queries
+from app.imports.models import ImportJob, RowError
+from app.imports.rules import LAYOUTS
+from app.members.models import Member
+from app.sales.models import OrderLine, SalesOrder
+
+ROOT = Path(__file__).parent.parent.parent
+ORDER = ["order_no", "store", "paid_at", "phone", "sku", "quantity", "amount"]
+
+
+@pytest.fixture
+def world(app):  # type: ignore[no-untyped-def]
+    return make_world()
+
+
+def _orders(count: int) -> bytes:
+    return csv_of(
+        ORDER,
+        [
+            {"order_no": f"A{n // 2}", "store": "S001" if n != 7 else "S9", "paid_at": "2024-05-01", "sku": "A",
+             "phone": f"139{n // 4:08d}", "quantity": 1, "amount": "10.00"}
+            for n in range(count)
+        ],
+    )  # fmt: skip
+
+
+def _members(count: int) -> bytes:
+    rows = [{"source_id": f"M{n}", "phone": f"1391{n:07d}", "points": 5, "tags": "老客"} for n in range(count)]
+    return csv_of(["source_id", "phone", "points", "tags"], rows)
+
+
+FILES = {"order_lines": (_orders(60), 20), "members": (_members(60), 20)}
+
+
+class Killed(BaseException):
+    """What a killed process leaves: nothing after this runs."""
+
+
+def _chunks(kind: str, body: bytes, opened: Any, after: int) -> Any:
+    return reader.chunks(io.BytesIO(body), opened, replace(LAYOUTS[kind], chunk=FILES[kind][1]), after=after)
+
+
+def _go_on(world, kind: str, body: bytes) -> tuple[Any, ...]:  # type: ignore[no-untyped-def]
+    """What a fresh process does: find the open job, go on after its cursor."""
+    job, opened = begun(world, kind, body, create_members=True)
+    with transaction():
+        where = ground.of(job)
+    until = job.cursor
+    for chunk in _chunks(kind, body, opened, job.cursor):
+        with transaction():
+            assert engine.write(where, chunk, engine.prepare(where, chunk))
+        until = chunk.until
+    with transaction():
+        commands.finish(job_id=job.job_id, after=until)
+    found = queries.job(world.brand_id, job.job_id)
+    return found.status, found.read, found.created, found.refused
+
+
+def _state() -> tuple[Any, ...]:
+    session.expire_all()
+    counted = [
+        session.scalar(select(func.count()).select_from(model)) for model in (Member, SalesOrder, OrderLine, RowError)
+    ]
+    sums = session.scalar(text("SELECT coalesce(sum(amount), 0) FROM balance"))
+    return (*counted, sums)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_killed_after_any_statement_it_goes_on_and_ends_the_same(app, world, kind) -> None:
+    body = FILES[kind][0]
+    statements: list[str] = []
+    dies_at = [10**9]
+
+    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+        if len(statements) >= dies_at[0]:
+            raise Killed
+
+    raw = engine.bulk.connection
+
+    def through_raw() -> Any:
+        count(None, None, "raw")
+        return raw()
+
+    event.listen(db.engine, "before_cursor_execute", count)
+    engine.bulk.connection = through_raw
+    try:
+        other, mine = make_world(), SimpleNamespace(brand_id=world.brand_id)
+        statements.clear()
+        whole = _go_on(SimpleNamespace(brand_id=other.brand_id), kind, body)
+        steps, expected = len(statements), _state()
+        kills = 0
+        dies_at[0] = 1
+        for _ in range(steps + 10):
+            statements.clear()
+            try:
+                job = _go_on(mine, kind, body)
+                break
+            except Killed:
+                session.rollback()
+                session.remove()
+                kills += 1
+                # A little later each time, and now and then early again.
+                dies_at[0] = len(statements) + 9 if kills % 4 else 5 * kills
+        else:
+            raise AssertionError("it never ended")
+    finally:
+        event.remove(db.engine, "before_cursor_execute", count)
+        engine.bulk.connection = raw
+    assert kills >= 5
+    assert job == whole and job[:2] == ("done", 60)
+    both = _state()
+    assert both == tuple(2 * value for value in expected)
+    assert not broken()
+
+
+def test_importers_of_one_file_at_once_take_turns(app, world) -> None:
+    body = FILES["order_lines"][0]
+    job, opened = begun(world, "order_lines", body)
+    job_id = job.job_id
+
+    def work() -> int:
+        with transaction():
+            where = ground.of(session.get_one(ImportJob, job_id))
+        written = 0
+        for chunk in _chunks("order_lines", body, opened, opened.before):
+            with transaction():
+                written += engine.write(where, chunk, engine.prepare(where, chunk))
+        return written
+
+    answers = at_once(app, [work] * 4)
+    # Each chunk is written by one of them; the last order waits for rows that might have followed.
+    assert sum(answers) == 4
+    session.expire_all()
+    found = queries.job(world.brand_id, job_id)
+    assert (found.read, found.created, found.refused) == (60, 29, 2)
+    assert session.scalar(select(func.count()).select_from(SalesOrder)) == 29
+    assert not broken("sales", "imports")
+
+
+def test_without_the_cursor_they_would_count_rows_again(app, world) -> None:
+    """The twin: the cursor is read first and moved later, so every importer believes the chunk is its own."""
+    body = FILES["order_lines"][0]
+    job, opened = begun(world, "order_lines", body)
+    job_id, brand = job.job_id, world.brand_id
+
+    def naive() -> None:
+        with transaction():
+            where = ground.of(session.get_one(ImportJob, job_id))
+        for chunk in _chunks("order_lines", body, opened, opened.before):
+            with transaction():
+                if queries.job(brand, job_id).cursor >= chunk.until:
+                    continue
+                session.execute(text("SELECT pg_sleep(0.1)"))
+                tally = engine.KINDS["order_lines"].write(where, engine.prepare(where, chunk))
+                commands.record(job_id=job_id, rows=chunk.read, tally=tally)
+                session.execute(
+                    text("UPDATE import_job SET cursor = :until WHERE job_id = :job"),
+                    {"until": chunk.until, "job": job_id},
+                )
+
+    at_once(app, [naive] * 4)
+    session.expire_all()
+    assert queries.job(brand, job_id).read > 60
+
+
+def test_starts_of_one_file_at_once_are_one_job(app, world) -> None:
+    body = FILES["members"][0]
+    answers = at_once(app, [lambda: begun(world, "members", body)[0].job_id for _ in range(6)])
+    assert len(set(answers)) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_taken_over_by_the_next(app, world, tmp_path) -> None:
+    rows = [
+        {"order_no": f"A{n // 3}", "store": "S001", "paid_at": "2024-05-01", "sku": "A", "phone": f"139{n // 9:08d}",
+         "quantity": 1, "amount": "10.00"}
+        for n in range(150_000)
+    ]  # fmt: skip
+    path = tmp_path / "lines.csv"
+    path.write_bytes(csv_of(ORDER, rows))
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "import", "order_lines", str(path)]
+    command += ["--brand", world.brand.code, "--source", "erp"]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not _rows_read() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    read = _rows_read()
+    assert 0 < read < 150_000
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
+    assert "150000 rows read, 50000 created" in done.stdout
+    assert session.scalar(select(func.count()).select_from(OrderLine)) == 150_000
+    again = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
+    assert "0 created, 0 updated, 50000 unchanged, 0 rows refused" in again.stdout
+    assert not broken("sales", "imports")
+
+
+def _rows_read() -> int:
+    with transaction():
+        return session.scalar(select(func.coalesce(func.max(ImportJob.read), 0))) or 0
