@@ -68,8 +68,12 @@ class CodeOut(Schema):
     brought = fields.Nested(BroughtOut)
 
 
+class CodeLineOut(CodeOut):
+    """One of the list."""
+
+
 class CodesOut(Page):
-    items = fields.List(fields.Nested(CodeOut))
+    items = fields.List(fields.Nested(CodeLineOut))
 
 
 class TargetIn(Schema):
@@ -176,7 +180,19 @@ def retire_channel_code(code_id: str) -> dict[str, Any]:
 
 
 @api.get("/channel-codes/<code_id>/picture")
-@api.doc(summary="The QR code to print", security="AdminToken", responses=[401, 403, 404, 409, 503])
+@api.doc(
+    summary="The QR code to print",
+    security="AdminToken",
+    responses={
+        200: {"description": "The picture.", "content": {"image/png": {}, "image/jpeg": {}}},
+        302: "Where WeCom keeps it.",
+        401: "Unauthorized",
+        403: "Forbidden",
+        404: "Not Found",
+        409: "Conflict",
+        503: "Service Unavailable",
+    },
+)
 def channel_code_picture(code_id: str) -> ResponseReturnValue:
     """A picture, or a redirect to WeCom's."""
     return shown_picture(code_id)

@@ -67,8 +67,12 @@ class ImportOut(Schema):
     correlation_id = fields.String()
 
 
+class ImportLineOut(ImportOut):
+    """One of a list."""
+
+
 class ImportsOut(Page):
-    items = fields.List(fields.Nested(ImportOut))
+    items = fields.List(fields.Nested(ImportLineOut))
 
 
 class RowErrorOut(Schema):
@@ -126,7 +130,11 @@ def import_errors(import_id: str, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 @api.get("/imports/<import_id>/errors.csv")
-@api.doc(summary="Refused rows as a table for spreadsheets", security="AdminToken", responses=[401, 403, 404])
+@api.doc(
+    summary="Refused rows as a table for spreadsheets",
+    security="AdminToken",
+    responses={200: "A CSV file.", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"},
+)
 def import_error_table(import_id: str) -> Response:
     """CSV in UTF-8 with a byte-order mark; no cell can run as a formula."""
     return error_table(import_id)
@@ -141,7 +149,11 @@ def cancel_import(import_id: str) -> dict[str, Any]:
 
 
 @api.get("/import-templates/<kind>.csv")
-@api.doc(summary="An empty file of a kind", security="AdminToken", responses=[401, 403, 404])
+@api.doc(
+    summary="An empty file of a kind",
+    security="AdminToken",
+    responses={200: "A CSV file.", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"},
+)
 def import_template(kind: str) -> Response:
     return empty_table(kind)
 

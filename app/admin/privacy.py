@@ -72,13 +72,17 @@ class ErasureOut(Schema):
     done_at = fields.AwareDateTime(allow_none=True)
 
 
+class ExportLineOut(ExportOut):
+    """One of a list."""
+
+
 class PrivacyOut(Schema):
     """`state`: what is allowed now, by purpose and channel; `consents`: what was said, newest first."""
 
     state = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.Boolean()))
     consents = fields.List(fields.Nested(StatementOut))
     reveals = fields.List(fields.Nested(LookOut))
-    exports = fields.List(fields.Nested(ExportOut))
+    exports = fields.List(fields.Nested(ExportLineOut))
     erasures = fields.List(fields.Nested(ErasureOut))
 
 
@@ -118,8 +122,12 @@ class PolicyOut(Schema):
     valid_from = fields.AwareDateTime()
 
 
+class PolicyLineOut(PolicyOut):
+    """One of a list."""
+
+
 class PoliciesOut(Schema):
-    items = fields.List(fields.Nested(PolicyOut))
+    items = fields.List(fields.Nested(PolicyLineOut))
 
 
 @api.post("/members/<member_id>/reveals")

@@ -42,8 +42,12 @@ class RunOut(Schema):
     error = fields.String(allow_none=True)
 
 
+class RunLineOut(RunOut):
+    """One of a list."""
+
+
 class RunsOut(Page):
-    items = fields.List(fields.Nested(RunOut))
+    items = fields.List(fields.Nested(RunLineOut))
 
 
 class DriftOut(Schema):
