@@ -24,6 +24,10 @@ from .blueprint import api
 from .members import seen
 
 HISTORY = 50
+ZIP = {
+    "description": "The zip.",
+    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+}
 
 
 class RevealIn(Schema):
@@ -175,7 +179,11 @@ def ask_export(member_id: str) -> Any:
 
 
 @api.get("/members/<member_id>/exports/<export_id>/file")
-@api.doc(summary="Fetch the copy", security="AdminToken", responses=[401, 403, 404, 409])
+@api.doc(
+    summary="Fetch the copy",
+    security="AdminToken",
+    responses={200: ZIP, 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"},
+)
 def export_file(member_id: str, export_id: str) -> Response:
     """The zip, for whoever asked for it, until it expires."""
     return fetched_export(seen(member_id), export_id)

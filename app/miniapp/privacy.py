@@ -19,6 +19,11 @@ from app.privacy.rules import CHANNELS, PURPOSES, SERVICE
 
 from . import auth
 
+ZIP = {
+    "description": "The zip.",
+    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+}
+
 bp = APIBlueprint("miniapp_privacy", __name__, url_prefix="/api/miniapp/v1/privacy", tag="Mini-program")
 
 
@@ -172,7 +177,11 @@ def export(export_id: str) -> Any:
 
 
 @bp.get("/exports/<export_id>/file")
-@bp.doc(summary="Fetch my copy", security=auth.SECURITY, responses=[401, 403, 404, 409])
+@bp.doc(
+    summary="Fetch my copy",
+    security=auth.SECURITY,
+    responses={200: ZIP, 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"},
+)
 def export_file(export_id: str) -> Response:
     """The zip, until it expires; 404 afterwards, 409 while it is being made."""
     who = auth.member()
