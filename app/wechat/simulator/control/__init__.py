@@ -29,7 +29,7 @@ POST   /_control/contacts/edit        {staff, customer, remark, description, tag
 POST   /_control/chat                 {staff, customer, content{}}: the member sends something by hand
 POST   /_control/transfers            {customer, outcome: accepted|refused|limit}
 
-POST   /_control/codes                {kind: login|phone|oauth, customer | staff, appid | corp_id, scope} -> {code}
+POST   /_control/codes                {kind: login|phone|web|oauth, customer | staff, appid | corp_id, scope} -> {code}
 POST   /_control/phones               {customer, phone}
 POST   /_control/subscriptions        {customer, appid, answers: {template_id: true|false}}
 GET    /_control/mass                 mass messages with their tasks
