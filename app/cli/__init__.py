@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import access, database, demo, distribute, doctor, imports, organisation, privacy, simulate, sync, trace
+from . import access, database, demo, distribute, doctor, imports, organisation, privacy, simulate, sync, trace, traits
 
 
 def register(app: Flask) -> None:
     """Put every command group on the application."""
-    groups = [*(module.group for module in (database, demo, doctor, privacy, simulate, sync)), *organisation.GROUPS]
+    modules = (database, demo, doctor, privacy, simulate, sync, traits)
+    groups = [*(module.group for module in modules), *organisation.GROUPS]
+        *(module.group for module in (database, demo, doctor, privacy, simulate, sync, traits)),
+        *organisation.GROUPS,
+    ]
     for command in (*groups, access.command, distribute.command, imports.command, trace.command):
         app.cli.add_command(command)

@@ -1,4 +1,4 @@
-"""Traits follow the orders: of the one who bought at once, of all each night."""
+"""Traits follow the orders: of the one who bought at once, of all after an import and each night."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from datetime import datetime
 
 from app.core import clock, outbox
 from app.core.slots import Slot
+from app.imports.events import Finished
 from app.members import queries as members
 from app.org import queries as org
-from app.sales.events import OrderPaid
+from app.sales.events import OrderPaid, OrderRefunded
 from app.segments import commands as segments
 from app.segments.events import TraitsDue
 
 CHUNK = 2000
+BOUGHT = ("members", "orders", "order_lines", "refunds")
 
 
-def on_order(event: OrderPaid) -> None:
-    """Make the traits of the member who bought anew; a walk-in has none."""
+def on_order(event: OrderPaid | OrderRefunded) -> None:
+    """Make the traits of the member who bought, or whose money went back, anew; a walk-in has none."""
     member = members.living(event.brand_id, event.member_id) if event.member_id is not None else None
     if member is not None:
         segments.refresh_traits(brand_id=event.brand_id, member_ids=[member.member_id], as_of=clock.now())
+
+
+def on_import(event: Finished) -> None:
+    """A file may concern any of a brand's members: look at all of them, and write what came out differently."""
+    if event.kind in BOUGHT and (event.created or event.updated):
+        outbox.emit(TraitsDue(brand_id=event.brand_id, as_of=clock.now().isoformat(), after=0))
 
 
 def begin(slot: Slot) -> None:

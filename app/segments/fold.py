@@ -28,11 +28,6 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
 
 def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
     """Move back what the loser had brought, and make both members' traits anew. Idempotent."""
-    bring_home(
-        _TAGS,
-        brand_id=brand_id,
-        target_id=loser_id,
-        homes=family.family(brand_id, winner_id).homes,
-        origins=family.brought_by(brand_id, loser_id),
-    )
-    refresh_traits(brand_id=brand_id, member_ids=[winner_id, loser_id], as_of=clock.now())
+    home = family.homecoming(brand_id, winner_id, loser_id)
+    bring_home(_TAGS, brand_id=brand_id, target_id=loser_id, home=home)
+    refresh_traits(brand_id=brand_id, member_ids=[home.root, winner_id, loser_id], as_of=clock.now())

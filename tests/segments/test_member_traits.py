@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 import time_machine
 from factories import World
+from flask import Flask
 from people import make_member
 from sqlalchemy import delete, select
 
 from app.core import clock, ids
 from app.core.db import session
+from app.core.outbox import emit
 from app.core.transaction import transaction
 from app.flows import traits as flow
 from app.flows.order_paid import order_paid
+from app.imports.events import Finished
 from app.members.models import Member
+from app.sales.events import OrderRefunded
 from app.sales.models import OrderLine, Refund, SalesOrder
 from app.sales.rules import LineData, OrderData
 from app.segments import commands, fold, lifecycle, queries
@@ -244,3 +248,35 @@ def test_segments_may_ask_for_traits(world: World, rule: dict[str, Any], who: st
         commands.apply_rule(brand_id=world.brand_id, tag_id=tag, as_of=NOW, after=0, limit=10)
         held = "".join(x for x, m in zip("abc", (a, b, c), strict=True) if queries.tags_of(world.brand_id, m))
     assert held == who
+
+
+def test_a_refund_and_an_import_bring_traits_up_to_date(world: World, run_work: Callable[[], int]) -> None:
+    with transaction():
+        member, imported = make_member(world), make_member(world)
+        _order(world, imported, 3, 2_000)
+    _paid(world, member, 1, 5_000, "knit")
+    run_work()
+    order = session.scalars(select(SalesOrder).where(SalesOrder.order_no == "T1")).one()
+    with transaction():
+        _refund(world, member, order.order_id, 1_000)
+        emit(
+            OrderRefunded(
+                brand_id=world.brand_id, member_id=member, order_id=order.order_id, refund_id=1, refunded_fen=1_000,
+                left_fen=4_000,
+            )
+        )  # fmt: skip
+        emit(Finished(brand_id=world.brand_id, job_id=1, kind="orders", created=1, updated=0))
+    run_work()
+    rows = _rows(world)
+    assert (rows[member]["net_paid_fen"], rows[member]["refunds"]) == (4_000, 1)
+    assert rows[imported]["orders_count"] == 1
+
+
+def test_the_command_makes_traits_of_every_brand(app: Flask, world: World) -> None:
+    with transaction():
+        member = make_member(world)
+        _order(world, member, 3, 2_000)
+    done = app.test_cli_runner().invoke(args=["traits", "rebuild", "--brand", world.brand.code])
+    assert done.exit_code == 0, done.output
+    assert _rows(world)[member]["frequency"] == 1
+    assert app.test_cli_runner().invoke(args=["traits", "rebuild", "--brand", "nobody"]).exit_code == 1

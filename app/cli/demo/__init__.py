@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 from rich.progress import Progress
 from sqlalchemy import text
 
+from app.cli.traits import rebuild_brand
 from app.core import clock
 from app.core.db import session
 from app.core.transaction import reading, transaction
@@ -52,6 +53,7 @@ def seed(members: int) -> None:
                 progress.advance(task, done)
         with transaction():
             session.execute(text("ANALYZE"))
+        rebuild_brand(founded.brand.id)
     # Afterwards and from the database, so that a start that was cut short is made whole by the next one.
     if simulated.control_url() and not simulated.knows_the_brand(settings.public_url):
         with reading():

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app.core import clock, context, ids
 from app.core.db import session
 from app.core.outbox import emit
+from app.members import family
 from app.segments import queries, tagging
 from app.segments.errors import TagExists, TagInvalid, TagUnknown
 from app.segments.events import TagsChanged
@@ -123,7 +124,9 @@ def put(
     at: datetime | None = None,
     **evidence: Any,
 ) -> list[int]:
-    """Put tags on a member; returns those whose row this changed. Raises TagUnknown for a tag that is not in use."""
+    """Put tags on a member (the living one); returns those whose row this changed. Raises TagUnknown for a tag that is
+    not in use.
+    """
     known = session.scalars(
         select(Tag.tag_id).where(Tag.brand_id == brand_id, Tag.tag_id.in_(tag_ids), Tag.retired_at.is_(None))
     ).all()
@@ -131,6 +134,7 @@ def put(
         raise TagUnknown()
     if not tag_ids:
         return []
+    member_id = family.keep(brand_id=brand_id, member_id=member_id)
     word = _word(True, source, said_by, at, evidence)
     _hold(brand_id, member_id, tag_ids, word)
     rows = [{"brand_id": brand_id, "member_id": member_id, "tag_id": tag_id, **word} for tag_id in sorted(tag_ids)]
@@ -156,7 +160,8 @@ def take_off(
     at: datetime | None = None,
     **evidence: Any,
 ) -> list[int]:
-    """Take tags off a member; returns those whose row this changed."""
+    """Take tags off a member (the living one); returns those whose row this changed."""
+    member_id = family.keep(brand_id=brand_id, member_id=member_id)
     word = _word(False, source, said_by, at, evidence)
     _hold(brand_id, member_id, tag_ids, word)
     changed = session.scalars(
