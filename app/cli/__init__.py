@@ -11,8 +11,5 @@ def register(app: Flask) -> None:
     """Put every command group on the application."""
     modules = (database, demo, doctor, privacy, simulate, sync, traits)
     groups = [*(module.group for module in modules), *organisation.GROUPS]
-        *(module.group for module in (database, demo, doctor, privacy, simulate, sync, traits)),
-        *organisation.GROUPS,
-    ]
     for command in (*groups, access.command, distribute.command, imports.command, trace.command):
         app.cli.add_command(command)
