@@ -5,15 +5,16 @@ deleted here and inserted there, the whole family in one statement, because fore
 end. The head keeps in `origin_member_id` whose it was (NULL: its own), so that a split finds it.
 
 A transaction that commits a change of such a row while the statement waits for it would leave a child behind and break
-the statement on its foreign key; so the heads are locked first, and the statement that follows sees them as they are.
+the statement on its foreign key; so heads with children are locked first, and the statement that follows sees all of
+them as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Table, TextClause, text
 
@@ -28,6 +29,16 @@ class Lookup:
     table: Table
     of: Table
     on: tuple[str, ...]
+
+
+class Homecoming(Protocol):
+    """Where rows may stand that belong to a member who is parted from another, and whose they were in the beginning."""
+
+    @property
+    def homes(self) -> Sequence[int]: ...
+
+    @property
+    def origins(self) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ def move(
     }
     lock, statement = _statements(family, tuple((replace or {}).items()))
     # The lock also tells the append-only triggers of this transaction where rows may go (migration 0015).
-    if not session.execute(lock, asked).all():
+    if family.children and not session.execute(lock, asked).all():
         return 0
     return session.scalar(statement, asked) or 0
 
@@ -88,22 +99,21 @@ def bring_home(
     *,
     brand_id: int,
     target_id: int,
-    homes: Iterable[int],
-    origins: Sequence[int],
+    home: Homecoming,
     replace: Mapping[str, str] | None = None,
 ) -> int:
-    """Move to a member what belonged to one of `origins` in the beginning, from wherever of `homes` it stands now."""
+    """Move to a member what belonged to one of the origins in the beginning, from wherever of the homes it stands."""
     return sum(
         move(
             family,
             brand_id=brand_id,
             source_id=source_id,
             target_id=target_id,
-            origins=origins,
+            origins=home.origins,
             replace=replace,
         )
-        for source_id in homes
-        if source_id not in origins
+        for source_id in home.homes
+        if source_id not in home.origins
     )
 
 

@@ -64,7 +64,6 @@ def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> No
         _COUPONS,
         brand_id=brand_id,
         target_id=loser_id,
-        homes=family.family(brand_id, winner_id).homes,
-        origins=family.brought_by(brand_id, loser_id),
+        home=family.homecoming(brand_id, winner_id, loser_id),
         replace=_HOME,
     )

@@ -18,21 +18,21 @@ from .models import Member, MemberMerge
 
 _TRIES = 10
 _KEEP = text("SELECT merged_into FROM member WHERE brand_id = :brand_id AND member_id = :member_id FOR KEY SHARE")
-_FAMILY = text("""
+_FAMILY = """
 WITH root AS (
     SELECT coalesce(
         (SELECT merged_into FROM member WHERE brand_id = :brand_id AND member_id = :member_id), :member_id
-    ) AS root
+    ) AS member_id
 )
-SELECT root, coalesce(m.member_id, root) AS member_id
-FROM root
-LEFT JOIN member m ON m.brand_id = :brand_id AND m.merged_into = root
-ORDER BY m.member_id
-""")
-_LOSERS = text("""
-SELECT loser_id FROM member_merge
+SELECT 0 AS part, member_id FROM root
+UNION ALL
+SELECT 1, m.member_id FROM member m JOIN root ON m.brand_id = :brand_id AND m.merged_into = root.member_id
+"""
+_LOSERS = """
+SELECT 2 AS part, loser_id AS member_id FROM member_merge
 WHERE brand_id = :brand_id AND winner_id = ANY (CAST(:winners AS bigint[])) AND revoked_at IS NULL
-""")
+"""
+_HOMECOMING = text(f"{_FAMILY} UNION ALL {_LOSERS} ORDER BY part, member_id")
 
 
 class Family(NamedTuple):
@@ -40,6 +40,16 @@ class Family(NamedTuple):
 
     root: int
     homes: tuple[int, ...]
+
+
+class Homecoming(NamedTuple):
+    """`root`: who lives on; `homes`: the root and all merged into it, where rows of theirs may stand; `origins`: the
+    loser and all that were merged into it, by the merges that stand, who go along with it.
+    """
+
+    root: int
+    homes: tuple[int, ...]
+    origins: tuple[int, ...]
 
 
 def keep(*, brand_id: int, member_id: int) -> int:
@@ -63,21 +73,21 @@ def living_id(brand_id: int, member_id: int) -> int:
 
 def family(brand_id: int, member_id: int) -> Family:
     """Everybody who is one with a member now."""
-    rows = session.execute(_FAMILY, {"brand_id": brand_id, "member_id": member_id}).all()
-    return Family(rows[0].root, tuple(dict.fromkeys(one for row in rows for one in (row.root, row.member_id))))
+    rows = session.execute(text(f"{_FAMILY} ORDER BY part, member_id"), {"brand_id": brand_id, "member_id": member_id})
+    homes = tuple(row.member_id for row in rows)
+    return Family(homes[0], homes)
 
 
-def brought_by(brand_id: int, member_id: int) -> tuple[int, ...]:
-    """A member and all that were merged into it, one by one or through each other, by the merges that stand.
-
-    They go along when the member is parted from whom it was merged into.
-    """
-    found, asked = [member_id], [member_id]
+def homecoming(brand_id: int, winner_id: int, loser_id: int) -> Homecoming:
+    """What a split has to know: see Homecoming. `winner_id` may have been merged into another since."""
+    rows = session.execute(_HOMECOMING, {"brand_id": brand_id, "member_id": winner_id, "winners": [loser_id]}).all()
+    homes = tuple(row.member_id for row in rows if row.part < 2)
+    origins, asked = [loser_id], [row.member_id for row in rows if row.part == 2]
     while asked:
-        losers = session.scalars(_LOSERS, {"brand_id": brand_id, "winners": asked})
-        asked = [one for one in losers if one not in found]
-        found += asked
-    return tuple(found)
+        origins += asked
+        losers = session.execute(text(_LOSERS), {"brand_id": brand_id, "winners": asked})
+        asked = [row.member_id for row in losers if row.member_id not in origins]
+    return Homecoming(homes[0], homes, tuple(origins))
 
 
 def related(brand_id: int, member_id: int) -> tuple[int, ...]:

@@ -115,8 +115,8 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
 
 def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
     """Carry back what is left of what the loser brought, and of what others had brought the loser before."""
-    source = family.family(brand_id, winner_id).root
-    _carry(brand_id, source, loser_id, merge_id, origins=family.brought_by(brand_id, loser_id))
+    home = family.homecoming(brand_id, winner_id, loser_id)
+    _carry(brand_id, home.root, loser_id, merge_id, origins=home.origins)
 
 
 def _carry(brand_id: int, source_id: int, target_id: int, merge_id: int, *, origins: Sequence[int] | None) -> None:
@@ -356,4 +356,4 @@ def _array(values: Iterable[Any]) -> str:
     """Numbers, moments and plain names as an array of PostgreSQL's own spelling: thousands are sent, and the driver
     takes several times as long to write them one by one.
     """
-    return "{" + ",".join("NULL" if one is None else f'"{one}"' for one in values) + "}"
+    return "{" + ",".join(["NULL" if one is None else f'"{one}"' for one in values]) + "}"

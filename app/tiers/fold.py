@@ -32,9 +32,9 @@ _INSTANT = timedelta(microseconds=1)
 def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
     moving.move(_GRANTS, brand_id=brand_id, source_id=loser_id, target_id=winner_id)
     now = clock.now()
-    had = standing(brand_id, loser_id).current
-    _end(brand_id, loser_id, merge_id, now)
+    had_id = _end(brand_id, loser_id, merge_id, now)
     where = standing(brand_id, winner_id)
+    had = next((step for step in where.ladder if step.tier_id == had_id), None)
     growth = points.growth_since(brand_id, winner_id, where.window_start(now))
     reached = step_for(where.ladder, growth)
     best = _best((where.current, had, reached))
@@ -56,17 +56,11 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
 
 
 def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
-    root, homes = family.family(brand_id, winner_id)
-    moving.bring_home(
-        _GRANTS,
-        brand_id=brand_id,
-        target_id=loser_id,
-        homes=homes,
-        origins=family.brought_by(brand_id, loser_id),
-    )
-    merged_at = _undo(brand_id, {*homes, loser_id}, loser_id, merge_id)
-    if root != loser_id:
-        _look_again(brand_id, root, [one for one in homes if one not in (root, loser_id)], merged_at)
+    home = family.homecoming(brand_id, winner_id, loser_id)
+    moving.bring_home(_GRANTS, brand_id=brand_id, target_id=loser_id, home=home)
+    merged_at = _undo(brand_id, {*home.homes, loser_id}, loser_id, merge_id)
+    if home.root not in home.origins:
+        _look_again(brand_id, home.root, [one for one in home.homes[1:] if one not in home.origins], merged_at)
 
 
 def _undo(brand_id: int, member_ids: Iterable[int], loser_id: int, merge_id: int) -> datetime:
@@ -164,11 +158,13 @@ def _best(steps: Iterable[Step | None]) -> Step | None:
     return max((step for step in steps if step is not None), key=lambda step: step.rank, default=None)
 
 
-def _end(brand_id: int, member_id: int, merge_id: int | None, at: datetime) -> None:
-    session.execute(
+def _end(brand_id: int, member_id: int, merge_id: int | None, at: datetime) -> int | None:
+    """End the present span; answers its tier."""
+    return session.scalar(
         update(MemberTier)
         .where(MemberTier.brand_id == brand_id, MemberTier.member_id == member_id, MemberTier.valid_to.is_(None))
-        .values(valid_to=func.greatest(MemberTier.valid_from + _INSTANT, at), ended_by=merge_id),
+        .values(valid_to=func.greatest(MemberTier.valid_from + _INSTANT, at), ended_by=merge_id)
+        .returning(MemberTier.tier_id),
         execution_options=_SET_BASED,
     )
 
