@@ -46,6 +46,7 @@ FAILED = {
     "account_missing": "尚未配置企业微信账号。",
 }
 ERROR = {
+    "superseded": "已由全量对账代替",
     "losses_not_confirmed": "失效数据超过一天未确认",
     "wechat_misconfigured": "企业微信账号配置有误",
     "wechat_unavailable": "企业微信接口无响应",

@@ -28,7 +28,7 @@ WAITS = timedelta(hours=24)
 # An incremental run reads what had news since the run before it began, and a little more.
 OVERLAP = timedelta(minutes=10)
 REACH_BACK = timedelta(days=2)
-KEPT = timedelta(days=60)
+KEPT = timedelta(days=30)
 
 
 def start(*, brand_id: int, kind: str, by: str) -> SyncRun:
@@ -135,7 +135,7 @@ def export_gauges() -> None:
 def _begin_all(kind: str) -> None:
     accounts = select(PlatformAccount).where(PlatformAccount.kind == "wecom").order_by(PlatformAccount.id)
     for account in session.scalars(accounts).all():
-        _end_stuck(account.namespace)
+        _make_room(account.namespace, kind)
         _begin(account, kind, "schedule")
 
 
@@ -178,12 +178,12 @@ def _since(corp_id: str, moment: datetime) -> datetime:
     return max(last - OVERLAP, moment - REACH_BACK) if last is not None else moment - REACH_BACK
 
 
-def _end_stuck(corp_id: str) -> None:
-    """End a run nobody confirmed for a day, and one whose delivery was laid aside."""
+def _make_room(corp_id: str, kind: str) -> None:
+    """End a run nobody confirmed for a day, one whose delivery was laid aside, and a partial one a full one covers."""
     run = session.scalar(
         select(SyncRun)
         .where(SyncRun.corp_id == corp_id, SyncRun.status.in_(GOING))
-        .with_for_update(skip_locked=True)
+        .with_for_update()
         .execution_options(populate_existing=True)
     )
     if run is None:
@@ -197,6 +197,8 @@ def _end_stuck(corp_id: str) -> None:
     ).one_or_none()
     if error is not None:
         _end(run, "failed", error.last_error or "dead")
+    elif kind == "full" and run.kind == "incremental":
+        _end(run, "cancelled", "superseded")
 
 
 def _end(run: SyncRun, status: str, error: str | None = None) -> None:

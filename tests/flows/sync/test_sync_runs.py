@@ -356,3 +356,44 @@ def test_a_run_whose_delivery_was_laid_aside_makes_room(tencent, day, run_work):
     with transaction():
         newest = runs.runs(tencent.world.brand_id)[0]
     assert (newest.kind, newest.status) == ("incremental", "done")
+
+
+def test_the_nightly_run_takes_the_place_of_a_partial_one(tencent, day, run_work):
+    partial = start(tencent, "incremental")
+    with transaction():
+        runs.nightly(None)  # type: ignore[arg-type]
+    run_work()
+    assert (finished(tencent, partial).status, finished(tencent, partial).error) == ("cancelled", "superseded")
+    with transaction():
+        newest = runs.runs(tencent.world.brand_id)[0]
+    assert (newest.kind, newest.status) == ("full", "done") and same(tencent)
+
+
+def test_losses_nobody_confirms_are_never_believed(tencent, day, run_work, monkeypatch):
+    monkeypatch.setattr(losses, "FEW", 1)
+    reconcile(tencent, run_work)
+    with transaction():
+        session.execute(update(Follow).values(changed_at=clock.now() - timedelta(hours=1)))
+        session.execute(update(Follow).values(told_at=Follow.changed_at))
+        before = len(ours(tencent)["follows"])
+    for follow in list(tencent.engine.world.follows):
+        tencent.engine.world.drop_follow(follow)
+    waiting = reconcile(tencent, run_work)
+    assert waiting.status == "waiting"
+    with time_machine.travel(clock.now() + timedelta(hours=25)):
+        with transaction():
+            runs.frequently(None)  # type: ignore[arg-type]
+        assert finished(tencent, waiting.run_id).error == "losses_not_confirmed"
+    with transaction():
+        assert len(ours(tencent)["follows"]) == before
+
+
+def test_old_runs_are_forgotten(tencent, day, run_work):
+    old = reconcile(tencent, run_work)
+    with time_machine.travel(clock.now() + timedelta(days=31)), transaction():
+        runs.nightly(None)  # type: ignore[arg-type]
+    with transaction():
+        assert session.scalar(select(SyncDrift.run_id).where(SyncDrift.run_id == old.run_id).limit(1)) is None
+        assert session.scalar(select(SyncItem.run_id).where(SyncItem.run_id == old.run_id).limit(1)) is None
+    with pytest.raises(SyncRunUnknown):
+        finished(tencent, old.run_id)
