@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from app.channels import queries as channels
 from app.core import clock
+from app.core.errors import Busy
 from app.coupons import queries as coupons
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
@@ -53,6 +54,7 @@ def bind(*, brand_id: int, openid: Identity, phone: str) -> Bound:
     number = mobile(phone)
     if identity_queries.refused([number]):
         raise IdentityBlocked()
+    before: Identity | None = None
     mine, holder = identity_queries.person_of(openid), identity_queries.person_of(number)
     if mine is not None and holder is not None and mine != holder:
         mine, holder = identity.hold_both(mine, holder)
@@ -64,9 +66,12 @@ def bind(*, brand_id: int, openid: Identity, phone: str) -> Bound:
                 )
                 return Bound(None, reason, claim_id, held(brand_id, holder).proofs)
     elif mine is not None and holder is None:
-        let_go(replaced(brand_id, identity.hold(mine), number))
+        before = replaced(brand_id, identity.hold(mine), number)
+        let_go(before)
     linked = people.link(brand_id=brand_id, ids=[openid, number], source=SOURCE)
     if linked.conflict is not None:
+        if before is not None and not (linked.reason or "").startswith("too_many_"):
+            raise Busy(retry_after=1)  # somebody took the free number this moment: nothing is let go of, ask again
         return Bound(None, linked.reason)
     return Bound(settle(brand_id=brand_id, person_id=linked.person_id, number=number))
 

@@ -225,6 +225,28 @@ def test_a_late_callback_with_an_old_id_lands_on_the_winner(world: World) -> Non
     assert found is not None and found.member_id == made["a"]
 
 
+@pytest.mark.parametrize("round_", range(4))
+def test_a_free_number_wanted_by_two_costs_nobody_the_old_one(app, world, round_: int) -> None:  # type: ignore[no-untyped-def]
+    """Two shoppers exchange their phones for one free number: one has it, the other keeps what they had."""
+    join(world, "ab")
+    old, new = {"a": mobile("13711110001"), "b": mobile("13711110002")}, mobile("13711110003")
+    ids_of = {name: Identity("openid", world.miniprogram.namespace, name) for name in "ab"}
+    for name in "ab":
+        run(partial(people.link, brand_id=world.brand_id, ids=[openid(name), ids_of[name]], source="test"))
+        run(partial(bind_phone.bind, brand_id=world.brand_id, openid=ids_of[name], phone=old[name].value))
+    works = [
+        partial(bind_phone.bind, brand_id=world.brand_id, openid=ids_of[name], phone=new.value)
+        for name in ("ab" if round_ % 2 else "ba")
+    ]
+    at_once(app, [partial(run, work) for work in works])
+    with transaction():
+        persons = {name: identity.person_of(openid(name)) or 0 for name in "ab"}
+        phones = {name: identity.phone_of(person_id) for name, person_id in persons.items()}
+    assert sorted(phone == new.value for phone in phones.values()) == [False, True]
+    assert all(phones[name] in (new.value, old[name].value) for name in "ab")
+    assert broken("") == []
+
+
 @pytest.mark.parametrize("round_", range(3))
 def test_a_number_moves_to_one_of_two_who_hold_it(app, world, round_: int) -> None:  # type: ignore[no-untyped-def]
     """A number that a third is known by; two shoppers say at once that it is theirs now."""
