@@ -22,8 +22,8 @@ from app.org import queries as org
 from . import scope
 from .channel_codes import OrderIn, listed, ordered, retire, shown_picture
 from .console import POLICY, console
-from .lists import PAGE
 
+PAGE = 20
 _FIELDS = ("kind", "name", "purpose", "whom", "welcome", "days", "skip_verify")
 
 
