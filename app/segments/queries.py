@@ -13,7 +13,7 @@ from app.core.db import session
 
 from .compiler import audience
 from .errors import SegmentUnknown
-from .models import MemberTag, Segment, Tag
+from .models import MemberTag, MemberTrait, Segment, Tag
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ def tags_of(brand_id: int, member_id: int) -> list[HeldTag]:
         .order_by(MemberTag.at, Tag.tag_id)
     )
     return [HeldTag(*row) for row in rows]
+
+
+def traits(brand_id: int, member_id: int) -> MemberTrait | None:
+    """A member's traits as they were last made."""
+    return session.get(MemberTrait, (brand_id, member_id), populate_existing=True)
 
 
 def tags(brand_id: int) -> list[Tag]:

@@ -81,6 +81,9 @@ class MemberOut(Schema):
     growth = fields.Integer()
     usable_coupons = fields.Integer()
     tags = fields.List(fields.String())
+    lifecycle = fields.String(allow_none=True, metadata={"description": "The stage in words; null before it is known."})
+    favourite_category = fields.String(allow_none=True)
+    avg_fen = fields.Integer(allow_none=True, metadata={"description": "Average of an order."})
     coupons = fields.List(fields.Nested(CardOut))
     orders = fields.List(fields.Nested(OrderOut))
     timeline = fields.List(fields.Nested(MomentOut))
@@ -145,6 +148,7 @@ def _member(found: Customer, member: Member) -> dict[str, Any]:
         "growth": balances["growth"],
         "usable_coupons": coupons.counts(*key)["usable"],
         "tags": [tag.name for tag in segments.tags_of(*key)],
+        **_traits(*key),
         "coupons": [
             {**card._asdict(), "summary": offer(card.terms)}
             for card in coupons.wallet(*key, statuses=("claimed", "locked", "returned"), limit=COUPONS)
@@ -167,6 +171,16 @@ def _tier(brand_id: int, member_id: int) -> dict[str, Any] | None:
         "growth": points.growth_since(brand_id, member_id, since),
         "next_name": current.next_name,
         "next_growth": current.next_growth,
+    }
+
+
+def _traits(brand_id: int, member_id: int) -> dict[str, Any]:
+    traits = segments.traits(brand_id, member_id)
+    bought = traits is not None and traits.orders_count > 0
+    return {
+        "lifecycle": wording.LIFECYCLE[traits.lifecycle] if traits else None,
+        "favourite_category": traits.favourite_category if traits else None,
+        "avg_fen": traits.avg_fen if traits and bought else None,
     }
 
 

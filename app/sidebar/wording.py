@@ -17,6 +17,14 @@ SOURCES = {
     "push": "导购发放",
     "admin": "总部发放",
 }
+LIFECYCLE = {
+    "newcomer": "新客",
+    "prospect": "未购",
+    "first": "首购",
+    "active": "活跃",
+    "dormant": "沉睡",
+    "lost": "流失",
+}
 # Moments a guide has no use for: each order's postings and what the page shows elsewhere.
 HIDDEN = ("points", "task_created", "merged", "member_merged", "arrived", "tagged")
 

@@ -34,6 +34,7 @@ function sidebar() {
     external: null,
     me: part(),
     customer: part(),
+    labels: { ...part(), open: false },
     tasks: { ...part(), status: 'open', of: 'me', next: null },
     task: { ...part(), open: false, sending: false, sent: null, note: '', noting: false },
     materials: part(),
@@ -83,6 +84,23 @@ function sidebar() {
 
     loadCustomer() {
       return load(this.customer, () => get(`customers/${encodeURIComponent(this.external)}`));
+    },
+
+    /** The brand's tags under the customer's own: each is put on or taken off with a touch. */
+    async editTags() {
+      this.labels.open = !this.labels.open;
+      if (this.labels.open) await load(this.labels, async () => (await get(this.tagsPath)).items);
+    },
+
+    async toggleTag(tag) {
+      this.busy = true;
+      await load(this.labels, async () => (await post(this.tagsPath, tag.held ? { off: [tag.id] } : { put: [tag.id] })).items);
+      this.busy = false;
+      if (this.labels.data) this.customer.data.member.tags = this.labels.data.filter((one) => one.held).map((one) => one.name);
+    },
+
+    get tagsPath() {
+      return `customers/${encodeURIComponent(this.external)}/tags`;
     },
 
     async loadTasks(status) {
