@@ -46,7 +46,7 @@ class PointsIn(Schema):
 
 class EntryOut(Schema):
     id = PublicId("jnl", attribute="journal_id")
-    kind = fields.String(metadata={"description": "earn, spend, expire, adjust or refund."})
+    kind = fields.String(metadata={"description": "earn, spend, expire, adjust, refund or merge."})
     amount = fields.Integer()
     at = fields.AwareDateTime()
 

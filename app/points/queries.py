@@ -104,7 +104,13 @@ def history(
     statement = (
         select(Journal.journal_id, Journal.kind, Journal.cause, func.sum(Posting.amount), Journal.at)
         .join(Posting, _JOIN)
-        .where(Journal.brand_id == brand_id, Journal.member_id == member_id, Journal.currency == currency)
+        .where(
+            Journal.brand_id == brand_id,
+            Journal.member_id == member_id,
+            Journal.currency == currency,
+            # What a merge settles between a member's own points and debt is no gain and no loss.
+            Journal.cause.not_like("settle:%"),
+        )
         .group_by(Journal.brand_id, Journal.member_id, Journal.journal_id)
         .order_by(Journal.at.desc(), Journal.journal_id.desc())
         .limit(limit)

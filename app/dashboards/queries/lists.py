@@ -76,7 +76,9 @@ def tasks(reach: Reach, *, status: str | None, after: tuple[datetime, int] | Non
         .join(Member, and_(Member.brand_id == GuideTask.brand_id, Member.member_id == GuideTask.member_id))
         .join(Store, Store.id == GuideTask.store_id)
         .outerjoin(Guide, Guide.id == GuideTask.guide_id)
-        .where(GuideTask.brand_id == reach.brand_id, reach.within(GuideTask.store_id))
+        .where(
+            GuideTask.brand_id == reach.brand_id, reach.within(GuideTask.store_id), GuideTask.status.in_(TASK_STATUSES)
+        )
         .order_by(GuideTask.due_at.desc(), GuideTask.task_id.desc())
         .limit(limit)
     )

@@ -157,7 +157,8 @@ _PARTS = (
     ),
     _Part(
         "points",
-        _mine("journal"),
+        # A merge writes the growth it carries over piece by piece, beside the orders that gave it.
+        _mine("journal", " AND (kind <> 'merge' OR currency = 'points' AND cause LIKE 'transfer:%%')"),
         "at",
         "journal_id",
         "'currency', one.currency, 'reason', one.kind, 'amount', posting.amount",

@@ -89,7 +89,7 @@ def _by_name(reach: Reach, day: Day) -> dict[str, _BY_STORE]:
     brand = reach.brand_id
     orders = and_(SalesOrder.brand_id == brand, SalesOrder.status == "paid")
     live = and_(Redemption.brand_id == brand, Redemption.returned_at.is_(None))
-    tasks = and_(GuideTask.brand_id == brand, GuideTask.status != "cancelled")
+    tasks = and_(GuideTask.brand_id == brand, GuideTask.status.not_in(("cancelled", "merged")))
     done = case((GuideTask.status == "done", 1))
     return {
         "sales_fen": _by_store(reach, day, SalesOrder.store_id, SalesOrder.paid_at, orders, SalesOrder.paid_fen),

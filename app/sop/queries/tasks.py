@@ -150,7 +150,8 @@ def _tasks(brand_id: int) -> Select[*tuple[Any, ...]]:
         .join(Member, and_(Member.brand_id == GuideTask.brand_id, Member.member_id == GuideTask.member_id))
         .join(SopStep, and_(SopStep.brand_id == GuideTask.brand_id, SopStep.step_id == GuideTask.step_id))
         .join(Sop, and_(Sop.brand_id == GuideTask.brand_id, Sop.sop_id == GuideTask.sop_id))
-        .where(GuideTask.brand_id == brand_id)
+        # Of a task that two members had before they became one, the loser's is nobody's (models.GuideTask).
+        .where(GuideTask.brand_id == brand_id, GuideTask.status != "merged")
     )
 
 

@@ -2,7 +2,7 @@
 'use strict';
 
 const STATES = { claimed: '可使用', locked: '使用中', redeemed: '已使用', expired: '已过期', returned: '已退回', voided: '已作废' };
-const KINDS = { earn: '消费获得', spend: '使用', expire: '过期', adjust: '调整', refund: '退货返还' };
+const KINDS = { earn: '消费获得', spend: '使用', expire: '过期', adjust: '调整', refund: '退货返还', merge: '会员合并' };
 const { customer, appid } = document.body.dataset;
 const product = customer && appid ? new Product(customer, appid) : null;
 let tab = 'home';
