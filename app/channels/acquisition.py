@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.core import context
 from app.core.db import session
+from app.identity import queries as identity
+from app.identity.rules import Identity
 
 from .state import AcquisitionBalance, AcquisitionEvent, AcquisitionLink
 
@@ -71,7 +73,11 @@ def note_arrival(
     state: str | None,
     facts: dict[str, str],
 ) -> None:
-    """Write down one thing a customer did on the way in; told again it changes nothing."""
+    """Write down one thing a customer did on the way in; told again it changes nothing. Of somebody who was erased only
+    that it happened is kept.
+    """
+    if external_userid and identity.erased([Identity("external_userid", corp_id, external_userid)]):
+        external_userid, facts = None, {}
     session.execute(
         insert(AcquisitionEvent)
         .values(

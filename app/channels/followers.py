@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.core.db import session
 from app.core.outbox import emit
+from app.identity import queries as identity
+from app.identity.rules import Identity
 
 from .events import OfficialFollowed, OfficialUnfollowed
 from .state import OfficialFollow, SubscriptionQuota
@@ -100,8 +102,10 @@ def note_subscription(
     *, brand_id: int, appid: str, openid: str, template_id: str, accept: bool, once: bool, at: datetime
 ) -> None:
     """A user allowed or refused a template at `at`. `once`: in a popup, where each accept is worth one message; else in
-    their settings. Of one second, the refusal stays.
+    their settings. Of one second, the refusal stays. Late news of somebody who was erased is let go.
     """
+    if identity.erased([Identity("openid", appid, openid)]):
+        return
     state, worth = ("accept" if accept else "reject"), int(accept and once)
     statement = insert(SubscriptionQuota).values(
         appid=appid,
@@ -132,7 +136,9 @@ def note_subscription(
 
 
 def note_delivery(*, brand_id: int, appid: str, openid: str, template_id: str, delivered: bool) -> None:
-    """WeChat says whether a message of a template arrived."""
+    """WeChat says whether a message of a template arrived. Late news of somebody who was erased is let go."""
+    if identity.erased([Identity("openid", appid, openid)]):
+        return
     column = "sent" if delivered else "failed"
     counts = {"accepted": 0, "sent": 0, "failed": 0, column: 1}
     statement = insert(SubscriptionQuota).values(

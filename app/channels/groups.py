@@ -15,9 +15,12 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.db import session
+from app.identity import queries as identity
+from app.identity.rules import Identity
 
 from .state import GroupChat, GroupChatMember
 
+CUSTOMER = 2
 LAG = timedelta(minutes=1)  # generous: WeCom's answers lag some two seconds behind its events
 
 
@@ -63,8 +66,10 @@ def put_group_chat(
     )
     if put is None:
         return False
+    gone = _erased(corp_id, [one.member_key for one in members if one.kind == CUSTOMER])
     for one in sorted(members, key=lambda member: member.member_key):
-        _present(brand_id, corp_id, chat_id, one, at)
+        if one.member_key not in gone:
+            _present(brand_id, corp_id, chat_id, one, at)
     session.execute(
         update(GroupChatMember)
         .where(
@@ -106,7 +111,7 @@ def leave_group_chat(
     """Members left at `at`. `before`, `after`: the group's member version around it; True when ours was `before`, so
     that the group is known whole without reading it again.
     """
-    for key in sorted(set(member_keys)):
+    for key in sorted(set(member_keys) - _erased(corp_id, member_keys)):
         statement = insert(GroupChatMember).values(
             corp_id=corp_id, chat_id=chat_id, member_key=key, brand_id=brand_id, left_at=at, quit_scene=quit_scene
         )
@@ -199,3 +204,8 @@ def _present(brand_id: int, corp_id: str, chat_id: str, one: Present, at: dateti
             ),
         )
     )
+
+
+def _erased(corp_id: str, keys: Sequence[str]) -> set[str]:
+    """Of these members of groups, who was erased: they are in the group, and we keep no list of it."""
+    return {one.value for one in identity.erased([Identity("external_userid", corp_id, key) for key in keys])}

@@ -14,14 +14,21 @@ from app.identity.rules import Identity
 from app.members import erase as members
 from app.members import queries as member_queries
 
+from . import erase
 from .bind_phone import SOURCE
 
 # The phone's number in WeChat's lists, the older and the newer one.
 PHONE = frozenset({"8", "201"})
+CANCELLED = "user_authorization_cancellation"
 
 
 def on_revoked(event: AuthorizationRevoked) -> None:
-    """Forget the phone that the mini-program gave us. Told again, or of somebody unknown, it changes nothing."""
+    """Forget the phone that the mini-program gave us, or, when they gave up their account with it, the member. Told
+    again, or of somebody unknown, it changes nothing.
+    """
+    if event.kind == CANCELLED:
+        _cancelled(event)
+        return
     if not PHONE & {str(one) for one in event.revoke_info}:
         return
     person_id = identity_queries.person_of(Identity("openid", event.appid, event.openid))
@@ -36,3 +43,10 @@ def on_revoked(event: AuthorizationRevoked) -> None:
     audit.record(
         actor="wechat", action="privacy.authorization_revoked", subject=ids.encode("prs", person_id), phones=len(gone)
     )
+
+
+def _cancelled(event: AuthorizationRevoked) -> None:
+    person_id = identity_queries.person_of(Identity("openid", event.appid, event.openid))
+    member = member_queries.member_of(event.brand_id, person_id) if person_id is not None else None
+    if member is not None and member.status != "erased":
+        erase.erase(brand_id=event.brand_id, member_id=member.member_id, actor="wechat", reason=CANCELLED)

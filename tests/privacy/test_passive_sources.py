@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from coupon_factories import post
 from factories import World
@@ -12,9 +13,10 @@ from invariants import broken
 from privacy_shop import publish
 from sqlalchemy import func, select
 
+from app.channels import acquisition, groups
 from app.channels.events import AuthorizationRevoked
 from app.channels.models import Follow
-from app.core import clock, ids, outbox
+from app.core import clock, hot, ids, outbox
 from app.core.db import session
 from app.core.inbox import Inbox, receive
 from app.core.transaction import transaction
@@ -155,3 +157,56 @@ def test_a_phone_taken_back_in_wechat_is_forgotten_and_can_be_given_again(
     session.remove()
     again = _login(client, tencent)
     assert ids.decode("mbr", again["id"]) == member and again["bound"]
+
+
+def test_who_gives_up_their_account_with_the_mini_program_is_erased(world: World, tencent, client, run_work) -> None:  # type: ignore[no-untyped-def]
+    tencent.customer("a", phone=PHONE)
+    member = ids.decode("mbr", _login(client, tencent)["id"])
+    (openid,) = session.scalars(select(IdentityRow.value).where(IdentityRow.kind == "openid"))
+    payload = {
+        "Event": "user_authorization_cancellation", "FromUserName": "gh_x", "OpenID": openid, "AppID": tencent.appid,
+        "CreateTime": "1795000000",
+    }  # fmt: skip
+    kind = "miniprogram.user_authorization_cancellation"
+    assert receive(source=f"miniprogram:{tencent.appid}", key="cancelled", kind=kind, payload=payload)
+    run_work()
+    row = members.member(world.brand_id, member)
+    assert row is not None and row.status == "erased"
+    assert _left_over() == (0, 0)
+
+
+def test_lists_that_name_the_erased_keep_nothing_of_them(world: World, tencent, erased: Member) -> None:  # type: ignore[no-untyped-def]
+    corp, contact, now = world.wecom.namespace, tencent.external("a"), clock.now()
+    with transaction():
+        groups.put_group_chat(
+            brand_id=world.brand_id,
+            corp_id=corp,
+            chat_id="chat1",
+            name="会员群",
+            owner="guide1",
+            notice="",
+            created_at=now,
+            member_version="1",
+            members=[groups.Present(contact, 2, now, 3), groups.Present("wm_else", 2, now, 3)],
+            at=now,
+        )
+        groups.leave_group_chat(
+            brand_id=world.brand_id, corp_id=corp, chat_id="chat1", member_keys=[contact], quit_scene=0, at=now
+        )
+        acquisition.note_arrival(
+            event_id=1,
+            brand_id=world.brand_id,
+            corp_id=corp,
+            kind="open_profile",
+            at=now,
+            link_id=None,
+            userid="guide1",
+            external_userid=contact,
+            state=None,
+            facts={"ChatId": contact},
+        )
+    assert [one.member_key for one in groups.present_members(corp, "chat1")] == ["wm_else"]
+    with psycopg.connect(hot._conninfo) as connection:
+        for table in ("group_chat_member", "acquisition_event"):
+            rows = connection.execute(f"SELECT to_jsonb(one)::text FROM {table} AS one").fetchall()
+            assert rows and not any(contact in row for (row,) in rows), table
