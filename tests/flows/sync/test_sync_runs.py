@@ -18,13 +18,15 @@ from tencent import Tencent
 from wecom_day import Day, digest, ours, theirs
 
 from app.channels.models import Follow
-from app.core import clock, outbox, work
+from app.core import clock, inbox, outbox, work
 from app.core.db import db, session
 from app.core.transaction import transaction
 from app.flows.sync import runs
 from app.flows.sync.errors import SyncNotWaiting, SyncRunning, SyncRunUnknown
 from app.flows.sync.models import SyncDrift, SyncItem, SyncRun, SyncSeen
 from app.flows.sync.steps import losses
+from app.identity import commands as identity
+from app.identity.rules import Identity
 from workers.jobs.work import perform
 
 CONTACT = "externalcontact/"
@@ -290,7 +292,10 @@ def test_much_that_is_gone_waits_for_a_person(tencent, day, run_work, monkeypatc
         runs.confirm(brand_id=brand_id + 1, run_id=run.run_id, by="test")
 
 
-@pytest.mark.parametrize(("lost", "standing", "asks"), [(20, 20, False), (21, 420, False), (21, 419, True)])
+@pytest.mark.parametrize(
+    ("lost", "standing", "asks"),
+    [(20, 100, False), (21, 420, False), (21, 419, True), (2, 2, False), (3, 6, False), (3, 5, True), (20, 20, True)],
+)
 def test_what_is_suspicious(lost, standing, asks):
     assert losses.suspicious(lost, standing) is asks
 
@@ -397,3 +402,47 @@ def test_old_runs_are_forgotten(tencent, day, run_work):
         assert session.scalar(select(SyncItem.run_id).where(SyncItem.run_id == old.run_id).limit(1)) is None
     with pytest.raises(SyncRunUnknown):
         finished(tencent, old.run_id)
+
+
+def test_the_erased_are_not_brought_back(tencent, day, run_work):
+    follow = next(iter(tencent.engine.world.follows))
+    customer = tencent.engine.world.customers.rows[follow.customer]
+    with transaction():
+        identity.entomb(
+            ids=[
+                Identity("external_userid", tencent.corp_id, follow.external_userid),
+                Identity("unionid", "open1", customer.unionid or ""),
+            ]
+        )
+    run = reconcile(tencent, run_work)
+    assert run.counts["follows"]["refused"] >= 1
+    with transaction():
+        assert not [key for key in ours(tencent)["follows"] if key.endswith(follow.external_userid)]
+
+
+def test_news_that_comes_while_a_list_is_read_is_not_overwritten(tencent, day, run_work):
+    """The list still shows somebody; the guide deletes them, and the callback is here before the list is applied."""
+    reconcile(tencent, run_work)
+    follow = next(f for f in tencent.engine.world.follows if f.userid == "guide1")
+    customer = tencent.engine.world.customers.rows[follow.customer]
+    listing = tencent.engine.contacts.of_staff
+    answered: list[str] = []
+
+    def of_staff(app: Any, userid: str) -> list[Any]:
+        rows = listing(app, userid)
+        answered.append(userid)
+        if answered.count("guide1") == 1 and userid == "guide1":
+            follow.remark = "新备注"  # so that the list has something to apply
+            tencent.engine.world.advance(1)
+            tencent.delete(customer.id)
+            assert tencent.deliver() == [200]
+            with transaction():
+                due = work.due(inbox.Inbox, "default", 10)
+            perform("inbox", due)
+        return rows
+
+    tencent.engine.contacts.of_staff = of_staff
+    assert reconcile(tencent, run_work).status == "done"
+    with transaction():
+        row = session.get(Follow, (tencent.corp_id, "guide1", follow.external_userid), populate_existing=True)
+        assert row is not None and row.status == "deleted" and row.remark != "新备注"

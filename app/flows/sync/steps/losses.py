@@ -26,9 +26,10 @@ from .tags import GROUP
 
 NAME = "losses"
 CHUNK = 200
-# Of each thing: more than this share of what stands, and more than a few, is asked about.
+# Of each thing: more than this share of what stands, and more than a few, is asked about; so is more than half of it.
 SHARE_BP = 500
 FEW = 20
+HALF_BP, VERY_FEW = 5000, 2
 
 
 def _open(book: Book) -> Iterable[str]:
@@ -46,7 +47,8 @@ def _open(book: Book) -> Iterable[str]:
 
 def suspicious(lost: int, standing: int) -> bool:
     """Whether so many losses of so many rows are better confirmed by a person."""
-    return lost > FEW and lost * 10_000 > standing * SHARE_BP
+    share = lost * 10_000
+    return (lost > FEW and share > standing * SHARE_BP) or (lost > VERY_FEW and share > standing * HALF_BP)
 
 
 def _apply(book: Book, read: Read) -> Outcome:
