@@ -24,6 +24,7 @@ from . import (  # noqa: F401
     session,
     sync,
     sync_page,
+    tags,
     today,
     trace,
     users,

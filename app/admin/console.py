@@ -24,7 +24,7 @@ POLICY = (
 # Headings and their pages; a page is shown to the roles that scope.ROLES lets in.
 NAVIGATION = (
     ("", (("console.today", "今日"),)),
-    ("会员", (("console.find_members", "会员"), ("console.review_queue", "身份审核"))),
+    ("会员", (("console.find_members", "会员"), ("console.tags", "标签"), ("console.review_queue", "身份审核"))),
     ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"))),
     ("渠道", (("console.channel_codes", "渠道活码"),)),
     ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),

@@ -44,6 +44,13 @@ ID_KIND = {
     "staff": "员工编号",
 }
 ACTION = {
+    "members.tagged": "打标签",
+    "members.untagged": "移除标签",
+    "members.tags_changed": "导购改标签",
+    "members.moved": "调整归属门店",
+    "tags.define": "新建标签",
+    "tags.retire": "停用标签",
+    "tags.adopt": "导入企业微信标签",
     "admin.login": "登录",
     "admin.logout": "退出",
     "admin.create": "新建账号",

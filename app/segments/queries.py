@@ -41,6 +41,10 @@ class TagLine:
     corp_tag_id: str | None
     members: int
 
+    @property
+    def in_wecom(self) -> bool:
+        return self.corp_tag_id is not None
+
 
 def tags_of(brand_id: int, member_id: int) -> list[HeldTag]:
     """The member's tags, oldest first."""

@@ -123,3 +123,30 @@ def test_a_member_from_all_sides(app, page, shot) -> None:
     assert "归属门店变更为 二号店" in page.locator(".timeline.tall").inner_text()
     page.set_viewport_size({"width": 800, "height": 900})
     shot(page, "console-member-360-narrow")
+
+
+def test_tags_are_managed_on_their_page(app, page, shot) -> None:
+    busy = make_busy()
+    _lively(busy)
+    world = busy.world
+    with transaction():
+        library = LibraryGroup("g1", "偏好", 0, (LibraryTag("et1", "周末到店"), LibraryTag("et2", "亲子")))
+        wecom_state.put_library(
+            brand_id=world.brand_id, corp_id=world.wecom.namespace, groups=[library], at=clock.now()
+        )
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto("/console/tags")
+    page.fill("input[name=login]", make_admins(world)["hq"].login)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/console/tags")
+    page.click("button:has-text('全部导入')")
+    page.wait_for_selector("#list tr:has-text('亲子') >> text=双向同步")
+    page.fill("input[name=group]", "生命周期")
+    page.fill("input[name=name]", "沉睡客")
+    page.select_option("select[name=follows]", label="沉睡")
+    page.click("button:has-text('新建')")
+    page.wait_for_selector("#list tr:has-text('沉睡客') >> text=规则")
+    shot(page, "console-tags")
+    page.click("#list tr:has-text('沉睡客') >> button:has-text('停用')")
+    page.wait_for_selector("#list tr:has-text('沉睡客')", state="detached")
