@@ -86,7 +86,7 @@ class Tencent:
 
     def post(self, receiver: str, fields: dict[str, Any]) -> int:
         target = self.engine.world.targets.rows[receiver]
-        url, body, headers, query = envelope(target, fields, mini=receiver == self.appid)
+        url, body, headers, query = envelope(target, fields, mini=receiver in self.engine.world.minis)
         answer = self.client.post(url, data=body, headers=headers, query_string=query)
         return int(answer.status_code)
 

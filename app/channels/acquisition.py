@@ -17,23 +17,25 @@ from .state import AcquisitionBalance, AcquisitionEvent, AcquisitionLink
 BALANCES = ("low", "exhausted", "increased", "expiring")
 
 
-def put_link(*, brand_id: int, corp_id: str, link_id: str, status: str, at: datetime) -> bool:
-    """A link is ok, unavailable or deleted since `at`; True when that is news. What is deleted stays so."""
+def put_link(*, brand_id: int, corp_id: str, link_id: str, status: str, at: datetime) -> None:
+    """A link is ok, unavailable or deleted since `at`. What is deleted stays so; of one second the worse news stays."""
     statement = insert(AcquisitionLink).values(
         corp_id=corp_id, link_id=link_id, brand_id=brand_id, status=status, changed_at=at
     )
-    put = statement.on_conflict_do_update(
-        index_elements=["corp_id", "link_id"],
-        set_={"status": status, "changed_at": at},
-        where=and_(
-            AcquisitionLink.status != status,
-            AcquisitionLink.status != "deleted",
-            # Of one second the worse news stays: links are not mended within one.
-            or_(AcquisitionLink.changed_at < at, AcquisitionLink.status == "ok", literal(status == "deleted")),
-            or_(AcquisitionLink.changed_at <= at, literal(status == "deleted")),
-        ),
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["corp_id", "link_id"],
+            set_={"status": status, "changed_at": at},
+            where=and_(
+                AcquisitionLink.status != "deleted",
+                or_(
+                    AcquisitionLink.changed_at < at,
+                    and_(AcquisitionLink.changed_at == at, AcquisitionLink.status == "ok"),
+                    literal(status == "deleted"),
+                ),
+            ),
+        )
     )
-    return session.scalar(put.returning(AcquisitionLink.link_id)) is not None
 
 
 def put_balance(
@@ -95,9 +97,5 @@ def note_arrival(
         )
         .on_conflict_do_nothing()
     )
-    if link_id is not None:
-        session.execute(
-            insert(AcquisitionLink)
-            .values(corp_id=corp_id, link_id=link_id, brand_id=brand_id, status="ok", changed_at=at)
-            .on_conflict_do_nothing()
-        )
+    if link_id is not None:  # what customers come by works
+        put_link(brand_id=brand_id, corp_id=corp_id, link_id=link_id, status="ok", at=at)

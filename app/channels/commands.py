@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import case, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
@@ -36,9 +36,10 @@ def record_follow(
 ) -> bool:
     """Note that a customer added a member of staff at `at`; True when the relation is new or stands again.
 
-    A full read notes what it finds with WeCom's own moment of the adding (`createtime`), as a relation that the
-    customer ended is still listed. `told` False: only the end of the relation is known, and it follows.
-    Each fact keeps the newest news of it, so the order in which additions arrive does not matter.
+    A read notes what it finds with WeCom's own moment of the adding (`createtime`), as a relation that the customer
+    ended is still listed. `told` False: nobody told of the addition; it was seen in a read, or only its end is known,
+    and the addition is news when it comes. Each fact keeps the newest news of it, so the order in which additions
+    arrive does not matter.
     """
     key = {"corp_id": corp_id, "userid": userid, "external_userid": external_userid}
     facts = {"guide_id": guide_id, "add_way": add_way, "remark": remark}
@@ -65,6 +66,7 @@ def record_follow(
     row = session.scalars(
         select(Follow).filter_by(**key).with_for_update().execution_options(populate_existing=True)
     ).one()
+    unheard = told and row.told_at is None and row.status == "active" and at >= row.changed_at
     if told and (row.told_at is None or row.told_at < at):
         row.told_at = row.added_at = at
     if state and (row.state_at is None or row.state_at < at):
@@ -79,7 +81,7 @@ def record_follow(
             if value is not None:
                 setattr(row, column, value)
     session.flush()
-    return again
+    return again or unheard
 
 
 def mark_lost(*, corp_id: str, userid: str, external_userid: str, at: datetime, deleted: bool) -> Follow | None:
@@ -87,25 +89,18 @@ def mark_lost(*, corp_id: str, userid: str, external_userid: str, at: datetime, 
 
     A relation we never heard of changes nothing either: what is over needs no row.
     """
-    weaker = ("active", "lost") if deleted else ("active",)
-    row = session.scalars(
-        update(Follow)
-        .where(
-            Follow.corp_id == corp_id,
-            Follow.userid == userid,
-            Follow.external_userid == external_userid,
-            or_(
-                and_(Follow.changed_at < at, Follow.status != ("deleted" if deleted else "lost")),
-                and_(Follow.changed_at == at, Follow.status.in_(weaker)),
-            ),
-        )
-        .values(status="deleted" if deleted else "lost", changed_at=at)
-        .returning(Follow),
-        execution_options={"synchronize_session": "fetch", "populate_existing": True},
-    ).one_or_none()
-    if row is not None and deleted:
+    row = session.get(Follow, (corp_id, userid, external_userid), with_for_update=True, populate_existing=True)
+    if row is None or row.changed_at > at:
+        return None
+    status = "deleted" if deleted else "lost"
+    # Of two ends in one second the stronger stays; the same end told again is only later.
+    if row.changed_at == at and row.status == "deleted":
+        return None
+    ended, row.status, row.changed_at = row.status != status, status, at
+    session.flush()
+    if ended and deleted:
         tags.clear_follow_tags(row)
-    return row
+    return row if ended else None
 
 
 def describe_contact(
@@ -141,11 +136,13 @@ def describe_follow(
     userid: str,
     external_userid: str,
     at: datetime | None = None,
+    since: datetime | None = None,
     tag_ids: Sequence[str] | None = None,
     **facts: Any,
 ) -> None:
     """Keep what WeCom says of one relation (remark, add_way, state and corp tags) in a read that began at `at`; a
-    relation we do not know stays unknown, and one that ended or was read since stays as it is.
+    relation we do not know stays unknown, and one that ended or was read since stays as it is. `since`: when WeCom says
+    it began, which is the moment of its state.
     """
     at = at or clock.now()
     if tag_ids is not None:
@@ -158,15 +155,30 @@ def describe_follow(
             Follow.external_userid == external_userid,
             tags.readable_at(at),
         )
+        .values(**_state(facts.pop("state", None), since))
         .values(read_at=at, **{column: value for column, value in facts.items() if value is not None}),
         execution_options={"synchronize_session": "fetch"},
     )
 
 
-def rename_follows(*, corp_id: str, userid: str, new_userid: str, at: datetime) -> int:
+def _state(state: str | None, since: datetime | None) -> dict[str, Any]:
+    """The columns of a state that was read; one that an addition told later stays."""
+    if state is None:
+        return {}
+    if since is None:
+        return {"state": state}
+    newer = or_(Follow.state_at.is_(None), Follow.state_at <= since)
+    return {
+        "state": case((newer, state), else_=Follow.state),
+        "state_at": case((newer, since), else_=Follow.state_at),
+    }
+
+
+def rename_follows(*, corp_id: str, userid: str, new_userid: str, guide_id: int | None, at: datetime) -> int:
     """A member of staff has another userid since `at`: their relations go along; returns how many did.
 
-    Where the new userid is known to follow the same customer already, the news of both is put together.
+    Where the new userid is known to follow the same customer already, the news of both is put together. All of it is
+    the guide's, who may be another than the one that was made for the new userid meanwhile.
     """
     old, taken = aliased(Follow), aliased(Follow)
     free = (
@@ -202,13 +214,20 @@ def rename_follows(*, corp_id: str, userid: str, new_userid: str, at: datetime) 
     ).all()
     for late in olds:
         target = session.get_one(Follow, (corp_id, new_userid, late.external_userid), populate_existing=True)
+        stale = new_userid if _read_later(late, target) else userid
+        pair = {"corp_id": corp_id, "external_userid": late.external_userid}
+        session.execute(delete(FollowTag).filter_by(**pair, userid=stale))
+        session.execute(update(FollowTag).filter_by(**pair, userid=userid).values(userid=new_userid))
         for column in _BELONGS:
             _newer(target, late, column)
-        session.execute(
-            delete(FollowTag).filter_by(corp_id=corp_id, userid=userid, external_userid=late.external_userid)
-        )
         session.delete(late)
         session.flush()
+    session.execute(
+        update(Follow)
+        .where(Follow.corp_id == corp_id, Follow.userid == new_userid, Follow.guide_id.is_distinct_from(guide_id))
+        .values(guide_id=guide_id),
+        execution_options={"synchronize_session": "fetch"},
+    )
     return len(moved) + len(olds)
 
 
@@ -216,8 +235,13 @@ _BELONGS = {
     "told_at": ("added_at",),
     "state_at": ("state",),
     "read_at": ("remark", "add_way"),
+    "described_at": ("contact",),
     "changed_at": ("status",),
 }
+
+
+def _read_later(one: Follow, other: Follow) -> bool:
+    return one.read_at is not None and (other.read_at is None or other.read_at < one.read_at)
 
 
 def _newer(target: Follow, old: Follow, column: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.db import session
@@ -153,6 +153,25 @@ def dismiss_group_chat(*, brand_id: int, corp_id: str, chat_id: str, at: datetim
         where=GroupChat.dismissed_at.is_(None),
     )
     return session.scalar(put.returning(GroupChat.chat_id)) is not None
+
+
+def rename_member(*, corp_id: str, userid: str, new_userid: str) -> None:
+    """A member of staff has another userid: in their groups too, where a read has not said so already."""
+    session.execute(
+        update(GroupChat).where(GroupChat.corp_id == corp_id, GroupChat.owner == userid).values(owner=new_userid),
+        execution_options={"synchronize_session": False},
+    )
+    known = select(GroupChatMember.chat_id).where(
+        GroupChatMember.corp_id == corp_id, GroupChatMember.member_key == new_userid
+    )
+    mine = (GroupChatMember.corp_id == corp_id, GroupChatMember.member_key == userid)
+    session.execute(
+        update(GroupChatMember)
+        .where(*mine, GroupChatMember.chat_id.not_in(known.scalar_subquery()))
+        .values(member_key=new_userid),
+        execution_options={"synchronize_session": False},
+    )
+    session.execute(delete(GroupChatMember).where(*mine), execution_options={"synchronize_session": False})
 
 
 def group_chat(corp_id: str, chat_id: str) -> GroupChat | None:

@@ -16,7 +16,7 @@ class Follow(Base):
     late and out of order, and the newest wins. `person_id` is whom the external userid was first given to (follow
     merges when reading). `contact` is a ciphertext of JSON {name, avatar, type, gender}.
 
-    Each other fact has a moment of its own: `told_at` of the newest addition (NULL: only an end is known), `state_at`
+    Each other fact has a moment of its own: `told_at` of the newest addition (NULL: none was told), `state_at`
     of the newest one with a state, `read_at` when the read of remark and tags began, `described_at` the contact's.
     """
 

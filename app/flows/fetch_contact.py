@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.channels import commands as channels
-from app.channels import refresh
+from app.channels import queries, refresh
 from app.channels.events import ContactFetched, CustomerAdded
 from app.core import clock
 from app.core.errors import SiyuError
@@ -17,7 +17,7 @@ from app.identity.errors import IdentityErased
 from app.identity.rules import Identity
 from app.org import queries as org
 from app.wechat.errors import Rejected
-from app.wechat.wecom import Contact, WeCom
+from app.wechat.wecom import Contact, Follow, WeCom
 
 from . import accounts, people
 from .relation import relation
@@ -92,11 +92,13 @@ def put(request: Request, answer: Contact) -> None:
         at=request.at,
     )
     for follow in answer.follows:
+        _note(request, follow, linked.person_id)
         channels.describe_follow(
             corp_id=request.corp_id,
             userid=follow.userid,
             external_userid=request.external_userid,
             at=request.at,
+            since=follow.created_at,
             tag_ids=follow.tag_ids,
             remark=follow.remark,
             add_way=follow.add_way,
@@ -110,6 +112,23 @@ def put(request: Request, answer: Contact) -> None:
             corp_id=request.corp_id,
             external_userid=request.external_userid,
         )
+    )
+
+
+def _note(request: Request, follow: Follow, person_id: int) -> None:
+    """A relation that WeCom shows and nobody told us of: noted, so that what was read of it is not lost."""
+    if queries.follow(request.corp_id, follow.userid, request.external_userid) is not None:
+        return
+    guide = org.guide_by_userid(request.corp_id, follow.userid)
+    channels.record_follow(
+        corp_id=request.corp_id,
+        userid=follow.userid,
+        external_userid=request.external_userid,
+        brand_id=request.brand_id,
+        guide_id=guide.id if guide is not None and guide.brand_id == request.brand_id else None,
+        person_id=person_id,
+        at=follow.created_at or request.at,
+        told=False,
     )
 
 

@@ -21,9 +21,10 @@ from app.settings import Settings
 from app.sop import commands as sop
 from app.sop.events import TaskCreated, TasksDue, TasksOverdue
 from app.wechat.errors import UnknownOutcome
-from app.wechat.wecom import Sent, TextCard
+from app.wechat.wecom import Sent, TemplateCard, TextCard
 
 from . import accounts, wording
+from .callbacks import cards
 
 DEDUPE_SECONDS = 4 * 3600  # the most WeCom offers, and longer than a delivery is tried
 
@@ -34,7 +35,7 @@ class Request:
     key: str
     brand_id: int
     userid: str
-    card: TextCard
+    card: TextCard | TemplateCard
 
 
 def _read_new(event: TaskCreated | TasksDue) -> Request | None:
@@ -63,21 +64,31 @@ def _read_overdue(event: TasksOverdue) -> Request | None:
         event.guide_id,
         words=words,
         task_id=event.first_task_id,
+        button=event.count == 1 and event.level != "store_manager",
     )
 
 
-def _request(kind: str, brand_id: int, guide_id: int, *, words: wording.Words, task_id: int) -> Request | None:
+def _request(
+    kind: str, brand_id: int, guide_id: int, *, words: wording.Words, task_id: int, button: bool = False
+) -> Request | None:
+    """With a `button` the message is a card on which the one task can be declared done (callbacks.cards)."""
     guide = org.guide(guide_id)
     if guide is None or guide.status != "active":
         return None
     key = str(_cause())
     channels.reserve_outbound(kind, key, brand_id)
     settings: Settings = current_app.extensions["siyu"]
-    query = urlencode({"corp_id": guide.corp_id, "task": ids.encode("tsk", task_id)})
-    url = f"{settings.public_url.rstrip('/')}/sidebar/?{query}"
-    return Request(
-        kind, key, brand_id, guide.userid, TextCard(words.title, words.description, url, btntxt=wording.OPEN)
-    )
+    task = ids.encode("tsk", task_id)
+    url = f"{settings.public_url.rstrip('/')}/sidebar/?{urlencode({'corp_id': guide.corp_id, 'task': task})}"
+    card: TextCard | TemplateCard = TextCard(words.title, words.description, url, btntxt=wording.OPEN)
+    if button:
+        content = {
+            "main_title": {"title": words.title, "desc": words.description},
+            "card_action": {"type": 1, "url": url},
+            "button_list": [{"text": wording.DONE, "style": 1, "key": cards.DONE}],
+        }
+        card = TemplateCard("button_interaction", content, task_id=f"{task}@{key}")
+    return Request(kind, key, brand_id, guide.userid, card)
 
 
 def _cause() -> int:

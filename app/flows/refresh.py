@@ -163,12 +163,8 @@ def _put_official_user(request: Request, answer: Subscriber) -> None:
         return
 
 
-def _staff_gone(request: Request) -> None:
-    staff.drop_staff(brand_id=request.brand_id, corp_id=request.corp_id, userid=request.key, at=request.at)
-
-
 def _nothing(request: Request) -> None:
-    """The callback that says so is on its way, and knows when."""
+    """The callback that says so is on its way, and knows when and why: who is unknown may have left or be renamed."""
 
 
 _TOPICS = {
@@ -177,7 +173,7 @@ _TOPICS = {
     "group_chat": Topic(
         lambda gateway, key: gateway.group_chat(key), _put_chat, _nothing, frozenset({"chat_dismissed", "chat_unknown"})
     ),
-    "staff": Topic(lambda gateway, key: gateway.user(key), _put_staff, _staff_gone, frozenset({"user_unknown"})),
+    "staff": Topic(lambda gateway, key: gateway.user(key), _put_staff, _nothing, frozenset({"user_unknown"})),
     "official_user": Topic(
         lambda gateway, key: gateway.subscriber(key),
         _put_official_user,

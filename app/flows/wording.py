@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 OPEN = "去处理"
+DONE = "已完成"
+DONE_BY_CARD = "导购在消息卡片上确认已完成"
+CARD_DONE = "已完成"
+CARD_ELSEWHERE = "请到侧边栏完成"
+CARD_OVER = "任务已结束"
 
 
 class Words(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.db import session
@@ -94,6 +94,9 @@ def drop_staff(*, brand_id: int, corp_id: str, userid: str, at: datetime) -> boo
 
 def _put_staff(brand_id: int, corp_id: str, userid: str, facts: dict[str, Any], at: datetime) -> bool:
     gone = facts["status"] == LEFT
+    led = session.scalar(
+        select(Staff.leader_of).where(Staff.corp_id == corp_id, Staff.userid == userid).with_for_update()
+    )
     changed = or_(*(getattr(Staff, name).is_distinct_from(value) for name, value in facts.items()))
     statement = (
         insert(Staff)
@@ -110,7 +113,7 @@ def _put_staff(brand_id: int, corp_id: str, userid: str, facts: dict[str, Any], 
     )
     if session.scalar(statement.returning(Staff.userid)) is None:
         return False
-    keep_guide(brand_id=brand_id, corp_id=corp_id, userid=userid)
+    _keep_guide(brand_id, corp_id, userid, led or [])
     return True
 
 
@@ -119,11 +122,12 @@ def _after(table: Any, at: datetime) -> Any:
     return or_(table.changed_at < at, and_(table.changed_at == at, table.deleted_at.is_(None)))
 
 
-def keep_guide(*, brand_id: int, corp_id: str, userid: str) -> None:
+def _keep_guide(brand_id: int, corp_id: str, userid: str, led: Sequence[int]) -> None:
     """Let the guide behind a userid be what the address book says: of which store, its manager or not, or gone.
 
     Who works in a department that is a store's becomes its guide. A guide who was entered by hand for a store without
-    a department stays there; only leaving is believed of them.
+    a department stays there; only leaving is believed of them. Who leads the department is its manager; who does not
+    any more (`led`) is none, but a manager entered by hand, in a corp that names no leaders, stays one.
     """
     staff = session.get_one(Staff, (corp_id, userid), populate_existing=True)
     guide = session.scalar(
@@ -136,11 +140,7 @@ def keep_guide(*, brand_id: int, corp_id: str, userid: str) -> None:
         if guide is not None and guide.status == "active":
             guide.status = "left"
             session.flush()
-            emit(
-                GuideLeft(
-                    brand_id=guide.brand_id, guide_id=guide.id, store_id=guide.store_id, corp_id=corp_id, userid=userid
-                )
-            )
+            _tell_left(guide)
         return
     store = _store_of(brand_id, staff, guide)
     if guide is None:
@@ -153,7 +153,10 @@ def keep_guide(*, brand_id: int, corp_id: str, userid: str) -> None:
     guide.status = "active"
     guide.name = staff.name or guide.name
     if store is not None:
-        guide.role = _role(staff, store)
+        if store.department_id in staff.leader_of:
+            guide.role = "store_manager"
+        elif store.department_id in led or guide.store_id != store.id:
+            guide.role = "guide"
         if guide.store_id != store.id:
             left, guide.store_id = guide.store_id, store.id
             emit(GuideMoved(brand_id=brand_id, guide_id=guide.id, from_store_id=left, store_id=store.id))
@@ -190,6 +193,18 @@ def _join(staff: Staff, store: Store) -> None:
     _tell_joined(guide)
 
 
+def _tell_left(guide: Guide) -> None:
+    emit(
+        GuideLeft(
+            brand_id=guide.brand_id,
+            guide_id=guide.id,
+            store_id=guide.store_id,
+            corp_id=guide.corp_id,
+            userid=guide.userid,
+        )
+    )
+
+
 def _tell_joined(guide: Guide) -> None:
     emit(
         GuideJoined(
@@ -206,8 +221,9 @@ def _role(staff: Staff, store: Store) -> str:
     return "store_manager" if store.department_id in staff.leader_of else "guide"
 
 
-def rename_staff(*, brand_id: int, corp_id: str, userid: str, new_userid: str, at: datetime) -> bool:
-    """A userid became another at `at`; the guide stays who they are. True the first time it is told.
+def rename_staff(*, brand_id: int, corp_id: str, userid: str, new_userid: str, at: datetime) -> str | None:
+    """A userid became another at `at`; the guide stays who they are. The userid they have by now, which is yet another
+    where later news came first; None when it was told before.
 
     Where the new userid was met before the old one's end, a guide was made for it already: that one, who has no past,
     takes the old userid and has left.
@@ -219,44 +235,52 @@ def rename_staff(*, brand_id: int, corp_id: str, userid: str, new_userid: str, a
         .returning(StaffRename.userid)
     )
     if told is None:
-        return False
+        return None
+    present = userid_now(corp_id, new_userid, at)
     guides = {
         guide.userid: guide
         for guide in session.scalars(
             select(Guide)
-            .where(Guide.corp_id == corp_id, Guide.userid.in_([userid, new_userid]))
+            .where(Guide.corp_id == corp_id, Guide.userid.in_([userid, present]))
             .order_by(Guide.id)
             .with_for_update()
             .execution_options(populate_existing=True)
         )
     }
-    old, new = guides.get(userid), guides.get(new_userid)
+    old, new = guides.get(userid), guides.get(present)
     if old is not None:
-        if new is not None:
-            new.userid = f"{userid}@{new.id}"
-            session.flush()
-        old.userid = new_userid
-        session.flush()
-        if new is not None:
-            new.userid, new.status = userid, "left"
-            session.flush()
+        _swap(old, new, present)
     session.execute(
-        update(Staff)
-        .where(Staff.corp_id == corp_id, Staff.userid == userid, Staff.changed_at <= at)
-        .values(status=LEFT, departments=[], main_department=None, leader_of=[], changed_at=at),
+        delete(Staff).where(Staff.corp_id == corp_id, Staff.userid == userid, Staff.changed_at <= at),
         execution_options={"synchronize_session": "fetch"},
     )
+    if session.get(Staff, (corp_id, present)) is not None:
+        _keep_guide(brand_id, corp_id, present, [])
     emit(
         GuideRenamed(
             brand_id=brand_id,
             guide_id=old.id if old else None,
             corp_id=corp_id,
             userid=userid,
-            new_userid=new_userid,
+            new_userid=present,
             at=int(at.timestamp()),
         )
     )
-    return True
+    return present
+
+
+def _swap(old: Guide, new: Guide | None, userid: str) -> None:
+    """Give `old` its new userid; whoever bears it, the old one."""
+    before = old.userid
+    if new is not None:
+        new.userid = f"{before}@{new.id}"  # a place to stand while both move
+        session.flush()
+    old.userid = userid
+    session.flush()
+    if new is not None:
+        new.userid, new.status = before, "left"
+        session.flush()
+        _tell_left(new)  # what they got meanwhile goes to somebody
 
 
 def userid_now(corp_id: str, userid: str, at: datetime) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.channels import acquisition
 from app.core.inbox import Inbox
-from app.org import staff
 
 from .told import told
 
@@ -47,7 +46,6 @@ def link(row: Inbox) -> None:
 def arrival(row: Inbox) -> None:
     """For ARRIVALS. `ChatKey` is worth a look at the chat (get_chat_info) for who wants it."""
     news = told(row)
-    userid = news.optional("UserID")
     acquisition.note_arrival(
         event_id=row.id,
         brand_id=news.brand_id,
@@ -55,7 +53,7 @@ def arrival(row: Inbox) -> None:
         kind=_change(row),
         at=news.at,
         link_id=news.optional("LinkId"),
-        userid=None if userid is None else staff.userid_now(news.namespace, userid, news.at),
+        userid=news.optional("UserID"),
         external_userid=news.optional("ExternalUserID"),
         state=news.optional("State"),
         facts={name: value for name in ("ChatKey", "ChatSeq") if (value := news.optional(name)) is not None},

@@ -7,8 +7,9 @@ userid are told by the callback alone.
 from __future__ import annotations
 
 from app.channels import commands as channels
-from app.channels import refresh
+from app.channels import groups, refresh
 from app.core.inbox import Inbox
+from app.org import queries as org
 from app.org import staff
 
 from .told import Told, told
@@ -21,11 +22,19 @@ def changed(row: Inbox) -> None:
     news = told(row)
     userid, new = news.text("UserID"), news.optional("NewUserID")
     if new is not None and new != userid:
-        told_first = staff.rename_staff(
+        present = staff.rename_staff(
             brand_id=news.brand_id, corp_id=news.namespace, userid=userid, new_userid=new, at=news.at
         )
-        if told_first:  # their relations go along at once, as the next callback speaks of the new userid
-            channels.rename_follows(corp_id=news.namespace, userid=userid, new_userid=new, at=news.at)
+        if present is not None:  # what is theirs goes along at once, as the next callback speaks of the new userid
+            guide = org.guide_by_userid(news.namespace, present)
+            channels.rename_follows(
+                corp_id=news.namespace,
+                userid=userid,
+                new_userid=present,
+                guide_id=guide.id if guide else None,
+                at=news.at,
+            )
+            groups.rename_member(corp_id=news.namespace, userid=userid, new_userid=present)
         userid = new
     userid = staff.userid_now(news.namespace, userid, news.at)
     if news.optional("Status") == LEFT:

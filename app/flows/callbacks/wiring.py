@@ -12,7 +12,7 @@ from app.core import inbox, outbox
 from app.org import events as org
 
 from .. import customer_added, customer_lost, fetch_contact, guides, refresh
-from . import acquisition, chats, miniprogram, official, staff, suite, tags
+from . import acquisition, cards, chats, miniprogram, official, staff, suite, tags
 
 KEPT = frozenset(
     {
@@ -44,6 +44,9 @@ def wire() -> None:
     inbox.handle(f"{contact}.del_follow_user", customer_lost.handle)
     inbox.handle(f"{contact}.del_external_contact", customer_lost.handle)
     inbox.handle(f"{contact}.transfer_fail", customer_lost.stayed)
+
+    for event in ("template_card_event", "template_card_menu_event"):
+        inbox.handle(f"wecom.{event}", cards.PRESSED)
 
     for change in ("create", "update"):
         inbox.handle(f"wecom.change_external_chat.{change}", chats.changed)

@@ -19,14 +19,14 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 # Importing these modules registers their paths.
 from app.wechat.simulator import oauth, pages
 from app.wechat.simulator.api import acquisition, blueprint, customers, groups, miniprogram, official, wecom
-from app.wechat.simulator.control import actions, control, operations, rows
+from app.wechat.simulator.control import actions, control, office, operations, rows
 from app.wechat.simulator.engine import Engine
 from app.wechat.simulator.sender import Sender
 from app.wechat.simulator.store import Store
 
 log = structlog.get_logger(__name__)
 MAX_REQUEST = 64 << 20  # bytes; a seed of 20,000 customers is about 4 MB
-REGISTERED = (acquisition, customers, groups, miniprogram, official, wecom, actions, operations, rows)
+REGISTERED = (acquisition, customers, groups, miniprogram, official, wecom, actions, office, operations, rows)
 
 
 def create_app(engine: Engine, sender: Sender | None = None, *, product_url: str = "", public_url: str = "") -> Flask:

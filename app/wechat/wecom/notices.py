@@ -138,6 +138,20 @@ class Notices(Topic):
             response_code=reply.optional_text(answer, "response_code"),
         )
 
+    def update_card_button(self, userids: Sequence[str], response_code: str, label: str) -> None:
+        """Replace the buttons of a card by a dead one that says `label` (docs path/94888). A response code works once:
+        `Rejected` with reason `card_response_expired` when it was used or is too old.
+        """
+        limits.present(userids, "userids")
+        limits.present(response_code, "response_code")
+        body = {
+            "userids": list(userids),
+            "agentid": self.app.agent_id,
+            "response_code": response_code,
+            "button": {"replace_name": label},
+        }
+        self.client.post("/cgi-bin/message/update_template_card", body, repeatable=True)
+
     def upload_media(self, kind: str, *, filename: str, content: bytes, content_type: str) -> Media:
         """Upload an image, voice, video or file (10, 2, 10, 20 MiB; more than 5 bytes)."""
         if kind not in _MEDIA_LIMITS:

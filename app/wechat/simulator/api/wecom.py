@@ -186,6 +186,12 @@ def message_send(call: Call) -> dict[str, Any]:
     return call.engine.messages.send_app(call.app, call.body)
 
 
+@api("/cgi-bin/message/update_template_card")
+def message_update_card(call: Call) -> dict[str, Any]:
+    call.engine.fans.update_card(call.app.corp_id, call.body)
+    return {"invaliduser": []}
+
+
 # --- media (path/90253) --------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,19 @@ POST   /_control/contacts/edit        {staff, customer, remark, description, tag
 POST   /_control/chat                 {staff, customer, content{}}: the member sends something by hand
 POST   /_control/transfers            {customer, outcome: accepted|refused|limit}
 
+POST   /_control/office/staff         {userid, name, departments, status, leads[]}: comes, or changes, by the admin
+                                      console and so with a callback; /rename {userid, new_userid}; /delete {userid}
+POST   /_control/office/departments   {id, name, parentid, order}; /delete {id}
+POST   /_control/office/tags          {group, names[]} -> ids; /edit {id, name, order}; /delete {id} of a tag or group;
+                                      /shuffle {id} of a group
+POST   /_control/groups               {owner, name, customer | customers[], state}: a customer group; /join {chat_id,
+                                      customers[], scene}; /leave {chat_id, members[], removed}; /change {chat_id, name,
+                                      notice, owner}; /dismiss {chat_id}
+POST   /_control/official/follow      {customer, appid, scene}; /unfollow; /click {key, view}; /write {text}
+POST   /_control/revoke               {customer, appid, info}: takes data back (user_authorization_revoke)
+POST   /_control/cards/press          {staff, task_id, key, menu}: a button of a template card
+POST   /_control/acquisition          {change, LinkId, State, UserID, ..}: any customer_acquisition event
+
 POST   /_control/codes                {kind: login|phone|web|oauth, customer | staff, appid | corp_id, scope} -> {code}
 POST   /_control/phones               {customer, phone}
 POST   /_control/subscriptions        {customer, appid, answers: {template_id: true|false}}

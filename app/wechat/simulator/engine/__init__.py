@@ -9,11 +9,13 @@ from typing import Any
 from app.wechat.simulator.engine.codes import Codes
 from app.wechat.simulator.engine.contacts import Contacts
 from app.wechat.simulator.engine.directory import Directory
+from app.wechat.simulator.engine.fans import Fans
 from app.wechat.simulator.engine.faults import Faults
 from app.wechat.simulator.engine.groups import Groups
 from app.wechat.simulator.engine.journal import Journal
 from app.wechat.simulator.engine.mass import MassSends
 from app.wechat.simulator.engine.messages import Messages
+from app.wechat.simulator.engine.office import Office
 from app.wechat.simulator.engine.tags import Tags, Ways
 from app.wechat.simulator.engine.tokens import Tokens
 from app.wechat.simulator.engine.transfers import Transfers
@@ -45,6 +47,8 @@ class Engine:
         self.contacts = Contacts(self.world, self.directory, self.codes, self.tags)
         self.groups = Groups(self.world, self.directory, self.contacts)
         self.transfers = Transfers(self.world, self.contacts)
+        self.office = Office(self.world, self.directory, self.tags)
+        self.fans = Fans(self.world, self.directory)
         self.messages = Messages(self.world, self.directory)
         self.mass = MassSends(self.world, self.messages)
         self.files: dict[str, bytes] = {}  # uploaded media of this run, the last few megabytes
