@@ -74,12 +74,12 @@ def link(
     if not told:
         raise IdentityBlocked()
     anchors = [one for one in told if one.kind in STRONG] or told[:1]
-    owners = queries.owners([one.key for one in told])
-    if len(owners) == len(told) and len(set(owners.values())) == 1:
-        return Linked(person_id=owners[told[0].key], refused=tuple(refused))
+    seen = [queries.owners([one.key for one in told])]
+    if len(seen[0]) == len(told) and len(set(seen[0].values())) == 1:
+        return Linked(person_id=seen[0][told[0].key], refused=tuple(refused))
 
     def attempt() -> Linked:
-        owners = queries.owners([one.key for one in told])
+        owners = seen.pop() if seen else queries.owners([one.key for one in told])
         work = _Attempt(told, anchors, owners, source, dict(evidence or {}), brand_id, objection, follow)
         person_id = work.run()
         return Linked(person_id, tuple(work.merged), work.conflict, work.reason, tuple(refused))
