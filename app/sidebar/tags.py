@@ -54,14 +54,19 @@ def tag_customer(external_userid: str, given: dict[str, list[str]]) -> dict[str,
     """What a guide says holds as what any person says: a rule does not undo it. WeCom's tags follow."""
     guide = auth.guide()
     member = _member(guide, external_userid)
-    key = {"brand_id": member.brand_id, "member_id": member.member_id}
-    said: dict[str, Any] = {"source": "manual", "said_by": ids.encode("gde", guide.guide_id)}
+    actor = ids.encode("gde", guide.guide_id)
+    said: dict[str, Any] = {
+        "brand_id": member.brand_id,
+        "member_id": member.member_id,
+        "source": "manual",
+        "said_by": actor,
+    }
     with transaction():
-        changed = commands.put(**key, tag_ids=_ids(given["put"]), **said)
-        changed += commands.take_off(**key, tag_ids=_ids(given["off"]), **said)
+        changed = commands.put(tag_ids=_ids(given["put"]), **said)
+        changed += commands.take_off(tag_ids=_ids(given["off"]), **said)
         if changed:
             subject, tags = ids.encode("mbr", member.member_id), [ids.encode("tag", tag_id) for tag_id in changed]
-            audit.record(actor=said["said_by"], action="members.tags_changed", subject=subject, tags=tags)
+            audit.record(actor=actor, action="members.tags_changed", subject=subject, tags=tags)
     return {"items": _tags(member)}
 
 
