@@ -206,8 +206,8 @@ LISTS = ("department/list", "user/list", CONTACT + "get_corp_tag_list", CONTACT 
 @pytest.mark.parametrize(
     ("api", "errcode"),
     [
-        *((api, errcode) for api in LISTS for errcode in (40058, 45009)),
-        *((CONTACT + "batch/get_by_user", errcode) for errcode in (-1, 40014, 48002, 60011)),
+        *((api, 40058) for api in LISTS),
+        *((CONTACT + "batch/get_by_user", errcode) for errcode in (-1, 40014, 45009, 48002, 60011)),
     ],
 )
 def test_an_error_body_with_an_empty_list_loses_nobody(tencent, day, run_work, api, errcode):
