@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.channels import queries as channels
 from app.channels.codes import arrivals, queries, rules
-from app.channels.events import CustomerAdded, CustomerLost
+from app.channels.events import CustomerAdded, CustomerLost, OfficialFollowed
 from app.core import clock
 from app.core.errors import SiyuError
 from app.core.work import Effect
@@ -54,12 +54,19 @@ def on_lost(event: CustomerLost) -> None:
         arrivals.note_lost(userid=event.userid, external_userid=event.external_userid, at=at)
 
 
-def opened(*, brand_id: int, person_id: int, scene: str | None) -> None:
+def on_official_followed(event: OfficialFollowed) -> None:
+    """A shopper followed the official account by a QR code whose parameter is a channel code's state."""
+    if event.person_id is not None:
+        at = datetime.fromtimestamp(event.at, UTC)
+        opened(brand_id=event.brand_id, person_id=event.person_id, scene=event.scene, at=at)
+
+
+def opened(*, brand_id: int, person_id: int, scene: str | None, at: datetime | None = None) -> None:
     """A shopper opened the mini-program or H5 page by a code. `scene` comes from the client: a wrong one is ignored."""
     code = queries.by_state(scene) if scene and rules.is_state(scene) else None
     if code is None or code.brand_id != brand_id:
         return
-    arrivals.arrive(code=code, person_id=person_id, at=clock.now())
+    arrivals.arrive(code=code, person_id=person_id, at=at or clock.now())
     settle(brand_id=brand_id, person_id=person_id)
 
 

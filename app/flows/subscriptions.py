@@ -60,6 +60,7 @@ def wire() -> None:
     outbox.subscribe(channels.CustomerAdded, "codes.arrival", arrivals.on_added)
     outbox.subscribe(channels.CustomerAdded, "codes.tag", arrivals.TAG, queue="messages")
     outbox.subscribe(channels.CustomerLost, "codes.lost", arrivals.on_lost)
+    outbox.subscribe(channels.OfficialFollowed, "codes.followed", arrivals.on_official_followed)
     slots.handle("channels.codes", channel_codes.tend)
 
     # privacy

@@ -14,6 +14,8 @@ from factories import AES_KEY, make_world
 from invariants import broken
 from sqlalchemy import func, select
 
+from app.channels.codes import commands as codes
+from app.channels.codes.models import Arrival
 from app.core import clock
 from app.core.db import session
 from app.core.transaction import transaction
@@ -22,6 +24,7 @@ from app.identity.models import IdentityRow, Person
 from app.identity.rules import Identity
 from app.members.models import Member
 from app.org import commands as org
+from app.wechat.simulator.sender import envelope
 
 BASE = "/api/miniapp/v1/official"
 APPID = "wxofficial01"
@@ -246,3 +249,30 @@ def test_the_shopper_of_the_official_account_binds_no_phone_of_the_mini_program(
         headers={"Authorization": f"Bearer {web.token}"},
     )
     assert answer.status_code == 401 and count(Member) == 0
+
+
+def test_following_by_a_qr_code_counts_for_its_channel_code(web, tencent, world, run_work) -> None:
+    with transaction():
+        code = codes.create_code(brand_id=world.brand_id, kind="miniprogram", name="门店海报", state="poster-1").id
+    openid = tencent.customer("anna").openids[APPID]
+    follow_account(tencent, "anna")
+    tencent.engine.directory.put_target(
+        {"receiver": APPID, "url": f"/hooks/official/{APPID}", "token": "push-token", "aes_key": AES_KEY}
+    )
+    fields = {
+        "ToUserName": "gh_1",
+        "FromUserName": openid,
+        "CreateTime": int(clock.now().timestamp()),
+        "MsgType": "event",
+        "Event": "subscribe",
+        "EventKey": "qrscene_poster-1",
+        "Ticket": "T",
+    }
+    target = tencent.engine.world.targets.rows[APPID]
+    url, body, headers, query = envelope(target, fields, mini=True)
+    for _ in range(2):
+        assert tencent.client.post(url, data=body, headers=headers, query_string=query).status_code == 200
+    run_work()
+    (arrival,) = session.scalars(select(Arrival))
+    assert (arrival.code_id, arrival.kind) == (code, "opened")
+    assert arrival.person_id == identity.person_of(Identity("openid", APPID, openid))

@@ -68,7 +68,8 @@ class ChannelCode(Base):
 
 
 class Arrival(Base):
-    """Somebody came by a code, at Tencent's moment `at`: `added` a member of staff, or `opened` the mini-program.
+    """Somebody came by a code, at Tencent's moment `at`: `added` a member of staff, or `opened` the mini-program or the
+    official account.
 
     The person is whom the id belonged to then (follow merges when reading). `store_id` and `guide_id` are where it led
     to; `lost_at`: when the relation that began so ended.
