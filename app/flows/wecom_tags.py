@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from app.channels import commands as channels
 from app.channels import queries as channel_queries
@@ -64,13 +65,18 @@ def on_follow_tags(event: FollowTagsChanged) -> None:
         return  # they are collected when the customer becomes a member
     borne = channel_queries.tags_borne(event.brand_id, member.person_id)
     known = segment_queries.by_corp_tag(event.brand_id, event.removed)
-    said = {"source": "wecom", "said_by": event.userid, "at": follow.read_at or clock.now()}
-    key = {"brand_id": event.brand_id, "member_id": member.member_id}
-    evidence = {"external_userid": event.external_userid}
+    said: dict[str, Any] = {
+        "brand_id": event.brand_id,
+        "member_id": member.member_id,
+        "source": "wecom",
+        "said_by": event.userid,
+        "at": follow.read_at or clock.now(),
+        "external_userid": event.external_userid,
+    }
     given = [tag for tag in event.added if tag in borne]
-    segments.put(**key, tag_ids=adopted(event.brand_id, given), **said, **evidence)  # type: ignore[arg-type]
+    segments.put(tag_ids=adopted(event.brand_id, given), **said)
     gone = [known[tag] for tag in event.removed if tag in known and tag not in borne]
-    segments.take_off(**key, tag_ids=gone, **said, **evidence)  # type: ignore[arg-type]
+    segments.take_off(tag_ids=gone, **said)
 
 
 def on_joined(event: Joined) -> None:
@@ -91,9 +97,7 @@ def _collect(member: Member) -> None:
     if member.status != "active":
         return
     tag_ids = adopted(member.brand_id, sorted(channel_queries.tags_borne(member.brand_id, member.person_id)))
-    segments.put(
-        brand_id=member.brand_id, member_id=member.member_id, tag_ids=tag_ids, source="wecom", said_by="wecom"
-    )
+    segments.put(brand_id=member.brand_id, member_id=member.member_id, tag_ids=tag_ids, source="wecom", said_by="wecom")
     _compare(member.brand_id, [member.member_id])
 
 
@@ -110,9 +114,7 @@ def adopted(brand_id: int, corp_tag_ids: Sequence[str]) -> list[int]:
     """
     known = segment_queries.by_corp_tag(brand_id, corp_tag_ids)
     for corp_tag_id, group, name in channel_queries.corp_tags(brand_id, set(corp_tag_ids) - set(known)):
-        known[corp_tag_id] = segments.adopt_tag(
-            brand_id=brand_id, corp_tag_id=corp_tag_id, group_name=group, name=name
-        )
+        known[corp_tag_id] = segments.adopt_tag(brand_id=brand_id, corp_tag_id=corp_tag_id, group_name=group, name=name)
     return segment_queries.in_use(brand_id, sorted(known.values()))
 
 
