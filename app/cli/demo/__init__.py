@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.tiers import queries as tiers
 from app.tiers.rules import Step
 
-from . import simulated
+from . import cases, simulated
 from .lives import Ground, Shop, lives
 from .load import Loader
 from .organisation import ADMIN_LOGIN, STORE_TILL_KEY, TILL_KEY, Founded, derived, derived_aes_key, found, plan
@@ -51,6 +51,7 @@ def seed(members: int) -> None:
             ground = _ground(founded)
             for done in Loader(founded, ground).load(lives(ground, members)):
                 progress.advance(task, done)
+            cases.second_cards(founded.brand.id, founded.stores)
         with transaction():
             session.execute(text("ANALYZE"))
         rebuild_brand(founded.brand.id)
