@@ -171,6 +171,8 @@ def test_the_whole_round_beside_a_chat(
     assert "阿宁" in hero and "金卡" in hero and "139****5670" in hero and "1,757" in hero
     frame.wait_for_selector("text=羊绒爱好者")
     shot(page, "sidebar-in-wecom", full_page=False)
+    frame.click(".hero .see")
+    frame.wait_for_selector(".hero:has-text('13912345670')")
 
     frame.click("text=送上新人见面礼")
     frame.wait_for_selector("text=阿宁您好，感谢您成为会员")

@@ -34,6 +34,7 @@ function sidebar() {
     external: null,
     me: part(),
     customer: part(),
+    phone: '',
     labels: { ...part(), open: false },
     tasks: { ...part(), status: 'open', of: 'me', next: null },
     task: { ...part(), open: false, sending: false, sent: null, note: '', noting: false },
@@ -84,6 +85,22 @@ function sidebar() {
 
     loadCustomer() {
       return load(this.customer, () => get(`customers/${encodeURIComponent(this.external)}`));
+    },
+
+    /** The customer's phone, for a short while; every look is counted and written down. */
+    async seePhone() {
+      if (this.busy) return;
+      this.busy = true;
+      try {
+        const path = `customers/${encodeURIComponent(this.external)}/reveals`;
+        const { value } = await post(path, { field: 'phone', reason: '联系本人客户' });
+        this.phone = value;
+        setTimeout(() => { this.phone = ''; }, 15000);
+      } catch (problem) {
+        this.say(problem.message, 'warn');
+      } finally {
+        this.busy = false;
+      }
     },
 
     /** The brand's tags under the customer's own: each is put on or taken off with a touch. */
