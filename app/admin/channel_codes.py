@@ -184,7 +184,7 @@ def retire_channel_code(code_id: str) -> dict[str, Any]:
     summary="The QR code to print",
     security="AdminToken",
     responses={
-        200: {"description": "The picture.", "content": {"image/png": {}, "image/jpeg": {}}},
+        200: "A PNG or JPEG picture.",
         302: "Where WeCom keeps it.",
         401: "Unauthorized",
         403: "Forbidden",
