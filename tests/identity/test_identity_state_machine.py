@@ -304,6 +304,6 @@ def test_whatever_happens_the_store_is_whole(app) -> None:  # type: ignore[no-un
     run_state_machine_as_test(
         People,
         settings=settings(
-            max_examples=8, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=6, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
