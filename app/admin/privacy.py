@@ -24,9 +24,15 @@ from .blueprint import api
 from .members import seen
 
 HISTORY = 50
-ZIP = {
-    "description": "The zip.",
-    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+ZIP_ANSWERS: Any = {
+    200: {
+        "description": "The zip.",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
 }
 
 
@@ -182,7 +188,7 @@ def ask_export(member_id: str) -> Any:
 @api.doc(
     summary="Fetch the copy",
     security="AdminToken",
-    responses={200: ZIP, 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"},
+    responses=ZIP_ANSWERS,
 )
 def export_file(member_id: str, export_id: str) -> Response:
     """The zip, for whoever asked for it, until it expires."""

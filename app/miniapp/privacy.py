@@ -19,9 +19,15 @@ from app.privacy.rules import CHANNELS, PURPOSES, SERVICE
 
 from . import auth
 
-ZIP = {
-    "description": "The zip.",
-    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+ZIP_ANSWERS: Any = {
+    200: {
+        "description": "The zip.",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
 }
 
 bp = APIBlueprint("miniapp_privacy", __name__, url_prefix="/api/miniapp/v1/privacy", tag="Mini-program")
@@ -180,7 +186,7 @@ def export(export_id: str) -> Any:
 @bp.doc(
     summary="Fetch my copy",
     security=auth.SECURITY,
-    responses={200: ZIP, 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"},
+    responses=ZIP_ANSWERS,
 )
 def export_file(export_id: str) -> Response:
     """The zip, until it expires; 404 afterwards, 409 while it is being made."""
