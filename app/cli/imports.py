@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
 import click
+from flask import current_app
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,6 +29,7 @@ from app.org import queries as org
 
 ACTOR = "command-line"
 BUSY_TRIES = 20
+OVERLAP = 2  # chunks written at once: one waits for its turn to commit while the other works
 SHOWN = 20
 
 
@@ -77,6 +81,8 @@ def command(
                     audit.record(actor=ACTOR, action="import.start", subject=subject, kind=kind, dry_run=dry_run)
                 job = imports.run(job_id=job.job_id)
                 where = ground.of(job)
+            with transaction():
+                engine.settle(where)
             _go_on(file, opened, where, after=job.cursor)
         except SiyuError as error:
             raise click.ClickException(f"{error.message} {error.data or ''}".strip()) from error
@@ -84,19 +90,65 @@ def command(
 
 
 def _go_on(file: IO[bytes], opened: Opened, where: Ground, *, after: int) -> None:
-    """Write chunk after chunk, while the next one is being read and checked beside it."""
+    """Write chunk after chunk, while the next ones are being read and checked beside it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(where.kind, total=None, completed=after)
-        for chunk, prepared in _prepared(file, opened, where, after):
-            if not _written(where, chunk, prepared):
-                break  # cancelled, or another importer has come further
-            after = chunk.until
-            progress.update(task, completed=after)
+
+        def told(until: int) -> None:
+            progress.update(task, completed=until)
+
+        if not engine.may_overlap(where):
+            after = _one_at_a_time(file, opened, where, after, told)
+        else:
+            try:
+                after = _two_at_a_time(file, opened, where, after, told)
+            except (Busy, engine.OutOfTurn):  # two chunks wanted one row: from here on one after the other
+                with reading():
+                    after = queries.job(where.brand_id, where.job_id).cursor
+                after = _one_at_a_time(file, opened, where, after, told)
     run(lambda: imports.finish(job_id=where.job_id, after=after))
 
 
-def _prepared(file: IO[bytes], opened: Opened, where: Ground, after: int) -> Iterator[tuple[Chunk, Any]]:
+def _one_at_a_time(file: IO[bytes], opened: Opened, where: Ground, after: int, told: Callable[[int], None]) -> int:
+    for chunk, prepared in _prepared(file, opened, where, after):
+        if not _written(where, chunk, prepared):
+            break  # cancelled, or another importer has come further
+        after = chunk.until
+        told(after)
+    return after
+
+
+def _two_at_a_time(file: IO[bytes], opened: Opened, where: Ground, after: int, told: Callable[[int], None]) -> int:
+    """Write a chunk while the one before it is still being written; they commit in their order."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def work(chunk: Chunk, prepared: Any, turn: Callable[[], bool]) -> bool:
+        with app.app_context(), transaction():
+            return engine.write_in_turn(where, chunk, prepared, turn)
+
+    flying: deque[tuple[int, Future[bool]]] = deque()
+    with ThreadPoolExecutor(OVERLAP) as writers:
+        before: Callable[[], bool] = lambda: True  # noqa: E731
+        with closing(_prepared(file, opened, where, after)) as coming:
+            for chunk, prepared in coming:
+                flying.append((chunk.until, writers.submit(work, chunk, prepared, before)))
+                before = flying[-1][1].result
+                if len(flying) == OVERLAP:
+                    after = _landed(flying, told)
+        while flying:
+            after = _landed(flying, told)
+    return after
+
+
+def _landed(flying: deque[tuple[int, Future[bool]]], told: Callable[[int], None]) -> int:
+    until, future = flying.popleft()
+    future.result()
+    told(until)
+    return until
+
+
+def _prepared(file: IO[bytes], opened: Opened, where: Ground, after: int) -> Generator[tuple[Chunk, Any], None, None]:
     chunks = reader.chunks(file, opened, LAYOUTS[where.kind], after=after)
 
     def following() -> tuple[Chunk, Any] | None:

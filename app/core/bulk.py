@@ -62,6 +62,12 @@ def fetch(statement: str, parameters: Mapping[str, Any] | None = None) -> list[T
         return cursor.execute(statement, parameters).fetchall()
 
 
+def analyze(*names: str) -> None:
+    """Let the planner look at tables anew, before much is joined with them. Tables somebody maintains are left out."""
+    with connection().cursor() as cursor:
+        cursor.execute(f"ANALYZE (SKIP_LOCKED) {', '.join(names)}")
+
+
 def rehearse(work: Callable[[], T]) -> T:
     """Do work in the open transaction and undo it: its answer says what would have come of it."""
     with session.begin_nested() as rehearsal:

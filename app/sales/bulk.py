@@ -24,6 +24,7 @@ _TAKE_NUMBERS = """
     ON CONFLICT DO NOTHING
     RETURNING order_id
 """
+# OFFSET 0 keeps the planner from beginning elsewhere: each staged name is looked up by key, whatever statistics say.
 _KNOWN = """
     SELECT s.key, o.order_id, o.member_id, n.content_hash = s.digest::bytea AS same_content,
            (o.store_id, o.channel, o.paid_at, o.total_fen, o.discount_fen, o.paid_fen)
@@ -32,11 +33,16 @@ _KNOWN = """
            o.walk_in AND s.member_id IS NOT NULL AS found_member,
            o.import_id, o.refunded_fen, o.walk_in, o.origin_member_id
     FROM staged_order s
-    JOIN order_number n ON n.brand_id = %(brand_id)s AND n.source = s.source AND n.order_no = s.order_no
-    JOIN sales_order o ON o.brand_id = n.brand_id AND o.member_id = n.member_id AND o.order_id = n.order_id
-    WHERE n.order_id <> s.order_id
-    ORDER BY o.member_id, o.order_id
-    FOR UPDATE OF o
+    CROSS JOIN LATERAL (
+        SELECT * FROM order_number
+        WHERE brand_id = %(brand_id)s AND source = s.source AND order_no = s.order_no AND order_id <> s.order_id
+        OFFSET 0
+    ) n
+    CROSS JOIN LATERAL (
+        SELECT * FROM sales_order
+        WHERE brand_id = n.brand_id AND member_id = n.member_id AND order_id = n.order_id
+        OFFSET 0 FOR UPDATE
+    ) o
 """
 _REMOVE = """
     WITH gone AS (SELECT * FROM staged_replaced),

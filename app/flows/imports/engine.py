@@ -23,9 +23,15 @@ from . import orders, organisation, people, reader, refunds
 from .ground import Ground
 from .reader import Chunk, Opened
 
+_TOUCHED = ("person", "identity", "membership", "member", "sales_order", "order_line", "order_number", "refund_number")
+
 
 class ImportOpen(Conflict):
     code, message = "import_open", "The same file is being imported already: as a rehearsal, or for good."
+
+
+class OutOfTurn(Conflict):
+    code, message = "import_out_of_turn", "Another importer has these rows."
 
 
 class Kind(NamedTuple):
@@ -93,6 +99,12 @@ def keep(job: ImportJob, file: IO[bytes], opened: Opened) -> None:
     imports.go_on(brand_id=job.brand_id, job_id=job.job_id, after=opened.before)
 
 
+def settle(ground: Ground) -> None:
+    """Before a job's first chunk: tables that were filled lately look empty to the planner until somebody analyses."""
+    if ground.kind not in ("stores", "guides"):
+        bulk.analyze(*_TOUCHED)
+
+
 def prepare(ground: Ground, chunk: Chunk) -> Any:
     """What `write` needs of a chunk; touches no database, so it may run beside another chunk's writing."""
     return KINDS[ground.kind].prepare(ground, chunk.table)
@@ -103,17 +115,44 @@ def write(ground: Ground, chunk: Chunk, prepared: Any) -> bool:
     job = imports.advance(job_id=ground.job_id, after=chunk.after, until=chunk.until)
     if job is None:
         return False
+    with context.correlated(job.correlation_id):
+        _record(ground, chunk, _tally(ground, prepared, rehearsal=job.status == "checking"))
+    return True
+
+
+def write_in_turn(ground: Ground, chunk: Chunk, prepared: Any, turn: Callable[[], bool]) -> bool:
+    """As `write`, but the cursor moves last: a chunk is written while the one before it still is.
+
+    `turn` waits until that one has committed and says whether it was written. Raises OutOfTurn, for the caller to roll
+    back, when somebody else moved the cursor.
+    """
+    with context.correlated(ground.correlation_id):
+        tally = _tally(ground, prepared, rehearsal=False)
+        if not turn() or imports.advance(job_id=ground.job_id, after=chunk.after, until=chunk.until) is None:
+            raise OutOfTurn()
+        _record(ground, chunk, tally)
+    return True
+
+
+def may_overlap(ground: Ground) -> bool:
+    """Whether chunks of the job may be written beside each other: they share nothing but numbers of torn orders."""
+    return ground.kind in ("orders", "order_lines") and not any(
+        ground.options.get(name) for name in ("dry_run", "create_members")
+    )
+
+
+def _tally(ground: Ground, prepared: Any, *, rehearsal: bool) -> Tally:
     # Everything here is found by key, from a table the planner knows nothing of: it would read all orders to find few.
     session.execute(text("SET LOCAL enable_hashjoin = off"))
     session.execute(text("SET LOCAL enable_mergejoin = off"))
-    with context.correlated(job.correlation_id):
-        if job.status == "checking":
-            tally = bulk.rehearse(lambda: KINDS[ground.kind].write(ground, prepared))
-        else:
-            tally = KINDS[ground.kind].write(ground, prepared)
-        tally.faults = [*chunk.faults, *tally.faults]
-        imports.record(job_id=ground.job_id, rows=chunk.read, tally=tally)
-    return True
+    if rehearsal:
+        return bulk.rehearse(lambda: KINDS[ground.kind].write(ground, prepared))
+    return KINDS[ground.kind].write(ground, prepared)
+
+
+def _record(ground: Ground, chunk: Chunk, tally: Tally) -> None:
+    tally.faults = [*chunk.faults, *tally.faults]
+    imports.record(job_id=ground.job_id, rows=chunk.read, tally=tally)
 
 
 def chunk_due(event: ChunkDue) -> None:
@@ -124,5 +163,7 @@ def chunk_due(event: ChunkDue) -> None:
         imports.finish(job_id=job.job_id, after=event.after)
         return
     ground, chunk = grounds.of(job), reader.unpacked(stored[1])
+    if not job.read:
+        settle(ground)
     if write(ground, chunk, prepare(ground, chunk)):  # else it was cancelled meanwhile
         imports.go_on(brand_id=job.brand_id, job_id=job.job_id, after=chunk.until)

@@ -30,6 +30,7 @@ class Ground:
     kind: str
     source: str
     options: Mapping[str, Any]
+    correlation_id: str
     zone: str
     now: datetime
     stores: Mapping[str, int]
@@ -72,6 +73,7 @@ def of(job: ImportJob) -> Ground:
         kind=job.kind,
         source=job.source,
         options=job.options,
+        correlation_id=job.correlation_id,
         zone=brand.timezone,
         now=clock.now(),
         stores={store.code: store.id for store in org.stores(job.brand_id)},
