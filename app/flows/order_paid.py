@@ -51,13 +51,13 @@ def order_paid(
     the source stated. Raises OrderMismatch when something does not add up, OrderChanged for other content.
     """
     check(order, now=clock.now(), totals=totals)
-    if member_id is not None:
-        member_id = family.keep(brand_id=brand_id, member_id=member_id)
     if redemptions:
         member_id = _check_redemptions(brand_id, member_id, order, redemptions)
     recorded = sales.record_order(brand_id=brand_id, member_id=member_id, order=order)
     if member_id is None:
         return Paid(order_id=recorded.order_id, member_id=None, new=recorded.new)
+    # Who was merged into another a moment ago has bought as that other.
+    member_id = recorded.member_id if recorded.new else family.living_id(brand_id, member_id)
     rule = points_queries.rule(brand_id)
     if recorded.new and rule is not None:
         return _earn(brand_id, member_id, recorded.order_id, order, rule)
@@ -109,6 +109,8 @@ def _earned_before(brand_id: int, member_id: int, recorded: sales.Recorded) -> P
 
 def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, redemptions: Sequence[int]) -> int:
     """Each redemption is live, of this order, of one member, and its discount stands on the order's lines."""
+    if member_id is not None:
+        member_id = family.keep(brand_id=brand_id, member_id=member_id)
     shares = redemption_shares(brand_id, redemptions)
     known = {share.redemption_id for share in shares}
     off: dict[int, int] = {}
@@ -126,4 +128,4 @@ def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, r
         off[share.line_no] = off.get(share.line_no, 0) + share.discount_fen
     check_discounts(order, off)
     assert member_id is not None
-    return family.keep(brand_id=brand_id, member_id=member_id)
+    return member_id
