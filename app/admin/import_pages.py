@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -31,14 +33,14 @@ def imports_page() -> str:
 
 @console.post("/imports", endpoint="send_import")
 def send_on_page() -> ResponseReturnValue:
-    given = {
-        "file": request.files.get("file"),
+    file = request.files.get("file")
+    given: dict[str, Any] = {
+        "file": file,
         "kind": request.form.get("kind", ""),
         "source": request.form.get("source", "").strip()[:40],
         "dry_run": request.form.get("dry_run") == "yes",
         "create_members": request.form.get("create_members") == "yes",
     }
-    file = given["file"]
     if file is None or not file.filename or given["kind"] not in KIND or not given["source"]:
         return _page(_INCOMPLETE), 422
     try:

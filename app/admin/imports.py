@@ -17,6 +17,7 @@ from app.core.sheets import csv_of
 from app.core.transaction import transaction
 from app.flows.imports import engine, reader
 from app.imports import commands, queries
+from app.imports.errors import JobUnknown
 from app.imports.models import KINDS, STATUSES, ImportJob, RowError
 from app.imports.rules import template
 
@@ -227,7 +228,7 @@ def error_table(import_id: str) -> Response:
 def empty_table(kind: str) -> Response:
     """The header of a kind's file."""
     if kind not in KINDS:
-        raise queries.JobUnknown()
+        raise JobUnknown()
     return _table(csv_of(template(kind), ()), f"{kind}.csv")
 
 

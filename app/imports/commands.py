@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as filled
 from typing import Any
 
 from sqlalchemy import delete, func, select, text, update
@@ -31,7 +32,7 @@ class Fault:
     code: str
     field: str
     message: str
-    values: Mapping[str, str | None] = field(default_factory=dict)
+    values: Mapping[str, str | None] = filled(default_factory=dict)
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Tally:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault] = filled(default_factory=list)
 
 
 def start(

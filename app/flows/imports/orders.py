@@ -349,7 +349,7 @@ def _first_rows(prepared: Prepared) -> dict[int, int]:
 
 def _where(mask: Any) -> list[int]:
     mask = pc.fill_null(mask, False)
-    return pc.indices_nonzero(mask).to_pylist()  # type: ignore[no-any-return]
+    return pc.indices_nonzero(mask).to_pylist()
 
 
 def _told(index: int, **columns: pa.Array) -> dict[str, str]:
