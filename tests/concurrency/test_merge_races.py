@@ -34,6 +34,7 @@ from app.flows.order_paid import order_paid
 from app.members import family
 from app.points import commands as points
 from app.points import queries as points_queries
+from app.sales import commands as sales_commands
 from app.sales import queries as sales
 
 
@@ -249,6 +250,7 @@ def _without_holding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(family, "keep", lambda *, brand_id, member_id: member_id)
     monkeypatch.setattr(points, "_EARN", text(points._EARN.text.replace("FOR KEY SHARE", "")))
     monkeypatch.setattr(take, "CLAIM", take.CLAIM.replace("FOR KEY SHARE", ""))
+    monkeypatch.setattr(sales_commands, "_CLAIM", text(sales_commands._CLAIM.text.replace("FOR KEY SHARE", "")))
 
 
 def test_twin_without_holding_the_member_an_order_is_left_behind(
