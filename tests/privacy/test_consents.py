@@ -16,6 +16,7 @@ from app.core import clock
 from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
+from app.flows import people, split
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
 from app.identity.rules import Identity, mobile
@@ -164,3 +165,27 @@ def test_a_phone_alone_does_not_carry_a_consent(shop: Shop) -> None:
     shop.say(False, person=stranger)
     assert _allowed(shop)
     assert session.scalar(select(func.count()).select_from(OptOut)) == 0
+
+
+def test_a_merge_of_two_members_and_its_split_keep_refusals_in_the_same_transaction(shop: Shop) -> None:
+    """WeChat vouches that two members are one: what either refused holds at once, and each their own after a split."""
+    with transaction():
+        other = make_member(shop.world, phone="13712340003")
+        row = member_queries.member(shop.brand, other)
+        assert row is not None
+        theirs = row.person_id
+    corp = shop.world.wecom.namespace
+    with transaction():
+        identity.link(ids=[Identity("external_userid", corp, "wm_other"), mobile("13712340003")], source="test")
+    shop.say(False, person=theirs, channel="call")
+    with transaction():
+        linked = people.link(
+            brand_id=shop.brand, ids=[_openid(shop), Identity("external_userid", corp, "wm_other")], source="test"
+        )
+        assert not _allowed(shop, "call"), "before anybody heard of the merge"
+    assert linked.merged == (theirs,)
+    assert queries.opt_outs(shop.brand, other) == []
+    merge_id = identity_queries.merges_of(shop.person)[0].merge_id
+    with transaction():
+        split.split(merge_id=merge_id, by="adm_1", reason="两个人")
+        assert _allowed(shop, "call") and not _allowed(shop, "call", member=other), "before anybody heard of the split"
