@@ -139,12 +139,17 @@ def _siyu_error(error: SiyuError) -> Response:
 
 def _http_error(error: HTTPError) -> tuple[dict[str, Any], int, dict[str, str]]:
     """What the framework refuses (routing, methods, malformed JSON, schemas), in the common shape."""
-    fields = error.detail if isinstance(error.detail, dict) else {}
+    fields = _named(error.detail) if isinstance(error.detail, dict) else {}
     code = _CODES.get(error.status_code, "http_error")
     message = Malformed.message if code == Malformed.code else error.message
     data = {"fields": fields} if fields else {}
     body = {"code": code, "message": message, "data": data, "request_id": g.get("request_id", "")}
     return body, error.status_code, dict(Headers(error.headers or {}))
+
+
+def _named(value: Any) -> Any:
+    """What is wrong with which field; a part of a form that has no name stands under the empty one."""
+    return {str(name or ""): _named(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _unexpected(error: Exception) -> Response:

@@ -94,3 +94,14 @@ def test_an_error_of_the_database_quotes_nobody(app):
         session.execute(text("SELECT CAST(:phone AS bigint) / 0"), {"phone": 13912341234})
     session.rollback()
     assert "13912341234" not in str(error.value)
+
+
+def test_a_form_whose_part_has_no_name_is_refused_by_name(client, world) -> None:
+    body = b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n"
+    token, _ = tokens.issue("admin", {"sub": str(world.admin.id)})
+    answer = client.post(
+        "/api/admin/v1/imports",
+        data=body,
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid") and "fields" in answer.json["data"]
