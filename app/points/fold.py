@@ -296,7 +296,7 @@ class _Book:
     def within(self, member_id: int, parts: dict[int, int]) -> None:
         """A journal between a member's lots and debt, which leaves the balance as it is."""
         if parts:
-            lines = [("member", lot_id, amount) for lot_id, amount in parts.items()]
+            lines: list[tuple[str, int | None, int]] = [("member", lot_id, amount) for lot_id, amount in parts.items()]
             lines.append(("member", None, -sum(parts.values())))
             self._journal(member_id, POINTS, "settle:", clock.now(), lines)
 
