@@ -96,6 +96,8 @@ def wire() -> None:
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
     outbox.subscribe(sales.OrderRefunded, "traits.on_refund", traits.on_order)
+    outbox.subscribe(privacy.OptedOut, "traits.on_opt_out", traits.on_consent)
+    outbox.subscribe(privacy.OptedIn, "traits.on_opt_in", traits.on_consent)
     outbox.subscribe(imports.Finished, "traits.on_import", traits.on_import, queue="bulk")
     outbox.subscribe(segments.TraitsDue, "traits.rebuild_chunk", traits.rebuild_chunk, queue="bulk")
     outbox.subscribe(segments.TagRuleDue, "tags.apply_chunk", rule_tags.apply_chunk, queue="bulk")

@@ -9,6 +9,8 @@ from app.core.slots import Slot
 from app.imports.events import Finished
 from app.members import queries as members
 from app.org import queries as org
+from app.privacy.events import OptedIn, OptedOut
+from app.privacy.rules import PROFILING
 from app.sales.events import OrderPaid, OrderRefunded
 from app.segments import commands as segments
 from app.segments.events import TraitsDue
@@ -28,6 +30,12 @@ def on_import(event: Finished) -> None:
     """A file may concern any of a brand's members: look at all of them, and write what came out differently."""
     if event.kind in BOUGHT and (event.created or event.updated):
         outbox.emit(TraitsDue(brand_id=event.brand_id, as_of=clock.now().isoformat(), after=0))
+
+
+def on_consent(event: OptedOut | OptedIn) -> None:
+    """Who refuses to be profiled loses the traits at once, and has them again when they agree."""
+    if event.purpose == PROFILING and event.member_id is not None:
+        segments.refresh_traits(brand_id=event.brand_id, member_ids=[event.member_id], as_of=clock.now())
 
 
 def begin(slot: Slot) -> None:

@@ -22,6 +22,7 @@ from app.flows import traits as flow
 from app.flows.order_paid import order_paid
 from app.imports.events import Finished
 from app.members.models import Member
+from app.privacy import commands as privacy
 from app.sales.events import OrderRefunded
 from app.sales.models import OrderLine, Refund, SalesOrder
 from app.sales.rules import LineData, OrderData
@@ -280,3 +281,28 @@ def test_the_command_makes_traits_of_every_brand(app: Flask, world: World) -> No
     assert done.exit_code == 0, done.output
     assert _rows(world)[member]["frequency"] == 1
     assert app.test_cli_runner().invoke(args=["traits", "rebuild", "--brand", "nobody"]).exit_code == 1
+
+
+def test_who_refuses_to_be_profiled_has_no_traits_and_no_tags_of_rules(
+    world: World, run_work: Callable[[], int]
+) -> None:
+    brand = world.brand_id
+    with transaction():
+        willing, unwilling = make_member(world), make_member(world)
+        for member in (willing, unwilling):
+            _order(world, member, 3, 1_000)
+        rule = {"field": "orders.count", "op": "gte", "value": 1}
+        segment = commands.save_segment(brand_id=brand, name="买过", rule=rule)
+        tag = commands.define_tag(brand_id=brand, name="买过", kind="rule", segment_id=segment)
+        commands.apply_rule(brand_id=brand, tag_id=tag, as_of=NOW, after=0, limit=10)
+    _rebuild(world)
+    assert sorted(_rows(world)) == [willing, unwilling]
+    with transaction():
+        person = session.get_one(Member, (brand, unwilling)).person_id
+        privacy.record(brand_id=brand, person_id=person, purpose="profiling", granted=False, source="miniapp")
+    run_work()
+    assert sorted(_rows(world)) == [willing]
+    with transaction():
+        commands.apply_rule(brand_id=brand, tag_id=tag, as_of=NOW + timedelta(hours=1), after=0, limit=10)
+        assert [one.name for one in queries.tags_of(brand, willing)] == ["买过"]
+        assert queries.tags_of(brand, unwilling) == []

@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from app.core import context, ids
 from app.core.db import session
 from app.core.outbox import emit
+from app.privacy.models import OptOut
+from app.privacy.rules import ANY, PROFILING
 from app.segments import tagging
 from app.segments.events import TagsChanged
 from app.segments.models import MemberTag, SegmentSnapshot, Tag
@@ -43,7 +45,16 @@ def apply_rule(*, brand_id: int, tag_id: int, as_of: datetime, after: int, limit
     ).all()
     last = chunk[-1] if len(chunk) == limit else _END
     found = select(SegmentSnapshot.member_id).where(
-        *snapshot, SegmentSnapshot.member_id > after, SegmentSnapshot.member_id <= last
+        *snapshot,
+        SegmentSnapshot.member_id > after,
+        SegmentSnapshot.member_id <= last,
+        # Who refuses to be profiled is in no rule's audience.
+        ~exists().where(
+            OptOut.brand_id == brand_id,
+            OptOut.member_id == SegmentSnapshot.member_id,
+            OptOut.purpose == PROFILING,
+            OptOut.channel == ANY,
+        ),
     )
     word = {
         "source": "rule",

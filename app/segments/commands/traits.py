@@ -15,11 +15,15 @@ from app.segments.lifecycle import ACTIVE_DAYS, LOST_DAYS, MEASURES, NEWCOMER_DA
 from app.segments.models import TraitCut
 
 # Grouped and joined once for all members asked for; a stage is `lifecycle.stage` in SQL. A row that comes out as it
-# was is not written.
+# was is not written. Who refuses to be profiled has no traits.
 _REFRESH = text("""
-WITH asked AS (
+WITH unwilling AS (
+  SELECT member_id FROM opt_out
+  WHERE brand_id = :brand_id AND member_id = ANY(:members) AND purpose = 'profiling' AND channel = 'any'
+), asked AS (
   SELECT member_id, joined_at FROM member
   WHERE brand_id = :brand_id AND member_id = ANY(:members) AND status NOT IN ('merged', 'erased')
+    AND member_id NOT IN (SELECT member_id FROM unwilling)
 ), bought AS (
   SELECT member_id, order_id, store_id, paid_fen, paid_at FROM sales_order
   WHERE brand_id = :brand_id AND member_id = ANY(:members) AND status = 'paid' AND NOT walk_in
@@ -46,7 +50,7 @@ WITH asked AS (
   DELETE FROM member_trait USING member
   WHERE member_trait.brand_id = :brand_id AND member_trait.member_id = ANY(:members)
     AND member.brand_id = member_trait.brand_id AND member.member_id = member_trait.member_id
-    AND member.status IN ('merged', 'erased')
+    AND (member.status IN ('merged', 'erased') OR member.member_id IN (SELECT member_id FROM unwilling))
 )
 INSERT INTO member_trait AS old (brand_id, member_id, orders_count, net_paid_fen, avg_fen, refunds, first_paid_at,
   last_paid_at, last_store_id, favourite_category, recency, frequency, monetary, lifecycle, refreshed_at)
