@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 from app.core import audit, crypto
 from app.core.transaction import transaction
 from app.flows import doctor, rekey
+from app.flows.callbacks import seen
 
 group = AppGroup("doctor", help="Look for what must never be.")
 
@@ -40,6 +41,17 @@ def audit_chain() -> None:
     click.echo(f"audit log: {len(broken)} broken links")
     if broken:
         raise SystemExit(1)
+
+
+@group.command("callbacks")
+def callbacks() -> None:
+    """Which kinds of callback came, how many, and whether anything handles them."""
+    with transaction():
+        found = seen.kinds()
+    for one in found:
+        state = f"{one.waiting} waiting, {one.dead} dead" if one.waiting or one.dead else ""
+        click.echo(f"{one.kind:<60}{one.count:>9}  {one.use:<9}{one.last_at:%Y-%m-%d %H:%M}  {state}".rstrip())
+    click.echo(f"{len(found)} kinds, {sum(one.use == 'unknown' for one in found)} unknown")
 
 
 @group.command("keys")

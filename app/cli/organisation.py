@@ -86,7 +86,7 @@ def create_guide(brand_code: str, store_code: str, userid: str, name: str, manag
 
 @account.command("set")
 @click.argument("brand_code")
-@click.argument("kind", type=click.Choice(["wecom", "miniprogram", "official"]))
+@click.argument("kind", type=click.Choice(["wecom", "miniprogram", "official", "suite"]))
 @click.argument("namespace", metavar="CORP_ID|APPID")
 @click.option("--open-platform", required=True, help="Name of the Open Platform account that its unionids belong to.")
 @click.option("--agent-id", type=int, help="The WeCom app's AgentId.")

@@ -32,7 +32,7 @@ def on_guide_assigned(event: GuideAssigned) -> None:
     if member is None or member.guide_id is None:
         return
     guide = org.guide(member.guide_id)
-    if guide is None:
+    if guide is None or guide.status != "active":  # who left since gets no more work
         return
     sop.hand_over(brand_id=event.brand_id, member_id=member.member_id, guide_id=guide.id, store_id=guide.store_id)
     if member.bound_at is not None and clock.now() - member.bound_at < JUST_NOW:

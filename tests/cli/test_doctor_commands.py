@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from app.core import audit, ids
+from app.core import audit, ids, inbox
 from app.core.db import session
 from app.core.inbox import Inbox
 from app.core.transaction import transaction
@@ -60,3 +60,17 @@ def test_distribute_changes_nothing_without_the_extension(app) -> None:
     assert result.exit_code == 0, result.output
     assert "nothing was changed" in result.output
     assert "brand                       reference" in result.output
+
+
+def test_callbacks_are_counted_by_kind_with_the_unknown_first(app) -> None:
+    kinds = ["wecom.change_external_tag.shuffle", "wecom.tomorrows_event", "wecom.tomorrows_event", "wecom.enter_agent"]
+    for number, kind in enumerate(kinds):
+        inbox.receive(source="wecom:ww1", key=str(number), kind=kind, payload={})
+    lines = _run(app, "doctor", "callbacks").output.splitlines()
+    shown = [line.split()[:3] for line in lines[:-1]]
+    assert shown == [
+        ["wecom.tomorrows_event", "2", "unknown"],
+        ["wecom.enter_agent", "1", "kept"],
+        ["wecom.change_external_tag.shuffle", "1", "handled"],
+    ]
+    assert "1 waiting" in lines[2] and lines[-1] == "3 kinds, 1 unknown"

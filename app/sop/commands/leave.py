@@ -18,7 +18,8 @@ def leave(*, brand_id: int, guide_id: int) -> int:
     """
     mine = (GuideTask.brand_id == brand_id, GuideTask.guide_id == guide_id, GuideTask.status == "open")
     moved, told = 0, set()
-    for store_id in session.scalars(select(GuideTask.store_id.distinct()).where(*mine)).all():
+    stores = select(GuideTask.store_id).where(*mine).distinct().order_by(GuideTask.store_id)
+    for store_id in session.scalars(stores).all():
         staff = [one for one in org.guides_of_store(store_id) if one.id != guide_id]
         guides = [one.id for one in staff if one.role == "guide"]
         heirs: list[int | None] = [*(guides or [one.id for one in staff])] or [None]
