@@ -106,6 +106,10 @@ _INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = ANY (%(tables)s)
   AND indexname NOT IN (SELECT conname FROM pg_constraint)
 """
+_EXCLUSIONS = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE contype = 'x' AND conrelid::regclass::text = ANY (%(tables)s)
+"""
 
 
 def fill(brand_id: int, members: int, orders: int) -> None:
@@ -147,8 +151,11 @@ def fill(brand_id: int, members: int, orders: int) -> None:
         # An index that is made over all rows costs a fraction of one that is kept up row by row.
         tables = sorted({statement.split()[2] for statement in _FILL})
         indexes = cursor.execute(_INDEXES, {"tables": tables}).fetchall()
+        exclusions = cursor.execute(_EXCLUSIONS, {"tables": tables}).fetchall()
         for name, _ in indexes:
             cursor.execute(f"DROP INDEX {name}")
+        for table, name, _ in exclusions:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
         for statement in _FILL:
             begun = time.monotonic()
             cursor.execute(statement, asked)
@@ -156,7 +163,9 @@ def fill(brand_id: int, members: int, orders: int) -> None:
         begun = time.monotonic()
         for _, definition in indexes:
             cursor.execute(definition)
-        note(f"  {len(indexes)} indexes in {time.monotonic() - begun:.1f} s")
+        for table, name, definition in exclusions:
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+        note(f"  {len(indexes) + len(exclusions)} indexes in {time.monotonic() - begun:.1f} s")
 
 
 def main() -> None:
