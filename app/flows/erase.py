@@ -40,6 +40,7 @@ ACCOUNTS = {
     "miniprogram": ("openid",),
     "official": ("openid",),
 }
+OF_NO_BRAND = ("unionid", "mobile")
 OF_A_BRAND = ("card", "mall", "import", "staff")
 CONTACTS = ("external_userid", "pending")
 SWEPT = ("external_userid", "pending", "openid", "unionid")
@@ -75,7 +76,7 @@ def erase(
     homes = {
         one.brand_id: one.member_id for one in member_queries.memberships(living) if whole or one.brand_id == brand_id
     }
-    gone = identity.erase(person_id=living, scope=None if whole else _scope(brand_id, living))
+    gone = identity.erase(person_id=living, scope=None if whole else scope_of(brand_id, living))
     removed: dict[str, int] = {"ids": len(gone.ids)}
     mine: tuple[int, ...] = ()
     for one in [row.id for row in org.brands()] if whole else [brand_id]:
@@ -204,15 +205,14 @@ def _known_elsewhere(brand_id: int, person_id: int) -> bool:
     """Whether another brand has the person as a member, or knows an id of theirs."""
     if any(one.brand_id != brand_id for one in member_queries.memberships(person_id)):
         return True
-    own = set(_scope(brand_id, person_id))
-    shared = ("unionid", "mobile")
+    own = set(scope_of(brand_id, person_id))
     return any(
-        (one.kind, one.namespace) not in own and one.kind not in shared
+        (one.kind, one.namespace) not in own and one.kind not in OF_NO_BRAND
         for one in identity_queries.identities_of(person_id)
     )
 
 
-def _scope(brand_id: int, person_id: int) -> list[tuple[str, str]]:
+def scope_of(brand_id: int, person_id: int) -> list[tuple[str, str]]:
     """Kind and namespace of the person's ids that belong to one brand: its accounts, its tills, its imports."""
     mine = [
         (kind, account.namespace)

@@ -34,6 +34,8 @@ from app.segments.models import MemberTag, MemberTrait, Tag
 from app.sop.models import GuideTask, SopStep
 from app.tiers.models import MemberTier, Tier
 
+from . import erase
+
 Rows = list[dict[str, Any]]
 README = (
     "本压缩包是您在本品牌的全部个人数据。data.json 为完整内容，各 CSV 文件为同样内容的表格，可用 Excel 打开。\r\n"
@@ -83,10 +85,7 @@ def gather(member: Member) -> dict[str, Any]:
             "format": 1,
         },
         "profile": _profile(member),
-        "identities": [
-            {"kind": one.kind, "namespace": one.namespace, "value": one.value}
-            for one in identity.identities_of(member.person_id)
-        ],
+        "identities": _identities(member),
         **{name: _rows(statement) for name, statement in _sections(member.brand_id, homes).items()},
         "relations": _relations(member),
         **_privacy(member),
@@ -107,6 +106,16 @@ def _profile(member: Member) -> dict[str, Any]:
         "joined_at": member.joined_at,
         "bound_at": member.bound_at,
     }
+
+
+def _identities(member: Member) -> Rows:
+    """The ids that the brand knows them by; those of another brand of the group are not this brand's to tell."""
+    own = set(erase.scope_of(member.brand_id, member.person_id))
+    return [
+        {"kind": one.kind, "namespace": one.namespace, "value": one.value}
+        for one in identity.identities_of(member.person_id)
+        if one.kind in erase.OF_NO_BRAND or (one.kind, one.namespace) in own
+    ]
 
 
 def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from console_world import Busy, make_busy
+from factories import make_world
 from people import make_member
 from statements import statements
 from tagging import tagged, untagged
@@ -16,7 +17,7 @@ from app.core.transaction import transaction
 from app.dashboards.queries import members as gate
 from app.dashboards.queries import profile, timeline
 from app.dashboards.reach import Reach
-from app.flows import people
+from app.flows import export_person, people
 from app.identity import commands as identity
 from app.identity.rules import Identity
 from app.members import commands as members
@@ -79,6 +80,26 @@ def test_all_sides_are_shown(busy) -> None:
     told = {(one.kind, one.data.get("tag"), one.data.get("held")) for one in moments if one.kind == "tagged"}
     assert told == {("tagged", "羊绒", True), ("tagged", "到店", False)}
     assert [one.data["reason"] for one in moments if one.kind == "home_moved"] == ["搬家"]
+
+
+def test_what_another_brand_knows_of_the_person_is_not_shown(busy) -> None:
+    brand, other = busy.world.brand_id, make_world()
+    theirs = [
+        Identity("openid", other.miniprogram.namespace, "openid-there"),
+        Identity("card", ids.encode("brd", other.brand_id), "CARD-THERE"),
+        Identity("mall", f"{ids.encode('brd', other.brand_id)}:mall", "account-there"),
+    ]
+    mine = [Identity("unionid", "open1", "u-y"), Identity("mall", f"{ids.encode('brd', brand)}:mall", "account-here")]
+    with transaction():
+        known = Identity("external_userid", busy.world.wecom.namespace, "wm_customer_1")
+        identity.link(ids=[known, *theirs, *mine], source="test")
+    with transaction():
+        found = _shown(busy, busy.member)
+        copied = export_person.gather(gate.visible(Reach(brand), busy.member))["identities"]
+    kinds = ["external_userid", "mall", "mobile", "unionid"]
+    assert sorted(one.kind for one in found.identities) == kinds
+    assert sorted(one["kind"] for one in copied) == kinds
+    assert "there" not in str(copied).lower()
 
 
 def test_consents_are_what_privacy_says(busy) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.core import clock, crypto, hot
+from app.core import clock, crypto, hot, ids
 from app.dashboards.rules import mask_name, mask_phone
 from app.identity.rules import SEAL_CONTEXT, Identity, shown
 from app.members.models import Member
@@ -145,13 +145,16 @@ _WITH_PERSONS = (
     "WITH persons AS (SELECT person_id FROM person WHERE person_id = %(person_id)s OR merged_into = %(person_id)s) "
 )
 
-# Ids and history have one shape: what, when, its name, where it is from, who said so.
+# Ids and history have one shape: what, when, its name, where it is from, who said so. Of the ids only those of the
+# brand's own accounts, tills and imports, and those of no brand: what another brand knows is not ours to tell.
 _FACTS = (
     _WITH_PERSONS
     + """
 SELECT 'id' AS what, identity.kind, linked_at AS at, coalesce(sealed_value, value) AS name, namespace AS reason, source
   AS said_by, person_id <> %(person_id)s AS merged
-FROM identity WHERE person_id IN (SELECT person_id FROM persons)
+FROM identity WHERE person_id IN (SELECT person_id FROM persons) AND (kind IN ('unionid', 'mobile')
+  OR starts_with(namespace, %(brand)s)
+  OR namespace IN (SELECT namespace FROM platform_account WHERE brand_id = %(brand_id)s))
 UNION ALL
 SELECT 'guide', 'guide', from_at, guide.name, reason, '', false
 FROM guide_history LEFT JOIN guide ON guide.id = guide_id
@@ -196,7 +199,12 @@ WHERE revoked_at IS NULL AND winner_id IN (SELECT person_id FROM persons)
 
 def of(member: Member) -> Profile:
     """Everything about a living member whom the reader has been found to see, in four statements on the hot pool."""
-    asked = {"brand_id": member.brand_id, "member_id": member.member_id, "person_id": member.person_id}
+    asked = {
+        "brand_id": member.brand_id,
+        "member_id": member.member_id,
+        "person_id": member.person_id,
+        "brand": ids.encode("brd", member.brand_id),
+    }
     with hot.held():
         head = hot.fetch_one(
             _HEAD,
