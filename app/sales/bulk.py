@@ -106,12 +106,12 @@ def _with_known(
     for key, order_id, member_id, same, same_head, found_member, imported_by, refunded, walk_in, origin in bulk.fetch(
         _KNOWN, {"brand_id": brand_id}
     ):
-        if (same or (heads_only and same_head)) and not found_member:
+        if imported_by == import_id:  # an earlier chunk of this file had rows of it: alike rows can be two purchases
+            done.refused[key] = SPLIT
+        elif (same or (heads_only and same_head)) and not found_member:
             done.unchanged += 1
         elif imported_by is None:
             done.refused[key] = LIVE
-        elif imported_by == import_id:
-            done.refused[key] = SPLIT
         elif refunded:
             done.refused[key] = REFUNDED
         else:
