@@ -43,14 +43,14 @@ def link(
 
 def adopt(*, brand_id: int, person_id: int) -> None:
     """Give a member without an owning guide the one they added first, if they added one who still works here, else the
-    one whose channel code they came by lately.
+    one whose channel code they came by lately. Whose guide has left has none, once somebody else took them over.
     """
     member = member_queries.member_of(brand_id, person_id)
-    if member is None or member.guide_id is not None:
+    if member is None or _works_here(member.guide_id):
         return
     # Two guides added in one moment both find a member without an owner; held, the second one finds the first's.
     held = members.hold(brand_id=brand_id, member_id=member.member_id)
-    if held is None or held.guide_id is not None:
+    if held is None or _works_here(held.guide_id):
         return
     for relation in channels.follows_of_person(person_id, brand_id=brand_id, active=True):
         guide = org.guide(relation.guide_id) if relation.guide_id is not None else None
@@ -64,6 +64,11 @@ def adopt(*, brand_id: int, person_id: int) -> None:
             )
             return
     arrivals.settle(brand_id=brand_id, person_id=person_id)
+
+
+def _works_here(guide_id: int | None) -> bool:
+    guide = org.guide(guide_id) if guide_id is not None else None
+    return guide is not None and guide.status == "active"
 
 
 def _objection(winner_id: int, loser_id: int, weak: bool) -> str | None:

@@ -16,9 +16,12 @@ from app.core import clock
 from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
+from app.flows import people
 from app.identity import queries as identity
 from app.identity.models import IdentityRow
 from app.identity.rules import Identity
+from app.members import commands as members
+from app.members.models import GuideHistory, Member
 from app.org.models import Guide, Staff, Store
 from app.sop import commands as sop
 from app.sop.models import GuideTask
@@ -155,6 +158,25 @@ def test_the_tasks_of_a_guide_who_leaves_go_to_a_colleague(tencent, world, happe
     assert one(GuideTask).guide_id == world.guides[1].id
     assert one(Staff, Staff.userid == "guide1").status == 5
     assert len(events("org.guide_left")) == 1
+
+
+def test_the_customers_of_a_guide_who_left_go_to_whom_they_add_next(tencent, world, happen) -> None:
+    anna = tencent.customer("anna")
+    tencent.add("anna")
+    happen()
+    with transaction():
+        person_id = one(Follow).person_id
+        member_id = members.join(brand_id=world.brand_id, person_id=person_id, source="test")
+        people.adopt(brand_id=world.brand_id, person_id=person_id)
+    tencent.engine.office.delete_staff(tencent.corp_id, "guide1")
+    happen()
+    assert one(Member).guide_id == world.guide.id  # whose customer they were stays written
+    tencent.engine.world.advance(2)
+    tencent.engine.contacts.add(tencent.corp_id, "guide2", [anna])
+    happen()
+    assert one(Member).guide_id == world.guides[1].id
+    history = session.scalars(select(GuideHistory.guide_id).order_by(GuideHistory.from_at)).all()
+    assert list(history) == [world.guide.id, world.guides[1].id] and one(Member).member_id == member_id
 
 
 def test_a_button_on_a_card_finishes_the_task_and_changes_the_card(tencent, world, happen) -> None:
