@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.channels.models import Follow
-from app.channels.rules import CONTACT_CONTEXT
+from app.channels.rules import CONTACT_CONTEXT, SUITE_CONTEXT
+from app.channels.state import SuiteState
 from app.identity.models import IdentityRelease, IdentityRow, PhoneClaim
 from app.identity.rules import SEAL_CONTEXT
 from app.imports.models import ImportChunk
@@ -46,6 +47,8 @@ COLUMNS: tuple[SealedColumn, ...] = (
     SealedColumn(PhoneClaim, "sealed_value", SEAL_CONTEXT),
     SealedColumn(Member, "name", NAME_CONTEXT),
     SealedColumn(Follow, "contact", CONTACT_CONTEXT),
+    # A ticket also passes through the inbox, sealed: half an hour later it is worth nothing, in 30 days it is forgotten.
+    SealedColumn(SuiteState, "value", SUITE_CONTEXT),
     SealedColumn(PlatformAccount, "secret", ACCOUNT_CONTEXT),
     SealedColumn(PlatformAccount, "callback_token", ACCOUNT_CONTEXT),
     SealedColumn(PlatformAccount, "callback_aes_key", ACCOUNT_CONTEXT),
