@@ -47,7 +47,7 @@ COLUMNS: tuple[SealedColumn, ...] = (
     SealedColumn(PhoneClaim, "sealed_value", SEAL_CONTEXT),
     SealedColumn(Member, "name", NAME_CONTEXT),
     SealedColumn(Follow, "contact", CONTACT_CONTEXT),
-    # A ticket also passes through the inbox, sealed: half an hour later it is worth nothing, in 30 days it is forgotten.
+    # A ticket also passes through the inbox, sealed: it is worth nothing half an hour later, and forgotten in 30 days.
     SealedColumn(SuiteState, "value", SUITE_CONTEXT),
     SealedColumn(PlatformAccount, "secret", ACCOUNT_CONTEXT),
     SealedColumn(PlatformAccount, "callback_token", ACCOUNT_CONTEXT),
