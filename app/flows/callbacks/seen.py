@@ -40,7 +40,7 @@ def kinds() -> list[Seen]:
             func.max(Inbox.received_at),
         ).group_by(Inbox.kind)
     )
-    found = [Seen(kind, use(kind), *numbers) for kind, *numbers in rows]
+    found = [Seen(kind, use(kind), count, waiting, dead, last_at) for kind, count, waiting, dead, last_at in rows]
     order = ("unknown", "kept", "handled")
     return sorted(found, key=lambda one: (order.index(one.use), one.kind))
 
