@@ -74,12 +74,14 @@ def _begin() -> None:
     mine["started"] = time.perf_counter()
     context.begin(correlation)
     length = environ.get("CONTENT_LENGTH") or ""
-    most = LARGE_BODIES.get(request.endpoint or "", MAX_BODY)
+    content_type = environ.get("CONTENT_TYPE", "").lower()
+    form = content_type.startswith("multipart/form-data")  # anything else is read whole before anybody is asked who
+    most = LARGE_BODIES.get(request.endpoint or "", MAX_BODY) if form else MAX_BODY
     if length.isdecimal() and (len(length) > 9 or int(length) > most):
         raise TooLarge()
     if most != MAX_BODY:
         request.max_content_length = most
-    if "json" in environ.get("CONTENT_TYPE", "").lower():  # without a length too: a chunked body has none
+    if "json" in content_type and most == MAX_BODY:  # without a length too: a chunked body has none
         body = request.get_data(cache=True)
         _check_depth(body)
         if len(body) > MAX_DIGITS and _LONG_NUMBER.search(body):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 
+import pyarrow as pa
 import pytest
 from console_world import bearer, make_admins
 from factories import make_world
 from import_files import csv_of
 from invariants import broken
+from pyarrow import parquet
 from sqlalchemy import func, select
 
 from app.core.audit import AuditLog
@@ -76,6 +78,18 @@ def test_a_wrong_header_is_answered_at_once(app, client, world) -> None:
     assert _sent(client, headers, b"").json["code"] == "import_unreadable"
     assert _sent(client, headers, b"PAR1 but not").json["code"] == "import_unreadable"
     assert _sent(client, headers, csv_of(HEAD, ROWS), kind="cats").status_code == 422
+
+
+def test_a_bomb_and_a_quote_without_end_are_refused(app, client, world) -> None:
+    headers = bearer(make_admins(world)["hq"])
+    same = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array(["a" * 100_000]))
+    bomb = io.BytesIO()
+    parquet.write_table(pa.table({"phone": same, "source_id": same}), bomb)
+    assert len(bomb.getvalue()) < 20_000, "and 4 GB of text"
+    for body in (bomb.getvalue(), b'"' + b"a" * 200_000 + b'"\n1\n'):
+        answer = _sent(client, headers, body)
+        assert (answer.status_code, answer.json["code"]) == (422, "import_unreadable")
+    assert session.scalar(select(func.count()).select_from(ImportChunk)) == 0
 
 
 def test_the_same_file_is_not_begun_twice_while_it_is_open(app, client, world, run_work) -> None:
@@ -157,8 +171,9 @@ def test_files_may_be_large_and_other_bodies_not(app, client, world) -> None:
         "/api/admin/v1/imports", headers=headers, data=form, content_type="multipart/form-data; boundary=x"
     )
     assert answer.status_code == 202
-    answer = client.post("/api/admin/v1/login", data=body, content_type="application/json")
-    assert answer.status_code == 413
+    for path in ("login", "imports"):
+        answer = client.post(f"/api/admin/v1/{path}", data=body, content_type="application/json")
+        assert answer.status_code == 413, "and without a credential"
 
 
 def test_a_template_has_the_columns_of_its_kind(app, client, world) -> None:
