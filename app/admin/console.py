@@ -87,8 +87,7 @@ def login() -> ResponseReturnValue:
 @console.post("/login")
 def sign_in() -> ResponseReturnValue:
     """Answers with a cookie and the page that was wanted, or with the form again."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise Forbidden()
+    _check_origin()
     name, password = request.form.get("login", "")[:100], request.form.get("password", "")[:200]
     wanted = request.form.get("next", "")
     try:
@@ -103,6 +102,7 @@ def sign_in() -> ResponseReturnValue:
 @console.post("/login/code")
 def give_code() -> ResponseReturnValue:
     """The second half of a login with a second factor; an old ticket leads back to its beginning."""
+    _check_origin()
     wanted, ticket = request.form.get("next", ""), request.form.get("ticket", "")[:2000]
     try:
         _, token, seconds = auth.give_code(ticket, request.form.get("code", "")[:40])
@@ -111,6 +111,12 @@ def give_code() -> ResponseReturnValue:
     except Unauthorized:
         return redirect(url_for("console.login", next=wanted))
     return auth.with_cookie(redirect(_inside(wanted)), token, seconds)
+
+
+def _check_origin() -> None:
+    """Forbidden for a login that another site sends: it would put its own session into the browser."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden()
 
 
 def _inside(wanted: str) -> str:

@@ -166,6 +166,8 @@ def test_signing_in_on_the_page_in_two_steps(client: Any, world: World) -> None:
     page = client.post("/console/login", data=form)
     assert page.status_code == 200 and "两步验证" in page.text and "Set-Cookie" not in page.headers
     ticket = page.text.split('name="ticket" value="')[1].split('"')[0]
+    given, elsewhere = {"ticket": ticket, "code": codes[1]}, {"Sec-Fetch-Site": "cross-site"}
+    assert client.post("/console/login/code", data=given, headers=elsewhere).status_code == 403
     wrong = client.post("/console/login/code", data={"ticket": ticket, "code": "1", "next": "/console/members"})
     assert wrong.status_code == 401 and "验证码不正确" in wrong.text
     right = client.post("/console/login/code", data={"ticket": ticket, "code": codes[0], "next": "/console/members"})
