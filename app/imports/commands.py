@@ -173,7 +173,7 @@ def finish(*, job_id: int, after: int) -> bool:
         .where(ImportJob.job_id == job_id, ImportJob.cursor == after, ImportJob.status.in_(("checking", "running")))
         .values(status="done", rows=after, finished_at=clock.now())
         .returning(ImportJob),
-        execution_options=_SET_BASED,
+        execution_options={**_SET_BASED, "populate_existing": True},
     ).scalar_one_or_none()
     if row is None:
         return False
