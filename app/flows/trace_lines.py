@@ -28,10 +28,6 @@ _TIMES = (
 # A later moment of a row that is a step of its own.
 _LATER = {
     "member": (("bound_at", "phone bound"),),
-    "consent": ("purpose", "channel", "granted", "version", "source"),
-    "reveal": ("actor", "role", "field"),
-    "data_export": ("actor", "status", "size"),
-    "erasure": ("actor", "status", "whole"),
     "guide_task": (("announced_at", "guide told"), ("done_at", "done")),
     "redemption": (("returned_at", "returned"),),
     "follow": (("changed_at", "changed"),),
@@ -41,6 +37,10 @@ _LATER = {
 }
 _FACTS = {
     "inbox": ("source", "kind", "status", "attempts", "last_error"),
+    "consent": ("purpose", "channel", "granted", "version", "source"),
+    "reveal": ("actor", "role", "field"),
+    "data_export": ("actor", "status", "size"),
+    "erasure": ("actor", "status", "whole"),
     "outbox": ("name", "payload"),
     "delivery": ("subscriber", "status", "attempts", "last_error"),
     "slot": ("task", "status", "attempts", "last_error"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from console_world import PHONE, make_busy
 from factories import make_world
+from people import make_member
 
 from app.core import audit, clock, context, ids, outbox
 from app.core.db import session
@@ -14,6 +15,7 @@ from app.core.transaction import transaction
 from app.flows.trace import trace
 from app.members import queries as members
 from app.members.events import GuideAssigned
+from app.privacy import commands as privacy
 
 
 def _tables(journey) -> set[str]:
@@ -107,3 +109,20 @@ def test_the_newest_steps_are_kept_when_cut(app) -> None:
     journey = trace(busy.correlation, limit=3)
     assert journey.cut and len(journey.steps) == 3
     assert journey.steps[-1].at <= clock.now()
+
+
+def test_what_somebody_said_of_their_data_is_a_step_of_the_journey(world) -> None:
+    with context.correlated("cor_said"), transaction():
+        member_id = make_member(world)
+        member = members.member(world.brand_id, member_id)
+        privacy.record(
+            brand_id=world.brand_id,
+            person_id=member.person_id,
+            purpose="marketing",
+            channel="sms",
+            granted=False,
+            source="miniapp",
+        )
+    steps = trace("cor_said", brand_id=world.brand_id).steps
+    (said,) = [step for step in steps if step.table == "consent"]
+    assert said.facts["purpose"] == "marketing" and said.facts["granted"] is False
