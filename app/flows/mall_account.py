@@ -12,11 +12,13 @@ from datetime import datetime
 from app.core import ids
 from app.core.errors import Invalid
 from app.identity import queries as identity
+from app.identity.errors import IdentityErased
 from app.identity.rules import Identity, mobile
 from app.members import commands as members
 from app.members import queries as members_queries
 from app.members.models import Member
 from app.org import queries as org
+from app.privacy import queries as privacy
 
 from . import people
 
@@ -55,7 +57,9 @@ def tell(
     """Join the holder of a mall account to the brand; telling the same again changes nothing.
 
     What contradicts (a phone of somebody with another account, a unionid of another member) stays apart under review,
-    and the answer is the account's own member. Raises OpenPlatformUnknown, PhoneInvalid.
+    and the answer is the account's own member. A mall tells of its accounts again and again: ids of somebody who was
+    erased bring nobody back, unless the account was registered since. Raises OpenPlatformUnknown, PhoneInvalid,
+    IdentityErased.
     """
     mine = mall_identity(brand_id, account, system)
     told = [mine]
@@ -64,7 +68,10 @@ def tell(
     number = mobile(phone) if phone is not None else None
     if number is not None:
         told.append(number)
-    linked = people.link(brand_id=brand_id, ids=told, source="mall", evidence={"system": system})
+    stale = any(not _registered_since(registered_at, one) for one in identity.erased(told))
+    linked = people.link(brand_id=brand_id, ids=told, source="mall", evidence={"system": system}, passive=stale)
+    if stale and privacy.left(brand_id, linked.person_id):
+        raise IdentityErased()
     person_id = identity.person_of(mine) or linked.person_id
     before = members_queries.member_of(brand_id, person_id)
     is_theirs = number is not None and identity.person_of(number) == person_id
@@ -81,6 +88,11 @@ def tell(
     member = members_queries.member(brand_id, member_id)
     assert member is not None
     return Told(member=member, new=before is None, review=linked.conflict is not None)
+
+
+def _registered_since(registered_at: datetime | None, one: Identity) -> bool:
+    erased_at = identity.erased_at(one)
+    return erased_at is None or (registered_at is not None and registered_at > erased_at)
 
 
 def _open_platform(brand_id: int) -> str:

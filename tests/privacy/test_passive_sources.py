@@ -117,6 +117,21 @@ def test_a_tills_history_brings_nobody_back_and_the_counter_does(world: World, c
     assert ids.decode("mbr", again.json["member"]) != erased.member_id
 
 
+def test_a_mall_that_repeats_itself_brings_nobody_back(world: World, client) -> None:  # type: ignore[no-untyped-def]
+    account = {"account": "M-7", "phone": PHONE, "name": "王小美"}
+    told = post(client, world, "mall-accounts", account, idempotency_key="mall-told-1").json
+    with transaction():
+        erase.erase(
+            brand_id=world.brand_id, member_id=ids.decode("mbr", told["member"]), actor="adm_1", reason="本人要求"
+        )
+    again = post(client, world, "mall-accounts", account, idempotency_key="mall-told-2")
+    assert (again.status_code, again.json["code"]) == (409, "identity_erased")
+    assert _left_over() == (0, 0)
+    anew = account | {"account": "M-8", "registered_at": clock.now().isoformat()}
+    registered = post(client, world, "mall-accounts", anew, idempotency_key="mall-told-3")
+    assert registered.status_code == 200 and registered.json["member"] != told["member"]
+
+
 def test_they_come_back_by_themselves_and_begin_anew(world: World, tencent, client, erased: Member, run_work) -> None:  # type: ignore[no-untyped-def]
     back = _login(client, tencent)
     new = ids.decode("mbr", back["id"])
