@@ -9,10 +9,11 @@ from datetime import timedelta
 
 from factories import World, make_world
 
+from app.admin import auth
 from app.channels import commands as channels
 from app.channels.events import CustomerAdded
 from app.content import commands as content
-from app.core import clock, context, tokens
+from app.core import clock, context
 from app.core.db import session
 from app.core.outbox import emit
 from app.core.transaction import transaction
@@ -173,7 +174,7 @@ def make_admins(world: World) -> dict[str, AdminUser]:
 
 def bearer(admin: AdminUser) -> dict[str, str]:
     """Headers of a signed-in user, without the slow look at a password."""
-    token, _ = tokens.issue("admin", {"sub": str(admin.id)})
+    token, _ = auth.token_of(admin)
     return {"Authorization": f"Bearer {token}"}
 
 

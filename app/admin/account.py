@@ -51,13 +51,21 @@ class DoneOut(Schema):
     status = fields.String()
 
 
+class ChangedOut(DoneOut):
+    """`expires_in` is in seconds."""
+
+    token = fields.String()
+    expires_in = fields.Integer()
+
+
 @api.post("/me/password")
 @api.input(PasswordIn, arg_name="given")
-@api.output(DoneOut)
+@api.output(ChangedOut)
 @api.doc(summary="Change my password", security="AdminToken", responses=[401, 403, 422])
-def change_password(given: dict[str, str]) -> dict[str, str]:
-    _change_password(given["password"], given["new_password"])
-    return {"status": "ok"}
+def change_password(given: dict[str, str]) -> dict[str, Any]:
+    """Every token given before ends with it, this one too: go on with the one in the answer."""
+    token, seconds = _change_password(given["password"], given["new_password"])
+    return {"status": "ok", "token": token, "expires_in": seconds}
 
 
 @api.post("/me/second-factor")
@@ -95,10 +103,12 @@ def change_password_on_page() -> ResponseReturnValue:
     try:
         if request.form.get("new_password") != request.form.get("again"):
             raise Invalid("The new passwords differ.")
-        _change_password(request.form.get("password", "")[:200], request.form.get("new_password", "")[:200])
+        token, seconds = _change_password(
+            request.form.get("password", "")[:200], request.form.get("new_password", "")[:200]
+        )
     except (PasswordWrong, Invalid) as error:
         return _page(failed=error), error.status
-    return redirect(url_for("console.account", saved="password"))
+    return auth.with_cookie(redirect(url_for("console.account", saved="password")), token, seconds)
 
 
 @console.post("/account/second-factor", endpoint="begin_factor")
@@ -150,8 +160,10 @@ def _me() -> AdminUser:
     return found
 
 
-def _change_password(password: str, new_password: str) -> None:
-    """Counted like a login: whoever holds a session must not try passwords on it. Argon2 runs in no transaction."""
+def _change_password(password: str, new_password: str) -> tuple[str, int]:
+    """A token in place of those that end by it. Counted like a login: whoever holds a session must not try passwords
+    on it. Argon2 runs in no transaction.
+    """
     me, user = scope.current(), _me()
     with transaction():
         known = admins.begin_login(login=user.login)
@@ -160,6 +172,7 @@ def _change_password(password: str, new_password: str) -> None:
     with transaction():
         admins.set_password(admin_id=me.admin_id, password=new_password)
         audit.record(actor=me.actor, action="admin.change_password", subject=me.actor)
+    return auth.token_of(_me())
 
 
 def _begin() -> str:

@@ -89,8 +89,12 @@ def _signed_in(admin: AdminUser) -> tuple[AdminUser, str, int]:
     admins.end_login(admin_id=admin.id)
     actor = ids.encode("adm", admin.id)
     audit.record(actor=actor, action="admin.login", subject=actor, second_factor=admin.factor_since is not None)
-    token, seconds = tokens.issue(AUDIENCE, {"sub": str(admin.id)})
-    return admin, token, seconds
+    return admin, *token_of(admin)
+
+
+def token_of(admin: AdminUser) -> tuple[str, int]:
+    """A token that ends with the password it was given for, and its life in seconds."""
+    return tokens.issue(AUDIENCE, {"sub": str(admin.id), "pwd": _mark(admin)})
 
 
 def logout() -> None:
@@ -111,6 +115,8 @@ def guard() -> None:
     admin = queries.admin_user_by_id(int(claims["sub"]))
     if admin is None or admin.status != "active":
         raise TokenInvalid()
+    if not hmac.compare_digest(str(claims.get("pwd")), _mark(admin)):
+        raise TokenInvalid()  # the password was changed or reset since
     if by_cookie and request.method not in _SAFE:
         _check_csrf(claims)
     g.admin_claims = claims
@@ -141,6 +147,10 @@ def with_cookie(response: BaseResponse, token: str, seconds: int) -> BaseRespons
 def without_cookie(response: BaseResponse) -> BaseResponse:
     response.delete_cookie(COOKIE, path="/")
     return response
+
+
+def _mark(admin: AdminUser) -> str:
+    return crypto.mac("admin.password", admin.password_hash.encode()).hex()[:32]
 
 
 def _csrf_of(claims: dict[str, Any]) -> str:

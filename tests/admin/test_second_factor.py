@@ -133,14 +133,17 @@ def test_removing_it_takes_a_code_and_an_administrator_can_for_a_lost_phone(clie
     users = client.get(f"{API}/users", headers=bearer(admins["hq"])).json["items"]
     lost = next(one for one in users if one["login"] == admins["dealer"].login)
     assert lost["second_factor"] and lost["place"] == "经销商一"
+    stolen = bearer(admins["dealer"])
     reset = client.post(f"{API}/users/{lost['id']}/reset", headers=bearer(admins["hq"])).json
     again = client.post(f"{API}/login", json={"login": lost["login"], "password": reset["password"]})
     assert again.status_code == 200
     token = {"Authorization": f"Bearer {again.json['token']}"}
     assert client.get(f"{API}/today", headers=token).json["code"] == "account_unfinished"  # the password comes first
+    assert client.get(f"{API}/me", headers=stolen).status_code == 401, "what was signed in before is out"
     changed = {"password": reset["password"], "new_password": "a brand-new password"}
-    assert client.post(f"{API}/me/password", headers=token, json=changed).status_code == 200
-    assert client.get(f"{API}/today", headers=token).status_code == 200
+    fresh = client.post(f"{API}/me/password", headers=token, json=changed)
+    assert fresh.status_code == 200 and client.get(f"{API}/me", headers=token).status_code == 401
+    assert client.get(f"{API}/today", headers={"Authorization": f"Bearer {fresh.json['token']}"}).status_code == 200
 
 
 def test_a_role_may_be_made_to_have_one(app: Any, client: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,4 +194,4 @@ def test_the_account_page_sets_up_and_removes(client: Any, world: World) -> None
     form = {"password": PASSWORD, "new_password": "another long one", "again": "another long on"}
     assert "两次输入的新密码不一致" in client.post("/console/account/password", data=token | form).text
     saved = client.post("/console/account/password", data=token | form | {"again": "another long one"})
-    assert saved.status_code == 302
+    assert saved.status_code == 302 and client.get("/console/account").status_code == 200, "still signed in"

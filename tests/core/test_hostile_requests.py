@@ -10,6 +10,7 @@ from redis import Redis
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from app.admin import auth
 from app.core import ids, redis, tokens
 from app.core.db import db, session
 
@@ -36,7 +37,7 @@ def test_what_is_not_text_is_refused(client, path, body, odd):
 @pytest.mark.parametrize("path", ["/hooks/wecom/a%00", "/hooks/miniprogram/a%00", "/api/admin/v1/trace/cor_%00"])
 def test_nul_in_a_path_is_refused(client, path):
     world = make_world()
-    token, _ = tokens.issue("admin", {"sub": str(world.admin.id)})
+    token, _ = auth.token_of(world.admin)
     answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json["code"]) == (400, "not_text")
 
@@ -98,7 +99,7 @@ def test_an_error_of_the_database_quotes_nobody(app):
 
 def test_a_form_whose_part_has_no_name_is_refused_by_name(client, world) -> None:
     body = b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n"
-    token, _ = tokens.issue("admin", {"sub": str(world.admin.id)})
+    token, _ = auth.token_of(world.admin)
     answer = client.post(
         "/api/admin/v1/imports",
         data=body,
