@@ -27,14 +27,19 @@ from app.pos.redemptions import RedemptionIn
         ({"Key": ""}, "bad_signature"),
         ({"Timestamp": "soon"}, "bad_signature"),
         ({"Timestamp": "-5"}, "bad_signature"),
-        ({"Timestamp": str(int(time.time()) - 400)}, "stale_timestamp"),
-        ({"Timestamp": str(int(time.time()) + 100_000)}, "stale_timestamp"),
     ],
     ids=str,
 )
 def test_what_is_not_signed_well_is_refused(client: Any, world: World, override: dict[str, str], code: str) -> None:
     answer = post(client, world, "redemptions", body("x"), idempotency_key="signed-001", **override)
     assert (answer.status_code, answer.json["code"]) == (401, code)
+
+
+@pytest.mark.parametrize("away", [-400, 100_000])
+def test_a_clock_that_is_off_is_refused(client: Any, world: World, away: int) -> None:
+    stamp = str(int(time.time()) + away)
+    answer = post(client, world, "redemptions", body("x"), idempotency_key="signed-001", Timestamp=stamp)
+    assert (answer.status_code, answer.json["code"]) == (401, "stale_timestamp")
 
 
 def test_every_part_of_a_request_is_signed(client: Any, world: World) -> None:
