@@ -3,7 +3,8 @@
 Runs after the ledger's fold, with both growth balances locked by it. Benefits granted move, so that what one of them
 had is not given again. The loser's present span ends; the winner gets the best of what either had and what the
 growth of both reaches. A split takes out what its merge began and lets go on what it ended; a tier that was reached
-afterwards stays if the growth that is left still reaches it.
+afterwards stays if the growth that is left still reaches it. What others bring who stay merged is the work of their
+merge, whenever it is noticed, and goes with it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from sqlalchemy import Table, delete, func, insert, select, update
 from app.core import clock, context, moving, outbox
 from app.core.db import session
 from app.members import family
+from app.members import queries as members
 from app.points import queries as points
+from app.points.models import GROWTH
 
 from .events import Upgraded
 from .models import BenefitGrant, MemberTier
@@ -111,9 +114,9 @@ def _look_again(brand_id: int, member_id: int, merged: list[int], merged_at: dat
     """
     now = clock.now()
     where = standing(brand_id, member_id)
-    growth = points.growth_since(brand_id, member_id, where.window_start(now))
-    if where.current is None and not growth:
+    if where.current is None and not points.balances(brand_id, member_id)[GROWTH]:
         return  # they had not been placed yet, nor have they anything to be placed by
+    growth = points.growth_since(brand_id, member_id, where.window_start(now))
     earned = [step_for(where.ladder, growth)]
     if where.current is None or where.since is None or where.since < merged_at:
         earned.append(where.current)
@@ -122,8 +125,9 @@ def _look_again(brand_id: int, member_id: int, merged: list[int], merged_at: dat
     best = _best([*earned, *_last_held(brand_id, merged, where)])
     if best is None or best == where.current:
         return
-    _end(brand_id, member_id, None, now)
-    _begin(brand_id, member_id, where, best, now, None)
+    because = next((edge.merge_id for edge in reversed(members.standing_merges(brand_id, merged))), None)
+    _end(brand_id, member_id, because, now)
+    _begin(brand_id, member_id, where, best, now, because)
 
 
 def _held_at(brand_id: int, member_ids: list[int], where: Standing, at: datetime) -> list[Step]:

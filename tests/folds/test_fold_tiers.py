@@ -101,6 +101,33 @@ def test_what_was_reached_since_with_the_others_growth_is_lost(world: World) -> 
     assert (tier_of(world, winner), tier_of(world, loser)) == ("silver", "silver")
 
 
+def test_two_who_brought_a_tier_leave_in_the_order_they_came(world: World) -> None:
+    """While the first leaves, the second still holds what the winner has; nothing of it is left when they go too."""
+    for own in (0, 10):
+        winner, first, second = members(world, 3)
+        if own:
+            order(world, winner, f"W{own}", own)
+        order(world, first, f"A{own}", 600)
+        order(world, second, f"B{own}", 700)
+        before = books(world)
+        merge(world, winner, first)
+        merge(world, winner, second)
+        split(world, first)
+        assert tier_of(world, winner) == "silver"
+        split(world, second)
+        assert tier_of(world, winner) == ("bronze" if own else None)
+        assert books(world) == before
+
+
+def test_who_bought_long_ago_while_merged_has_a_tier_when_parted(world: World) -> None:
+    winner, loser = members(world, 2)
+    order(world, loser, "L1", 10)
+    merge(world, winner, loser)
+    order(world, winner, "W1", 10, days_ago=400)  # counts for nothing, but they have bought
+    split(world, loser)
+    assert tier_of(world, winner) == "bronze"
+
+
 def test_the_nightly_review_passes_over_a_merged_member(world: World) -> None:
     winner, loser = members(world, 2)
     order(world, loser, "L1", 600)
