@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy.orm import aliased
 
 from app.core import crypto
 from app.core.db import session
@@ -51,11 +52,27 @@ def is_erased(person_id: int) -> bool:
     return session.scalar(select(Person.erased_at).where(Person.person_id == person_id)) is not None
 
 
+def living(person_ids: Sequence[int]) -> dict[int, tuple[int, bool]]:
+    """The person behind each of some ids, and whether they were forgotten. Unknown ids are missing from the answer."""
+    root = aliased(Person)
+    rows = session.execute(
+        select(Person.person_id, root.person_id, root.erased_at)
+        .join(root, root.person_id == _ROOT)
+        .where(Person.person_id.in_(person_ids))
+    )
+    return {person_id: (root_id, erased_at is not None) for person_id, root_id, erased_at in rows}
+
+
 def all_ids_of(person_id: int) -> list[int]:
     """The person ids that mean this person: the living one first, then those merged into it."""
-    root = resolve(person_id)
-    merged = session.scalars(select(Person.person_id).where(Person.merged_into == root).order_by(Person.person_id))
-    return [root, *merged]
+    root = select(_ROOT).where(Person.person_id == person_id).scalar_subquery()
+    meant = aliased(Person)
+    rows = session.scalars(
+        select(meant.person_id)
+        .where(or_(meant.person_id == root, meant.merged_into == root))
+        .order_by(meant.merged_into.nulls_first(), meant.person_id)
+    )
+    return list(rows) or [person_id]
 
 
 def living_by_id(person_ids: Sequence[int]) -> dict[int, int]:

@@ -52,29 +52,26 @@ def hold(person_id: int) -> int:
     Raises PersonErased when nobody is behind it any more.
     """
 
-    def attempt() -> int:
-        root = queries.resolve(person_id)
-        if queries.is_erased(root):
-            raise PersonErased()
-        lock_living([root])
-        if queries.resolve(person_id) != root:  # a split made the id a person of its own while the lock was waited for
-            raise Stale
-        return root
-
-    return settled(attempt)
+    return _held([person_id])[0]
 
 
 def hold_both(person_id: int, other_id: int) -> tuple[int, int]:
     """Like `hold` for two persons, who may be one by now."""
+    one, other = _held([person_id, other_id])
+    return one, other
 
-    def attempt() -> tuple[int, int]:
-        both = queries.resolve(person_id), queries.resolve(other_id)
-        if any(queries.is_erased(one) for one in both):
+
+def _held(person_ids: Sequence[int]) -> tuple[int, ...]:
+    def attempt() -> tuple[int, ...]:
+        found = queries.living(person_ids)
+        if any(one not in found for one in person_ids):
+            raise PersonUnknown()
+        if any(erased for _, erased in found.values()):
             raise PersonErased()
-        lock_living(both)
-        if both != (queries.resolve(person_id), queries.resolve(other_id)):
+        lock_living([root for root, _ in found.values()])
+        if queries.living(person_ids) != found:  # a split parted them from an id while the lock was waited for
             raise Stale
-        return both
+        return tuple(found[one][0] for one in person_ids)
 
     return settled(attempt)
 
