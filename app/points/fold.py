@@ -28,8 +28,7 @@ from app.members import family
 
 from .models import GROWTH, POINTS
 
-# A journal's postings are summed once for each of them (journal_is_balanced), so long ones are cut.
-_LINES = 20
+_LINES = 30_000  # of a journal: their numbers are small integers
 
 _LOCK = text("""
 SELECT member_id, currency, amount FROM balance
