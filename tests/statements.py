@@ -13,12 +13,23 @@ from app.core.db import db
 
 
 @contextmanager
-def statements() -> Iterator[list[str]]:
-    """The statements that are sent in the block."""
+def session_statements() -> Iterator[list[str]]:
+    """The statements that the session sends in the block."""
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.append(" ".join(statement.split()))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """All statements that are sent in the block."""
 
     def noted(fetch: Any) -> Any:
         def fetching(statement: str, parameters: Any) -> Any:
@@ -28,10 +39,9 @@ def statements() -> Iterator[list[str]]:
         return fetching
 
     one, every = hot.fetch_one, hot.fetch_all
-    event.listen(db.engine, "before_cursor_execute", note)
-    hot.fetch_one, hot.fetch_all = noted(one), noted(every)
-    try:
-        yield seen
-    finally:
-        hot.fetch_one, hot.fetch_all = one, every
-        event.remove(db.engine, "before_cursor_execute", note)
+    with session_statements() as seen:
+        hot.fetch_one, hot.fetch_all = noted(one), noted(every)
+        try:
+            yield seen
+        finally:
+            hot.fetch_one, hot.fetch_all = one, every

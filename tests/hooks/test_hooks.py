@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from factories import AES_KEY
 from sqlalchemy import select
-from statements import statements
+from statements import session_statements, statements
 
 from app.core.db import session
 from app.core.inbox import Inbox
@@ -87,9 +87,11 @@ def test_a_json_envelope_is_understood(client, world) -> None:
 
 def test_the_way_of_a_callback_holds_no_orm(client, keys) -> None:
     post(client, keys.receiver, added(keys, "warm"))
-    with statements() as seen:
+    with statements() as seen, session_statements() as of_session:
         post(client, keys.receiver, added(keys))
-    assert seen == [] and len(stored()) == 2
+    (only,) = seen
+    assert only.startswith("INSERT INTO inbox ") and of_session == []
+    assert len(stored()) == 2
 
 
 def tampered(sealed: Sealed) -> Sealed:
