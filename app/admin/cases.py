@@ -188,7 +188,7 @@ def decided(review_id: str, same: bool, reason: str) -> None:
     def work() -> None:
         reviews.decide(review_id=review.id, same=same, by=me.actor, reason=reason)
         action = "reviews.merged" if same else "reviews.kept_apart"
-        audit.record(actor=me.actor, action=action, subject=ids.encode("rev", review.id), reason=reason)
+        audit.record(actor=me.actor, action=action, subject=ids.encode("rev", review.id))
 
     transaction.run(work)
 
@@ -209,7 +209,7 @@ def taken_back(merge_id: str, reason: str) -> identity.Split:
 
     def work() -> identity.Split:
         done = split.split(merge_id=wanted, by=me.actor, reason=reason)
-        audit.record(actor=me.actor, action="people.split", subject=ids.encode("mrg", wanted), reason=reason)
+        audit.record(actor=me.actor, action="people.split", subject=ids.encode("mrg", wanted))
         return done
 
     return transaction.run(work)

@@ -293,5 +293,5 @@ def _move(member_id: str, code: str, reason: str) -> bool:
         )
         if moved:
             subject = ids.encode("mbr", found.member_id)
-            audit.record(actor=me.actor, action="members.moved", subject=subject, store=code, reason=reason)
+            audit.record(actor=me.actor, action="members.moved", subject=subject, store=code)
     return moved

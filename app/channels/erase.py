@@ -29,9 +29,13 @@ def erase(*, brand_id: int, person_ids: Sequence[int], contacts: Sequence[str], 
         ),
         execution_options=quiet,
     )
-    for column in (FollowTag.external_userid, GroupChatMember.member_key, Refresh.key):
+    for column, known in (
+        (FollowTag.external_userid, external),
+        (GroupChatMember.member_key, external),
+        (Refresh.key, [*external, *openids]),
+    ):
         model = column.class_
-        session.execute(delete(model).where(model.brand_id == brand_id, column.in_(external)), execution_options=quiet)
+        session.execute(delete(model).where(model.brand_id == brand_id, column.in_(known)), execution_options=quiet)
     session.execute(
         update(AcquisitionEvent)
         .where(AcquisitionEvent.brand_id == brand_id, AcquisitionEvent.external_userid.in_(external))

@@ -39,7 +39,8 @@ _GENESIS = b"\x00" * 32
 
 
 def record(*, actor: str, action: str, subject: str, **data: Any) -> None:
-    """Append a row in the open transaction. `actor` and `subject` are public ids or names of machines.
+    """Append a row in the open transaction. `actor` and `subject` are public ids or names of machines. What somebody
+    wrote about a customer (a reason) stays with the row it explains: from here nothing can be taken out again.
 
     The chain has one end, so writers queue on a named lock: for people's acts, not for hot paths.
     """

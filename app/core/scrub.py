@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Text, and_, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, update
 
 from . import clock
 from .db import session
@@ -16,7 +16,8 @@ from .outbox import Delivery, Outbox
 GONE = "erased"
 CHUNK = 50_000
 # What an event's fields may hold that names a human; every other text of an event is a code, a time or an id of ours.
-PERSONAL = ("external_userid", "openid", "unionid", "welcome_code", "state", "scene")
+# `key` is what WeCom or WeChat is to be asked about.
+PERSONAL = ("external_userid", "openid", "unionid", "key", "welcome_code", "state", "scene")
 _WAITING = ("due", "queued", "dead")
 _QUIET = {"synchronize_session": False}
 
@@ -26,10 +27,25 @@ def events(*, brand_id: int, member_ids: Sequence[int], person_ids: Sequence[int
 
     Returns how many events that were.
     """
-    theirs = and_(
-        Outbox.brand_id.in_((brand_id, 0)), or_(Outbox.member_id.in_(member_ids), Outbox.person_id.in_(person_ids))
-    )
-    rows = session.execute(select(Outbox.id, Outbox.payload, Outbox.fanned_out_at).where(theirs)).all()
+    theirs = or_(Outbox.member_id.in_(member_ids), Outbox.person_id.in_(person_ids))
+    return _blank(and_(Outbox.brand_id.in_((brand_id, 0)), theirs))
+
+
+def nameless(values: Collection[str], *, after: int, limit: int = CHUNK) -> tuple[int, int | None]:
+    """As `messages`, for events that name nobody of ours but hold one of these values: they were told of an id before
+    anybody knew whose it is."""
+    rows = select(Outbox.id).where(Outbox.id > after).order_by(Outbox.id).limit(limit).subquery()
+    seen, upto = session.execute(select(func.count(), func.max(rows.c.id))).one()
+    if not seen or not values:
+        return 0, None
+    holds = or_(*(Outbox.payload[name].astext.in_(values) for name in PERSONAL))
+    within = and_(Outbox.id > after, Outbox.id <= upto)
+    blanked = _blank(and_(within, Outbox.member_id.is_(None), Outbox.person_id.is_(None), holds))
+    return blanked, upto if seen == limit else None
+
+
+def _blank(which: ColumnElement[bool]) -> int:
+    rows = session.execute(select(Outbox.id, Outbox.payload, Outbox.fanned_out_at).where(which)).all()
     moment = clock.now()
     for row in rows:
         named = {key: GONE for key in PERSONAL if row.payload.get(key)}
@@ -80,14 +96,15 @@ def messages(values: Collection[str], *, after: int, limit: int = CHUNK) -> tupl
     return blanked, upto if seen == limit else None
 
 
-def answers(card_nos: Collection[str]) -> int:
-    """Blank card numbers in the answers that tills may ask for again; returns how many answers held one."""
-    if not card_nos:
+def answers(field: str, values: Collection[str]) -> int:
+    """Blank numbers (of cards, of mall accounts) in the answers that tills and malls may ask for again; returns how
+    many answers held one as this field."""
+    if not values:
         return 0
     rows = session.execute(
         update(IdempotencyKey)
-        .where(IdempotencyKey.scope.like("pos:%"), IdempotencyKey.answer["card_no"].astext.in_(card_nos))
-        .values(answer=IdempotencyKey.answer.concat({"card_no": GONE}))
+        .where(IdempotencyKey.scope.like("pos:%"), IdempotencyKey.answer[field].astext.in_(values))
+        .values(answer=IdempotencyKey.answer.concat({field: GONE}))
         .returning(IdempotencyKey.key),
         execution_options=_QUIET,
     ).all()

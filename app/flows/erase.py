@@ -43,6 +43,8 @@ ACCOUNTS = {
 OF_NO_BRAND = ("unionid", "mobile")
 OF_A_BRAND = ("card", "mall", "import", "staff")
 CONTACTS = ("external_userid", "pending")
+# What tills and malls are answered with, by the answer's field.
+ANSWERED = {"card_no": "card", "account": "mall"}
 SWEPT = ("external_userid", "pending", "openid", "unionid")
 
 
@@ -96,7 +98,7 @@ def erase(
         removed=removed,
         sweep={
             "values": sorted({one.value for one in gone.ids if one.kind in SWEPT}),
-            "cards": sorted({one.value for one in gone.ids if one.kind == "card"}),
+            **{name: sorted({one.value for one in gone.ids if one.kind == kind}) for name, kind in ANSWERED.items()},
         },
     )
     subject = ids.encode("mbr", homes[brand_id]) if brand_id in homes else ids.encode("prs", living)
@@ -152,7 +154,8 @@ def erase_late(event: Erased) -> None:
 
 
 def sweep(event: SweepDue) -> None:
-    """Blank old messages that name an erased person, chunk by chunk; at the end the ids themselves are forgotten."""
+    """Blank old messages and events that name an erased person, chunk by chunk; at the end the ids themselves are
+    forgotten."""
     assert event.person_id is not None
     row = session.get(
         Erasure, (event.brand_id, event.person_id, event.request_id), with_for_update=True, populate_existing=True
@@ -160,13 +163,17 @@ def sweep(event: SweepDue) -> None:
     if row is None or row.sealed is None:
         return
     wanted = json.loads(crypto.decrypt(row.sealed, context=SWEEP_CONTEXT))
-    _, following = scrub.messages(wanted["values"], after=event.after)
+    who = {"brand_id": event.brand_id, "person_id": event.person_id, "request_id": event.request_id}
+    walk = scrub.messages if event.part == "messages" else scrub.nameless
+    _, following = walk(wanted["values"], after=event.after)
     if following is not None:
-        who = {"brand_id": event.brand_id, "person_id": event.person_id, "request_id": event.request_id}
-        outbox.emit(SweepDue(**who, after=following))
-        return
-    scrub.answers(wanted["cards"])
-    row.sealed = None
+        outbox.emit(SweepDue(**who, after=following, part=event.part))
+    elif event.part == "messages":
+        outbox.emit(SweepDue(**who, part="events"))
+    else:
+        for name in ANSWERED:
+            scrub.answers(name, wanted[name])
+        row.sealed = None
 
 
 def _forget(brand_id: int, member_ids: Sequence[int], gone: identity.Forgotten) -> dict[str, int]:

@@ -189,11 +189,7 @@ def move_home_store(*, brand_id: int, member_id: int, store_id: int, reason: str
             raise MemberUnknown()
         return False
     note_home(brand_id, member_id, store_id, reason=reason, moved_by=moved_by, at=clock.now())
-    emit(
-        HomeStoreMoved(
-            brand_id=brand_id, member_id=member_id, person_id=moved.person_id, store_id=store_id, reason=reason
-        )
-    )
+    emit(HomeStoreMoved(brand_id=brand_id, member_id=member_id, person_id=moved.person_id, store_id=store_id))
     return True
 
 

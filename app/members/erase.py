@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 from app.core.db import session
 from app.core.locks import lock_rows
 
-from .models import Member, Membership
+from .models import HomeStoreHistory, Member, Membership
 
 
 def erase(*, brand_id: int, member_ids: Sequence[int]) -> None:
@@ -26,6 +26,16 @@ def erase(*, brand_id: int, member_ids: Sequence[int]) -> None:
     session.execute(
         update(Member).where(*mine, Member.merged_into.is_(None)).values(status="erased"),
         execution_options={"synchronize_session": "fetch"},
+    )
+    session.execute(  # where somebody moved them, in their own words; every other reason is a code
+        update(HomeStoreHistory)
+        .where(
+            HomeStoreHistory.brand_id == brand_id,
+            HomeStoreHistory.member_id.in_(member_ids),
+            HomeStoreHistory.moved_by.like("adm_%"),
+        )
+        .values(reason=""),
+        execution_options={"synchronize_session": False},
     )
     session.execute(
         delete(Membership).where(Membership.brand_id == brand_id, Membership.member_id.in_(member_ids)),

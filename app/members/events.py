@@ -34,7 +34,6 @@ class HomeStoreMoved(Event):
     name = "members.home_store_moved"
 
     store_id: int
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,9 +57,12 @@ class ErasureDue(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepDue(Event):
-    """Old messages are to be searched for the ids of an erased person, from the one after `after` on."""
+    """Old messages are to be searched for the ids of an erased person, from the one after `after` on; then events.
+    `part`: messages or events.
+    """
 
     name = "privacy.sweep_due"
 
     request_id: int
     after: int = 0
+    part: str = "messages"

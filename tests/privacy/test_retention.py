@@ -10,7 +10,7 @@ from invariants import broken
 from privacy_shop import Shop
 from sqlalchemy import func, select, text
 
-from app.channels.events import ContactFetched
+from app.channels.events import ContactFetched, RefreshWanted
 from app.core import clock, inbox, outbox
 from app.core.db import session
 from app.core.inbox import Inbox
@@ -83,6 +83,16 @@ def test_what_is_over_goes_and_what_proves_it_stays(old: Shop, run_work) -> None
     assert session.execute(select(DataExport.status, DataExport.content)).one() == ("expired", None)
     assert session.execute(select(Erasure.status, Erasure.reason)).one() == ("cancelled", "")
     assert session.scalar(select(func.count()).select_from(Consent)) == 1
+
+
+def test_an_old_event_that_asked_about_somebody_tells_no_more_about_whom(old: Shop) -> None:
+    with transaction():
+        asked = outbox.emit(RefreshWanted(brand_id=old.brand, corp_id="ww", kind="contact", key="wm_2"))
+        session.execute(text("UPDATE outbox SET fanned_out_at = created_at"))
+    with time_machine.travel(clock.now() + timedelta(days=100)), transaction():
+        retention.forget()
+    payload = session.get_one(Outbox, asked, populate_existing=True).payload
+    assert (payload["key"], payload["kind"]) == ("erased", "contact")
 
 
 def test_a_brand_keeps_things_for_its_own_number_of_days(app, old: Shop) -> None:  # type: ignore[no-untyped-def]
