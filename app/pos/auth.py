@@ -75,10 +75,9 @@ class Client:
             raise StoreUnknown()
         return store
 
-    def check_store_id(self, store_id: int) -> None:
-        """The same for something that was done in a store."""
-        if all(store.store_id != store_id for store in self.stores.values()):
-            raise NotFound()
+    def reaches(self, store_id: int) -> bool:
+        """Whether the key may act on something that was done in a store."""
+        return any(store.store_id == store_id for store in self.stores.values())
 
 
 # Keys, opened secrets and scopes, kept for seconds: a change of a key reaches every process that soon, and the hot

@@ -14,6 +14,7 @@ from app.core.idempotency import once, request_hash
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons import queries
+from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
 
 from .auth import idempotency_key, signed
@@ -193,7 +194,8 @@ def give_back(redemption: str) -> Response:
     key, redemption_id = idempotency_key(), ids.decode("rdm", redemption)
 
     def work() -> dict[str, Any]:
-        g.client.check_store_id(queries.redemption(g.client.brand_id, redemption_id).store_id)
+        if not g.client.reaches(queries.redemption(g.client.brand_id, redemption_id).store_id):
+            raise RedemptionUnknown()
         row = coupons.give_back(brand_id=g.client.brand_id, redemption_id=redemption_id)
         assert row.returned_at is not None
         return {
