@@ -20,6 +20,19 @@ ROLES = ("store", "dealer", "region", "hq", "group")
 CALLERS = ("nobody", "shopper", "guide", "till", *ROLES)
 _CREDENTIAL = {"miniapp": ("shopper",), "sidebar": ("guide",), "pos": ("till",)}
 
+# Whose rows each of them sees behind a route that serves them; what lies outside answers as what does not exist.
+ROWS = {
+    "nobody": "none",
+    "shopper": "their own",
+    "guide": "the customers who added them, and their own tasks; a manager also the tasks of the store",
+    "till": "members of the brand, and what was done in the key's stores",
+    "store": "of the store",
+    "dealer": "of the stores the dealer has at this moment",
+    "region": "of the stores in the region",
+    "hq": "of the brand",
+    "group": "of every brand, one at a time",
+}
+
 # Served without a credential of ours, and why.
 OPEN = {
     "sidebar.enter": "leads to WeCom's OAuth",

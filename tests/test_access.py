@@ -130,3 +130,4 @@ def test_the_table_is_printed(app: Any) -> None:
     printed = app.test_cli_runner().invoke(args=["access"])
     assert printed.exit_code == 0, printed.output
     assert "/api/admin/v1/members" in printed.output and "open" in printed.output
+    assert all(rows in printed.output for rows in access.ROWS.values()) and tuple(access.ROWS) == CALLERS

@@ -25,5 +25,12 @@ def command(audience: str | None) -> None:
             ["open"] * len(access.CALLERS) if one.open else ["yes" if c in one.callers else "·" for c in access.CALLERS]
         )
         table.add_row(one.audience, one.method, one.path, *cells)
-    Console(width=200).print(table)
+    rows = Table(title="callers and the rows they see", show_lines=False)
+    for heading in ("caller", "rows"):
+        rows.add_column(heading, no_wrap=True)
+    for caller in access.CALLERS:
+        rows.add_row(caller, access.ROWS[caller])
+    console = Console(width=200)
+    console.print(table)
+    console.print(rows)
     click.echo(f"{len(shown)} routes, {sum(bool(one.open) for one in shown)} open")
