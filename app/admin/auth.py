@@ -61,7 +61,7 @@ def login(name: str, password: str) -> tuple[AdminUser, str, int]:
     if not admins.password_matches(admin, password) or admin is None:
         raise LoginFailed()
     if admin.factor_since is not None:
-        ticket, seconds = tokens.issue(TICKET, {"sub": str(admin.id)})
+        ticket, seconds = tokens.issue(TICKET, {"sub": str(admin.id), "pwd": _mark(admin)})
         raise SecondFactorNeeded(ticket=ticket, expires_in=seconds)
     with transaction():
         return _signed_in(admin)
@@ -76,7 +76,7 @@ def give_code(ticket: str, code: str) -> tuple[AdminUser, str, int]:
         raise LoginFailed()
     with transaction():
         admin = admins.begin_login(login=known.login)
-    if admin is None:
+    if admin is None or not _fits(claims, admin):
         raise LoginFailed()
     with transaction():
         if not second_factor.spend(admin_id=admin.id, code=code):
@@ -115,8 +115,8 @@ def guard() -> None:
     admin = queries.admin_user_by_id(int(claims["sub"]))
     if admin is None or admin.status != "active":
         raise TokenInvalid()
-    if not hmac.compare_digest(str(claims.get("pwd")), _mark(admin)):
-        raise TokenInvalid()  # the password was changed or reset since
+    if not _fits(claims, admin):
+        raise TokenInvalid()
     if by_cookie and request.method not in _SAFE:
         _check_csrf(claims)
     g.admin_claims = claims
@@ -147,6 +147,11 @@ def with_cookie(response: BaseResponse, token: str, seconds: int) -> BaseRespons
 def without_cookie(response: BaseResponse) -> BaseResponse:
     response.delete_cookie(COOKIE, path="/")
     return response
+
+
+def _fits(claims: dict[str, Any], admin: AdminUser) -> bool:
+    """Whether the password is still the one that the claims were given for."""
+    return hmac.compare_digest(str(claims.get("pwd")), _mark(admin))
 
 
 def _mark(admin: AdminUser) -> str:

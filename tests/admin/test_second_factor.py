@@ -76,6 +76,17 @@ def test_a_ticket_is_no_token_and_a_token_no_ticket(client: Any, world: World) -
         assert _give(client, ticket, "123456").json["code"] == "token_invalid"
 
 
+def test_a_ticket_ends_with_its_password(client: Any, world: World) -> None:
+    totp, _ = _set_up(client, world.admin)
+    with time_machine.travel(clock.now() + timedelta(seconds=60)):
+        ticket = _ticket(client, world.admin)
+        changed = {"password": PASSWORD, "new_password": "a brand-new password"}
+        assert client.post(f"{API}/me/password", headers=bearer(world.admin), json=changed).status_code == 200
+        assert _give(client, ticket, _code(totp)).json["code"] == "login_failed"
+        again = client.post(f"{API}/login", json={"login": world.admin.login, "password": "a brand-new password"})
+        assert _give(client, again.json["data"]["ticket"], _code(totp)).status_code == 200
+
+
 def test_guessing_codes_locks_the_account(client: Any, world: World) -> None:
     totp, _ = _set_up(client, world.admin)
     with time_machine.travel(clock.now() + timedelta(seconds=60)):
