@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select
 
 from app.channels import queries as channels
+from app.channels.codes.models import Arrival, ChannelCode
+from app.channels.state import GroupChat, GroupChatMember, OfficialFollow, SubscriptionQuota
 from app.core import clock, ids
 from app.core.db import session
 from app.core.sheets import csv_of
@@ -22,7 +24,7 @@ from app.coupons.models import Campaign, Coupon, Redemption
 from app.identity import queries as identity
 from app.members import queries as members
 from app.members.family import family
-from app.members.models import GuideHistory, Member
+from app.members.models import GuideHistory, HomeStoreHistory, Member
 from app.org.models import Brand, Guide, Store
 from app.points.models import Journal, Posting
 from app.privacy import commands as privacy
@@ -32,7 +34,7 @@ from app.privacy.models import DataExport
 from app.sales.models import OrderLine, Refund, SalesOrder
 from app.segments.models import MemberTag, MemberTrait, Tag
 from app.sop.models import GuideTask, SopStep
-from app.tiers.models import MemberTier, Tier
+from app.tiers.models import Benefit, BenefitGrant, MemberTier, Tier
 
 from . import erase
 
@@ -88,6 +90,7 @@ def gather(member: Member) -> dict[str, Any]:
         "identities": _identities(member),
         **{name: _rows(statement) for name, statement in _sections(member.brand_id, homes).items()},
         "relations": _relations(member),
+        **{name: _rows(statement) for name, statement in _in_wechat(member).items()},
         **_privacy(member),
     }
 
@@ -164,6 +167,10 @@ def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:
         .join(Tier, same(Tier, MemberTier, "tier_id"))
         .where(mine(MemberTier))
         .order_by(MemberTier.valid_from),
+        "benefits": select(Benefit.name, Benefit.kind, BenefitGrant.period, BenefitGrant.granted_at)
+        .join(Benefit, same(Benefit, BenefitGrant, "benefit_id"))
+        .where(mine(BenefitGrant))
+        .order_by(BenefitGrant.granted_at),
         "coupons": select(
             Campaign.name, Coupon.code, Coupon.status, Coupon.source, Coupon.claimed_at, Coupon.valid_from,
             Coupon.valid_to,
@@ -199,7 +206,42 @@ def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:
         .outerjoin(Store, Store.id == GuideHistory.store_id)
         .where(mine(GuideHistory))
         .order_by(GuideHistory.from_at),
+        "home_stores": select(Store.name.label("store"), HomeStoreHistory.from_at, HomeStoreHistory.reason)
+        .outerjoin(Store, Store.id == HomeStoreHistory.store_id)
+        .where(mine(HomeStoreHistory))
+        .order_by(HomeStoreHistory.from_at),
     }  # fmt: skip
+
+
+def _in_wechat(member: Member) -> dict[str, Any]:
+    """By which codes they came, which groups they are in, which accounts they follow and what these may send them."""
+    brand_id, person_ids = member.brand_id, identity.all_ids_of(member.person_id)
+    known = identity.identities_of(member.person_id)
+    contacts = [one.value for one in known if one.kind == "external_userid"]
+    openids = [one.value for one in known if one.kind == "openid"]
+    return {
+        "arrivals": select(ChannelCode.name.label("code"), Arrival.kind, Arrival.at, Arrival.lost_at)
+        .outerjoin(ChannelCode, ChannelCode.id == Arrival.code_id)
+        .where(Arrival.brand_id == brand_id, Arrival.person_id.in_(person_ids))
+        .order_by(Arrival.at),
+        "groups": select(GroupChat.name, GroupChatMember.joined_at, GroupChatMember.left_at)
+        .join(
+            GroupChat,
+            and_(GroupChat.corp_id == GroupChatMember.corp_id, GroupChat.chat_id == GroupChatMember.chat_id),
+        )
+        .where(GroupChatMember.brand_id == brand_id, GroupChatMember.member_key.in_(contacts))
+        .order_by(GroupChatMember.joined_at),
+        "official_accounts": select(
+            OfficialFollow.appid, OfficialFollow.subscribed, OfficialFollow.subscribed_at, OfficialFollow.active_at
+        )
+        .where(OfficialFollow.brand_id == brand_id, OfficialFollow.person_id.in_(person_ids))
+        .order_by(OfficialFollow.appid),
+        "subscriptions": select(
+            SubscriptionQuota.template_id, SubscriptionQuota.state, SubscriptionQuota.accepted, SubscriptionQuota.sent
+        )
+        .where(SubscriptionQuota.brand_id == brand_id, SubscriptionQuota.openid.in_(openids))
+        .order_by(SubscriptionQuota.template_id),
+    }
 
 
 def _relations(member: Member) -> Rows:

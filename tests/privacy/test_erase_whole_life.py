@@ -1,7 +1,11 @@
-"""A life that reached us by every way in, then forgotten: no column of any table names them, sealed ones included."""
+"""A life that reached us by every way in: the copy tells all of it, and once it is forgotten no column of any table
+names anybody, sealed ones included."""
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +20,12 @@ from mini_phone import PHONE, Phone
 from privacy_shop import publish, sign_in_guide
 from sqlalchemy import select
 
+from app.channels.codes import commands as codes
 from app.core import clock, crypto, hot, ids
 from app.core.db import session
 from app.core.errors import ProgrammingError
 from app.core.transaction import transaction
+from app.flows import export_person
 from app.flows.sealed import COLUMNS
 from app.flows.sync import runs
 from app.identity import commands as identity
@@ -62,6 +68,10 @@ class Life:
 
     def _wechat(self) -> None:
         corp, engine = self.world.wecom.namespace, self.tencent.engine
+        with transaction():
+            codes.create_code(
+                brand_id=self.world.brand_id, name="门口海报", state="poster", store_id=self.world.store.id
+            )
         self.tencent.add("ming", state="poster", add_way=1)
         self._heard()
         engine.contacts.edit(corp, "guide1", self.human, remark=f"{NAME}姐", tags=[])
@@ -173,6 +183,22 @@ def leaks(names: set[str]) -> set[tuple[str, str, str]]:
                     texts = " ".join(_opened(value))
                     found |= {(table, column, name) for name in names if name in texts}
     return found
+
+
+def test_the_copy_tells_the_whole_life(life: Life) -> None:
+    with transaction():
+        told = export_person.gather(life.member)
+    files = zipfile.ZipFile(io.BytesIO(export_person.zipped(told))).namelist()
+    assert {f"{name}.csv" for name, rows in told.items() if isinstance(rows, list)} <= set(files)
+    empty = {name for name, rows in told.items() if not rows}
+    assert empty == {
+        "benefits", "coupons", "points", "redemptions", "refunds", "tags", "tasks", "tiers", "subscriptions",
+    }, "what this life had none of"  # fmt: skip
+    said = json.dumps(told, ensure_ascii=False, default=str)
+    assert [name for name in life.names if name not in said] == []
+    assert [one["store"] for one in told["home_stores"]] == ["一号店", "二号店"]
+    assert told["groups"][0]["name"] == "会员群" and told["official_accounts"][0]["subscribed"]
+    assert told["arrivals"][0]["code"] == "门口海报"
 
 
 def test_nothing_that_names_them_is_left_whatever_way_it_came(life: Life) -> None:
