@@ -9,7 +9,7 @@ from apiflask import Schema, fields
 from apiflask.validators import Length, OneOf
 from flask import Response
 
-from app.core import clock, ids, transaction
+from app.core import audit, clock, ids, transaction
 from app.core.errors import Forbidden
 from app.core.fields import PublicId
 from app.flows import erase, export_person
@@ -17,6 +17,7 @@ from app.members.family import family
 from app.members.models import Member
 from app.privacy import commands as privacy
 from app.privacy import queries
+from app.privacy.models import PrivacyPolicy
 from app.privacy.rules import CHANNELS, PURPOSES, REVEAL_FIELDS, REVEALS_A_DAY
 
 from . import scope
@@ -219,15 +220,20 @@ def publish_policy(given: dict[str, Any]) -> Any:
     """The text is kept as its SHA-256: what was agreed to can be shown, and cannot be changed afterwards."""
     me = scope.current()
     digest = hashlib.sha256(given["text"].encode()).hexdigest()
-    return transaction.run(
-        lambda: privacy.publish_policy(
+
+    def work() -> PrivacyPolicy:
+        row = privacy.publish_policy(
             brand_id=me.brand_id,
             version=given["version"],
             digest=digest,
             url=given["url"],
             valid_from=given["valid_from"] or clock.now(),
         )
-    )
+        told = {"version": row.version, "digest": digest}
+        audit.record(actor=me.actor, action="privacy.policy_published", subject=ids.encode("brd", me.brand_id), **told)
+        return row
+
+    return transaction.run(work)
 
 
 def shown_value(member_id: str, field: str, reason: str) -> dict[str, Any]:

@@ -62,6 +62,7 @@ ACTION = {
     "admin.remove_second_factor": "关闭两步验证",
     "members.viewed": "查看会员",
     "members.phone_search": "按手机号查询会员",
+    "privacy.policy_published": "发布隐私政策",
     "trace.viewed": "查看全链路",
     "sync.started": "开始企微对账",
     "sync.confirmed": "确认对账失效",

@@ -8,13 +8,15 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
-from app.core import clock
+from app.core import audit, clock, ids
 from app.core.errors import SiyuError
 from app.core.transaction import transaction
 from app.flows import rekey
 from app.flows import retention as keeping
 from app.org import queries as org
 from app.privacy import commands as privacy
+
+ACTOR = "command-line"
 
 group = AppGroup("privacy", help="Keep no longer than needed; change keys; publish a policy.")
 
@@ -46,7 +48,10 @@ def retention(dry_run: bool) -> None:
 def keep(brand: str, kind: str, days: int) -> None:
     """Let BRAND (its code) keep rows of KIND for DAYS."""
     with transaction():
-        keeping.keep(brand_id=_brand_id(brand), kind=kind, days=days)
+        brand_id = _brand_id(brand)
+        keeping.keep(brand_id=brand_id, kind=kind, days=days)
+        subject = ids.encode("brd", brand_id)
+        audit.record(actor=ACTOR, action="privacy.retention_set", subject=subject, kind=kind, days=days)
     click.echo(f"{brand}: {kind} is kept {days} days")
 
 
@@ -60,9 +65,11 @@ def publish_policy(brand: str, version: str, text: Path, url: str | None) -> Non
     digest = hashlib.sha256(text.read_bytes()).hexdigest()
     try:
         with transaction():
-            privacy.publish_policy(
-                brand_id=_brand_id(brand), version=version, digest=digest, url=url, valid_from=clock.now()
-            )
+            brand_id = _brand_id(brand)
+            privacy.publish_policy(brand_id=brand_id, version=version, digest=digest, url=url, valid_from=clock.now())
+            told = {"version": version, "digest": digest}
+            subject = ids.encode("brd", brand_id)
+            audit.record(actor=ACTOR, action="privacy.policy_published", subject=subject, **told)
     except SiyuError as error:
         raise click.ClickException(error.message) from error
     click.echo(f"{brand}: policy {version} sha256 {digest}")

@@ -129,6 +129,10 @@ def test_policies_are_published_and_never_rewritten(client, shop: Shop) -> None:
     assert first.status_code == 201 and len(first.json["digest"]) == 64
     assert client.post(url, json=body | {"text": "改过的"}, headers=headers).status_code == 409
     assert [one["version"] for one in client.get(url, headers=headers).json["items"]] == ["2026-11", "2026-01"]
+    (noted,) = session.scalars(select(AuditLog))
+    assert (noted.action, noted.data["version"], noted.data["digest"]) == (
+        "privacy.policy_published", "2026-11", first.json["digest"],
+    )  # fmt: skip
 
 
 def _copy(answer: Any) -> dict[str, bytes]:

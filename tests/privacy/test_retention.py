@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 
 from app.channels.events import ContactFetched, RefreshWanted
 from app.core import clock, inbox, outbox
+from app.core.audit import AuditLog
 from app.core.db import session
 from app.core.inbox import Inbox
 from app.core.outbox import Outbox
@@ -99,6 +100,8 @@ def test_a_brand_keeps_things_for_its_own_number_of_days(app, old: Shop) -> None
     runner = app.test_cli_runner()
     done = runner.invoke(args=["privacy", "keep", old.world.brand.code, "inbox_payload", "3"])
     assert done.exit_code == 0, done.output
+    kept = session.scalars(select(AuditLog).where(AuditLog.action == "privacy.retention_set")).one()
+    assert kept.data == {"kind": "inbox_payload", "days": 3}
     with time_machine.travel(clock.now() + timedelta(days=4)):
         assert _over(old) == {"inbox_payload": 1}
     with pytest.raises(RetentionInvalid), transaction():
