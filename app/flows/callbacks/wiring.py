@@ -25,7 +25,7 @@ KEPT = frozenset(
         "wecom.click",
         "wecom.view",
         "wecom.location",
-        "wecom.change_domain_ip",
+        "wecom.security.change_domain_ip",
         "wecom.close_inactive_agent",
         "wecom.reopen_inactive_agent",
         "wecom.taskcard_click",
