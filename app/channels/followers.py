@@ -26,8 +26,9 @@ def put_official_follow(
     at: datetime,
     scene: str | None = None,
 ) -> bool:
-    """A user follows the official account since `at`, or left it then; True when that is news. Of one second, the end
-    stays. `scene`: the parameter of the QR code that brought them.
+    """A user follows the official account since `at`, or left it then; True when that is told. Of one second, the end
+    stays. `scene`: the parameter of the QR code that brought them. Each following is told, also one that is heard of
+    after what came of it: the code that brought somebody did so, whatever they did next.
     """
     fresh = insert(OfficialFollow).values(
         appid=appid,
@@ -42,10 +43,11 @@ def put_official_follow(
     new = session.scalar(fresh.on_conflict_do_nothing().returning(OfficialFollow.openid)) is not None
     if not new:
         row = session.get_one(OfficialFollow, (appid, openid), with_for_update=True, populate_existing=True)
+        new = subscribed and row.subscribed_at != at
         if subscribed and (row.subscribed_at is None or row.subscribed_at < at):
             row.subscribed_at, row.scene = at, scene
         if at > row.changed_at or (at == row.changed_at and not subscribed):
-            new = row.subscribed != subscribed
+            new = new or row.subscribed != subscribed
             row.subscribed, row.changed_at = subscribed, at
         session.flush()
     if new and subscribed:

@@ -10,6 +10,8 @@ from people import make_member
 from sqlalchemy import select
 
 from app.channels import followers, groups
+from app.channels.codes import commands as codes
+from app.channels.codes.models import Arrival
 from app.channels.models import Follow
 from app.channels.state import AcquisitionBalance, AcquisitionEvent, AcquisitionLink, CorpTag, FollowTag
 from app.core import clock
@@ -213,6 +215,33 @@ def test_followers_of_the_official_account_are_known_people(tencent, world, happ
     row = followers.official_follow(OFFICIAL, anna.openids[OFFICIAL])
     assert row.subscribed is False and row.active_at is not None
     assert [len(events(f"channels.official_{what}")) for what in ("followed", "unfollowed")] == [1, 1]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in order", "backwards"])
+def test_who_followed_by_a_code_came_by_it_whatever_was_told_first(tencent, world, happen, late) -> None:
+    official_account(tencent)
+    with transaction():
+        codes.create_code(brand_id=world.brand_id, name="店门", store_id=world.store.id, state="door")
+    fans, anna = tencent.engine.fans, tencent.customer("anna")
+    moments = []
+    for _ in range(2):
+        moments.append(int(tencent.engine.world.now()))
+        fans.follow(OFFICIAL, anna, scene="door")
+        tencent.engine.world.advance(1)
+        fans.click(OFFICIAL, anna)
+        tencent.engine.world.advance(7200)
+        fans.unfollow(OFFICIAL, anna)
+        tencent.engine.world.advance(60)
+    assert len(tencent.waiting) == 6
+    if late:
+        tencent.waiting.reverse()
+        for event in list(tencent.waiting):
+            tencent.waiting = [event, event]
+            happen()
+    happen()
+    assert [int(row.at.timestamp()) for row in session.scalars(select(Arrival).order_by(Arrival.at))] == moments
+    row = followers.official_follow(OFFICIAL, anna.openids[OFFICIAL])
+    assert (row.subscribed, row.scene) == (False, "door")
 
 
 def test_what_a_user_allows_is_counted_and_a_refusal_ends_it(tencent, world, happen) -> None:

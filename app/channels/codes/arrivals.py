@@ -89,6 +89,6 @@ def _recent(code: ChannelCode, person_id: int, at: datetime) -> bool:
         Arrival.brand_id == code.brand_id,
         Arrival.person_id == person_id,
         Arrival.code_id == code.id,
-        Arrival.at > at - SAME_VISIT,
+        Arrival.at.between(at - SAME_VISIT, at + SAME_VISIT),  # a later one may have been heard of before
     )
     return session.scalar(same.limit(1)) is not None
