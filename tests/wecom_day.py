@@ -60,6 +60,7 @@ class Day:
         """Returns how many callbacks were lost. Each event that arrives is worked off in groups, as workers do."""
         deeds = [self.add] * 10 + [self.edit] * 5 + [self.delete] * 2 + [self.unfollow] * 2 + [self.tag] * 2
         deeds += [self.open_chat, self.join] * 2 + [self.leave, self.rename_chat, self.dismiss, self.staff]
+        deeds += [self.staff_leaves, self.department, self.library]
         gone, step = 0, (DAY - 900) / actions
         for number in range(actions):
             self.chance.choice(deeds)()
@@ -147,9 +148,35 @@ class Day:
     def staff(self) -> None:
         number = self.chance.randrange(10, 30)
         department = self.chance.randrange(2, 6)
-        self.engine.directory.put_staff(
-            {"corp_id": self.corp_id, "userid": f"staff{number}", "name": f"员工{number}", "departments": [department]}
+        self.engine.office.put_staff(
+            self.corp_id,
+            {"userid": f"staff{number}", "name": f"员工{number}", "departments": [department], "status": 1},
         )
+
+    def staff_leaves(self) -> None:
+        here = [row.userid for row in self.engine.world.staff if row.userid.startswith("staff") and row.status != 5]
+        if here:
+            self.engine.office.delete_staff(self.corp_id, self.chance.choice(here))
+
+    def department(self) -> None:
+        office, extra = self.engine.office, [row.id for row in self.engine.world.departments if row.id > 5]
+        if extra and self.chance.random() < 0.4:
+            office.delete_department(self.corp_id, self.chance.choice(extra))
+        else:
+            number = self.chance.choice([2, 3, *range(6, 10)])
+            office.put_department(self.corp_id, {"id": number, "name": f"部门{self.chance.randrange(99)}"})
+
+    def library(self) -> None:
+        office, group = self.engine.office, self.chance.choice(list(self.engine.world.tag_groups))
+        deed = self.chance.randrange(4)
+        if deed == 0:
+            office.edit_tag(self.corp_id, group.tags[0]["id"], name=f"新名{self.chance.randrange(999)}")
+        elif deed == 1:
+            office.shuffle_tags(self.corp_id, group.group_id)
+        elif deed == 2 and len(list(self.engine.world.tag_groups)) > 2:
+            office.delete_tag(self.corp_id, group.group_id)
+        else:
+            office.add_tags(self.corp_id, f"组{self.chance.randrange(3)}", [f"标签{self.chance.randrange(1000, 2000)}"])
 
 
 def theirs(tencent: Tencent) -> dict[str, Any]:

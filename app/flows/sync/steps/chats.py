@@ -17,7 +17,7 @@ from ..step import LAG, PATIENCE, Item, Outcome, Page, Read, Step
 
 NAME = "chats"
 _GROUPS = "groups"  # what differences and counts are about
-_GONE = {"chat_unknown"}
+_GONE = {"chat_unknown", "chat_dismissed"}
 
 
 def _open(book: Book) -> Iterable[str]:

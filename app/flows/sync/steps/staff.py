@@ -1,8 +1,12 @@
-"""The members of staff, department by department; of one too large for an answer, one by one."""
+"""The members of staff, department by department; of one too large for an answer, one by one.
+
+Whom no department shows is asked for by themselves: the application may see them and none of their departments.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from app.core import clock
@@ -45,7 +49,8 @@ def _apply(book: Book, read: Read) -> Outcome:
     listed: dict[str, Staff] = {one.userid: one for one in read.page.data}
     held = ours.staff(book.corp_id, list(listed))
     earlier = book.seen(NAME + ":read")
-    book.see(NAME, listed)
+    if not read.item.subject.startswith(_ONE):
+        book.see(NAME, listed)
     book.see(NAME + ":read", listed)
     for userid, one in sorted(listed.items()):
         if userid in earlier:  # in two departments
@@ -78,12 +83,14 @@ def _refused(book: Book, read: Read) -> Outcome:
 
 
 def _close(book: Book) -> None:
-    """Who was in no department has left, if every department could be read."""
-    if book.kind == "full" and not book.set_aside(NAME) and book.counted(NAME, "seen"):
-        seen = book.seen(NAME)
-        for row in ours.staff_present(book.corp_id):
-            if row.userid not in seen and row.changed_at < book.run.started_at - LAG:
-                book.note(NAME, "lost", row.userid, read_at=book.run.started_at, ours={"status": row.status})
+    """Who was in no department is asked for, if every department could be read; only WeCom's own word that there is
+    nobody of that userid is believed. The step is closed again after that, when nothing is left that a list has shown.
+    """
+    seen = book.seen(NAME)
+    if seen and book.kind == "full" and not book.set_aside(NAME):
+        young: datetime = book.run.started_at - LAG
+        missing = [row for row in ours.staff_present(book.corp_id) if row.userid not in seen and row.changed_at < young]
+        book.read(NAME, [_ONE + row.userid for row in missing])
     book.forget(NAME)
     book.forget(NAME + ":read")
 
