@@ -233,7 +233,8 @@ class SuiteAuth(Base):
 
 class Refresh(Base):
     """Something of WeCom that must be read again because it changed. `pending`: a read is on its way to begin, so the
-    next news of the same thing needs none of its own.
+    next news of the same thing needs none of its own. `read_at`: when the newest read was answered, NULL while it is
+    under way or when it failed for good.
     """
 
     __tablename__ = "refresh"

@@ -67,6 +67,7 @@ def _call(request: Request) -> Any:
 
 def _record(request: Request, answer: Any) -> None:
     topic = _TOPICS[request.kind]
+    refresh.end(corp_id=request.corp_id, kind=request.kind, key=request.key)
     if not isinstance(answer, SiyuError):
         topic.put(request, answer)
     elif isinstance(answer, Rejected) and answer.reason in topic.refusals:

@@ -120,9 +120,12 @@ def standing(corp_id: str, step: str) -> int:
 
 
 def unfetched(corp_id: str, kind: str, *, before: datetime) -> list[str]:
-    """Keys of reads that callbacks asked for and nobody has begun since: a fetch that failed for good."""
+    """Keys of reads that callbacks asked for and that have not been answered since: most of them failed for good."""
     found = select(Refresh.key).where(
-        Refresh.corp_id == corp_id, Refresh.kind == kind, Refresh.pending, Refresh.asked_at < before
+        Refresh.corp_id == corp_id,
+        Refresh.kind == kind,
+        or_(Refresh.pending, Refresh.read_at.is_(None)),
+        Refresh.asked_at < before,
     )
     return list(session.scalars(found.order_by(Refresh.key)))
 

@@ -61,11 +61,16 @@ def _nothing(book: Book) -> None:
     pass
 
 
+def _of_no_callback(subject: str) -> tuple[str, str] | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Step:
     """`open`: the subjects to read, in a transaction. `ask`: one call of one item, in none. `apply`: an answer's page
     into our tables, in a transaction; answers what becomes of the item. `refused`: the same for a final error.
-    `close`: all items are through. A step without `ask` works on our own tables only.
+    `close`: all items are through. A step without `ask` works on our own tables only. `makes_good`: of a subject that
+    was read, the (kind, key) of a callback's read (channels.refresh) which that replaces if it was never answered.
     """
 
     name: str
@@ -74,3 +79,4 @@ class Step:
     ask: Callable[[WeCom, Item], Page] | None = None
     refused: Callable[[Book, Read], Outcome] = _skip
     close: Callable[[Book], None] = _nothing
+    makes_good: Callable[[str], tuple[str, str] | None] = _of_no_callback

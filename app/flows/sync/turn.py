@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, update
 
+from app.channels import refresh
 from app.core import clock, context, outbox
 from app.core.db import session
 from app.core.errors import Retryable, SiyuError
@@ -138,7 +140,7 @@ def _record(turn: Turn, answer: list[Read] | SiyuError) -> None:
         run.status, run.error, run.finished_at = "failed", answer.code, clock.now()
         session.flush()
         return
-    step, book = BY_NAME[turn.step], Book(run)
+    step, book, good = BY_NAME[turn.step], Book(run), dict[str, dict[str, datetime]]()
     for read in answer:
         outcome = step.refused(book, read) if read.error is not None else step.apply(book, read)
         goes_on = outcome == "due" and read.page is not None
@@ -153,6 +155,10 @@ def _record(turn: Turn, answer: list[Read] | SiyuError) -> None:
             ),
             execution_options={"synchronize_session": False},
         )
+        if outcome in ("done", "skipped") and (asked := step.makes_good(read.item.subject)):
+            good.setdefault(asked[0], {})[asked[1]] = read.began_at
+    for kind, keys in good.items():
+        refresh.make_good(corp_id=run.corp_id, kind=kind, read=keys)
     book.close()
     run.turn += 1
     advance(run)

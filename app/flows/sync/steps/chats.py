@@ -92,4 +92,6 @@ def _members(chat: GroupChat, read: Read) -> dict[str, Present]:
     }
 
 
-STEP = Step(NAME, open=_open, ask=_ask, apply=_apply, refused=_refused)
+STEP = Step(
+    NAME, open=_open, ask=_ask, apply=_apply, refused=_refused, makes_good=lambda subject: ("group_chat", subject)
+)

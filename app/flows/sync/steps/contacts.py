@@ -54,4 +54,4 @@ def _missing(book: Book, read: Read, named: set[str]) -> None:
     book.read(CUSTOMERS, ["@" + userid for userid in missing])
 
 
-STEP = Step(NAME, open=_open, ask=_ask, apply=_apply, refused=_refused)
+STEP = Step(NAME, open=_open, ask=_ask, apply=_apply, refused=_refused, makes_good=lambda subject: ("contact", subject))

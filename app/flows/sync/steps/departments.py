@@ -50,4 +50,4 @@ def _facts(one: Department) -> dict[str, Any]:
     return {"parent_id": one.parent_id or None, "name": one.name, "sort": one.order}
 
 
-STEP = Step(NAME, open=_open, ask=_ask, apply=_apply)
+STEP = Step(NAME, open=_open, ask=_ask, apply=_apply, makes_good=lambda _: ("departments", ""))

@@ -111,4 +111,8 @@ def _told(facts: dict[str, Any], other: dict[str, Any] | None = None) -> dict[st
     return differing | ({"name": "…"} if "name" in differing else {})
 
 
-STEP = Step(NAME, open=_open, ask=_ask, apply=_apply, refused=_refused, close=_close)
+def _makes_good(subject: str) -> tuple[str, str] | None:
+    return ("staff", subject.removeprefix(_ONE)) if subject.startswith(_ONE) else None
+
+
+STEP = Step(NAME, open=_open, ask=_ask, apply=_apply, refused=_refused, close=_close, makes_good=_makes_good)

@@ -74,4 +74,4 @@ def _library(facts: Facts) -> list[LibraryGroup]:
     ]
 
 
-STEP = Step(NAME, open=_open, ask=_ask, apply=_apply)
+STEP = Step(NAME, open=_open, ask=_ask, apply=_apply, makes_good=lambda _: ("tag_library", ""))
