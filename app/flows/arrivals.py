@@ -14,6 +14,7 @@ from app.core.work import Effect
 from app.members import commands as members
 from app.members import queries as member_queries
 from app.org import queries as org
+from app.org import staff
 from app.wechat.errors import Rejected
 
 from . import accounts
@@ -28,18 +29,19 @@ def on_added(event: CustomerAdded) -> None:
     code = queries.by_state(event.state) if event.state else None
     if code is None or code.brand_id != event.brand_id or event.person_id is None:
         return
-    if not event.new and queries.stands(userid=event.userid, external_userid=event.external_userid):
+    at = datetime.fromtimestamp(event.at, UTC)
+    userid = staff.userid_now(event.corp_id, event.userid, at)
+    if not event.new and queries.stands(userid=userid, external_userid=event.external_userid):
         return
-    follow = channels.follow(event.corp_id, event.userid, event.external_userid)
+    follow = channels.follow(event.corp_id, userid, event.external_userid)
     if follow is None:
         return  # forgotten meanwhile, at the customer's wish
-    at = datetime.fromtimestamp(event.at, UTC)
     over = follow.status != "active" and follow.changed_at >= at  # the end was heard of before
     arrivals.arrive(
         code=code,
         person_id=event.person_id,
         at=at,
-        userid=event.userid,
+        userid=userid,
         external_userid=event.external_userid,
         store_id=event.store_id,
         guide_id=event.guide_id,
@@ -51,7 +53,8 @@ def on_lost(event: CustomerLost) -> None:
     """A relation ended; a customer who was handed to another guide is not lost."""
     if not event.transferred:
         at = datetime.fromtimestamp(event.at, UTC)
-        arrivals.note_lost(userid=event.userid, external_userid=event.external_userid, at=at)
+        userid = staff.userid_now(event.corp_id, event.userid, at)
+        arrivals.note_lost(userid=userid, external_userid=event.external_userid, at=at)
 
 
 def on_official_followed(event: OfficialFollowed) -> None:

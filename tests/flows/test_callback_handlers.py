@@ -148,6 +148,24 @@ def test_a_renamed_guide_stays_who_they_are(tencent, world, happen) -> None:
     assert {(row.userid, row.guide_id) for row in follows} == {("wang.xiaomei", guide.id)} and len(follows) == 2
 
 
+def test_who_came_to_a_guide_by_a_code_is_theirs_under_another_userid(tencent, world, happen) -> None:
+    with transaction():
+        codes.create_code(brand_id=world.brand_id, name="店门", store_id=world.store.id, state="door")
+    tencent.add("anna", state="door")
+    happen()
+    tencent.add("ben", state="door")
+    tencent.engine.world.advance(1)
+    # The renaming is here before what ben's addition leads to is worked off.
+    tencent.engine.office.rename_staff(tencent.corp_id, "guide1", "wang.xiaomei")
+    happen()
+    assert [row.userid for row in session.scalars(select(Arrival))] == ["wang.xiaomei"] * 2
+    tencent.engine.world.advance(1)
+    tencent.unfollow("anna", userid="wang.xiaomei")
+    tencent.delete("ben", userid="wang.xiaomei")
+    happen()
+    assert all(row.lost_at is not None for row in session.scalars(select(Arrival)))
+
+
 @pytest.mark.parametrize("by", ["deleted", "left"])
 def test_the_tasks_of_a_guide_who_leaves_go_to_a_colleague(tencent, world, happen, by) -> None:
     task_of(world, world.guide)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.core import context
 from app.core.db import session
 
+from ..models import Follow
 from .models import Arrival, ChannelCode
 
 SAME_VISIT = timedelta(minutes=30)  # opening the mini-program by the same code again is the same visit
@@ -69,6 +70,17 @@ def note_lost(*, userid: str, external_userid: str, at: datetime) -> int:
         execution_options={"synchronize_session": False},
     )
     return len(ended.all())
+
+
+def rename(*, corp_id: str, userid: str, new_userid: str) -> None:
+    """A member of staff has another userid, which their relations have already: who came to them is found by it."""
+    theirs = select(Follow.external_userid).where(Follow.corp_id == corp_id, Follow.userid == new_userid)
+    session.execute(
+        update(Arrival)
+        .where(Arrival.userid == userid, Arrival.external_userid.in_(theirs.scalar_subquery()))
+        .values(userid=new_userid),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def reown(*, external_userid: str, person_id: int) -> None:

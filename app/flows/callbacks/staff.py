@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from app.channels import commands as channels
 from app.channels import groups, refresh
+from app.channels.codes import arrivals
 from app.core.inbox import Inbox
 from app.org import queries as org
 from app.org import staff
@@ -34,6 +35,7 @@ def changed(row: Inbox) -> None:
                 guide_id=guide.id if guide else None,
                 at=news.at,
             )
+            arrivals.rename(corp_id=news.namespace, userid=userid, new_userid=present)
             groups.rename_member(corp_id=news.namespace, userid=userid, new_userid=present)
         userid = new
     userid = staff.userid_now(news.namespace, userid, news.at)
