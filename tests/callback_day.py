@@ -20,6 +20,8 @@ from sqlalchemy import inspect, select
 from tencent import Tencent
 
 from app.channels import queries as channels
+from app.channels.codes import commands as codes
+from app.channels.codes.models import Arrival, ChannelCode
 from app.channels.models import Follow
 from app.channels.state import (
     AcquisitionBalance,
@@ -43,7 +45,11 @@ from app.org.models import Department, Guide, PlatformAccount, Staff, StaffRenam
 
 DAY = 86_400
 OFFICIAL = "wxofficial01"
-ORGANISATION = {"alembic_version", "brand", "region", "dealer", "store", "platform_account", "api_client", "admin_user"}
+ORGANISATION = {
+    "alembic_version", "brand", "region", "dealer", "store", "platform_account", "api_client", "admin_user",
+    "channel_code",
+}  # fmt: skip
+CODES = ("code1", "code2", "door", "till")
 # Ours, and so different every time: ids, journeys, and when we read or wrote something.
 OURS = {"brand_id", "person_id", "guide_id", "correlation_id", "event_id", "contact", "read_at", "described_at", "id"}
 # What is read is dated at the moment of the read.
@@ -84,6 +90,8 @@ class Day:
             stores = [session.merge(store) for store in tencent.world.stores]
             for number, store in enumerate(stores, 2):
                 store.department_id = number
+            for code in CODES:
+                codes.create_code(brand_id=tencent.world.brand_id, name=code, state=code)
         self.engine.world.set_value("clock_offset", -float(DAY))
         self.guides = [guide.userid for guide in tencent.world.guides]
         self.names = [f"c{n}" for n in range(25)]
@@ -265,6 +273,7 @@ def state(*, times: bool = True) -> dict[str, list[Any]]:
         found = {
             "guide": _guides(),
             "person": _persons(),
+            "arrival": _arrivals(times),
         }
         for model in (
             Follow, FollowTag, Department, Staff, StaffRename, CorpTag, CorpTagGroup, GroupChat, GroupChatMember,
@@ -308,6 +317,23 @@ def _persons() -> list[list[str]]:
     for row in session.scalars(select(IdentityRow)):
         groups.setdefault(identity.resolve(row.person_id), []).append(f"{row.kind}:{row.namespace}:{row.value}")
     return [sorted(group) for group in groups.values()]
+
+
+def _arrivals(times: bool) -> list[list[Any]]:
+    """Who came to the official account by which code, each human by their ids. Additions by a code are not compared:
+    of a customer who came, left and came again, all told within one moment, only what stands in the end is certain.
+    """
+    states = {row.id: row.state for row in session.scalars(select(ChannelCode))}
+    opened = select(Arrival).where(Arrival.kind == "opened").execution_options(populate_existing=True)
+    return [
+        [states[row.code_id], ids_of(row.person_id), row.at.timestamp() if times else None]
+        for row in session.scalars(opened)
+    ]
+
+
+def ids_of(person_id: int) -> list[str]:
+    rows = select(IdentityRow).where(IdentityRow.person_id.in_(identity.all_ids_of(identity.resolve(person_id))))
+    return sorted(f"{row.kind}:{row.namespace}:{row.value}" for row in session.scalars(rows))
 
 
 def digest(*, times: bool = True) -> str:

@@ -43,6 +43,7 @@ def test_a_day_shuffled_and_doubled_ends_as_the_day_itself(tencent, world, run_w
     deliver(tencent, run_work, events)
     told_in_order, right = state(), digest()
     assert len(told_in_order["follow"]) > 20 and told_in_order["group_chat_member"] and told_in_order["staff_rename"]
+    assert told_in_order["arrival"]
     for seed in (1, 2):
         forget_all(world)
         assert digest() != right
