@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.identity import queries as identity
 from app.identity.rules import Identity
 from app.members import queries as members
 from app.members.models import Member
@@ -15,9 +16,12 @@ from . import people
 
 @dataclass(frozen=True)
 class LoggedIn:
-    """`member` is None for somebody who is no member of the brand yet."""
+    """`member` is None for somebody who is no member of the brand yet. `given_to`: whom the openid was given to, who
+    may have been merged into `person_id`; who logs in is them, also when that merge is taken back.
+    """
 
     person_id: int
+    given_to: int
     member: Member | None
 
 
@@ -29,4 +33,5 @@ def login(*, account: PlatformAccount, session: MiniSession) -> LoggedIn:
     linked = people.link(brand_id=account.brand_id, ids=ids, source="miniapp.login")
     if linked.merged:
         people.adopt(brand_id=account.brand_id, person_id=linked.person_id)
-    return LoggedIn(linked.person_id, members.member_of(account.brand_id, linked.person_id))
+    given_to = identity.given_to(ids[0]) or linked.person_id
+    return LoggedIn(linked.person_id, given_to, members.member_of(account.brand_id, linked.person_id))

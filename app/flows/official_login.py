@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from app.core import log
 from app.core.errors import SiyuError
+from app.identity import queries as identity
 from app.identity.rules import Identity
 from app.members import queries as members
 from app.org.models import PlatformAccount
@@ -54,7 +55,8 @@ def login(*, account: PlatformAccount, visitor: Visitor) -> LoggedIn:
     linked = people.link(brand_id=account.brand_id, ids=ids, source="official.login")
     if linked.merged:
         people.adopt(brand_id=account.brand_id, person_id=linked.person_id)
-    return LoggedIn(linked.person_id, members.member_of(account.brand_id, linked.person_id))
+    given_to = identity.given_to(ids[0]) or linked.person_id
+    return LoggedIn(linked.person_id, given_to, members.member_of(account.brand_id, linked.person_id))
 
 
 def _unionid(gateway: OfficialGateway, user: WebUser) -> str | None:

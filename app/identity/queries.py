@@ -41,6 +41,16 @@ def owners(keys: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], i
     return {(kind, namespace, value): person_id for kind, namespace, value, person_id in rows}
 
 
+def given_to(identity: Identity) -> int | None:
+    """The person an id was given to, who may have been merged since: after a split the id is theirs again."""
+    kind, namespace, value = identity.key
+    return session.scalar(
+        select(IdentityRow.person_id).where(
+            IdentityRow.kind == kind, IdentityRow.namespace == namespace, IdentityRow.value == value
+        )
+    )
+
+
 def resolve(person_id: int) -> int:
     """The living person behind a person id, however often it was merged. Unknown ids resolve to themselves."""
     found = session.scalar(select(_ROOT).where(Person.person_id == person_id))

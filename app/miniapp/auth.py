@@ -1,6 +1,7 @@
 """Who the shopper of a request is: a short token from the login, resolved anew every time.
 
-The token names a person, and a person may have been merged since; so nothing but the answer of this moment counts.
+The token names the person the openid was given to, who may have been merged or parted since; so nothing but the answer
+of this moment counts.
 
     who = auth.shopper()     anybody logged in            Shopper(brand_id, person_id, member_id or None, ..)
     who = auth.member()      a member in good standing     Shopper with a member_id, else not_a_member (409)

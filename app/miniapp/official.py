@@ -95,7 +95,7 @@ def callback() -> BaseResponse:
         return found
 
     logged_in = transaction.run(work)
-    token, seconds = auth.issue(brand_id=account.brand_id, person_id=logged_in.person_id, openid=visitor.openid)
+    token, seconds = auth.issue(brand_id=account.brand_id, person_id=logged_in.given_to, openid=visitor.openid)
     with reading():
         brand = org.brand(account.brand_id)
     page = render_template(

@@ -95,7 +95,7 @@ def login(json_data: dict[str, Any]) -> dict[str, Any]:
         return found
 
     logged_in = transaction.run(work)
-    token, expires_in = auth.issue(brand_id=account.brand_id, person_id=logged_in.person_id, openid=session.openid)
+    token, expires_in = auth.issue(brand_id=account.brand_id, person_id=logged_in.given_to, openid=session.openid)
     member = logged_in.member
     return {
         "token": token,

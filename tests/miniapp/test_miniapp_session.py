@@ -9,15 +9,16 @@ import pytest
 import time_machine
 from invariants import broken
 from mini_phone import API, PHONE, Phone
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
-from app.core import clock, tokens
+from app.core import clock, ids, tokens
 from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
+from app.flows import merge, split
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
-from app.identity.models import IdentityReview, IdentityRow, Person
+from app.identity.models import IdentityReview, IdentityRow, Person, PersonMerge
 from app.identity.rules import Identity, mobile
 from app.members import commands as members
 from app.members import queries as member_queries
@@ -148,11 +149,13 @@ def test_a_card_imported_after_binding_joins_the_same_member(anna, world) -> Non
 def test_the_token_survives_a_merge(anna, tencent, world, run_work) -> None:
     till_card(world)
     anna.login()
-    before = tokens.read("miniapp", anna.token)["sub"]
+    given_to = ids.decode("prs", tokens.read("miniapp", anna.token)["sub"])
     anna.bind()
+    assert identity_queries.resolve(given_to) != given_to
     assert anna.get("me").json["bound"] is True
-    anna.login()
-    assert tokens.read("miniapp", anna.token)["sub"] != before
+    anna.login()  # a token still names whom the openid was given to, and means who they are now
+    assert ids.decode("prs", tokens.read("miniapp", anna.token)["sub"]) == given_to
+    assert anna.get("me").json["bound"] is True
 
 
 def test_a_replayed_login_code_is_refused(anna, tencent) -> None:
@@ -280,3 +283,27 @@ def test_auth_says_who_asks(app, anna) -> None:
     anna.bind()
     with app.test_request_context(headers=anna.headers):
         assert auth.member().member_id
+
+
+def test_after_a_split_a_session_is_that_of_who_logged_in(anna, tencent, client, world) -> None:
+    """Logged in while two humans were one by mistake: the other one's wallet is not shown a moment longer."""
+    tencent.customer("bella", phone="13787654321")
+    bella = Phone(tencent, "bella")
+    anna.login()
+    hers = anna.bind().json["id"]
+    bella.login()
+    other = bella.bind().json["id"]
+    with transaction():
+        session.execute(delete(IdentityRow).where(IdentityRow.kind == "unionid"))  # no app of the brand is told it
+        one, two = (
+            identity_queries.person_of(Identity("openid", tencent.appid, tencent.customer(name).openids[tencent.appid]))
+            for name in ("anna", "bella")
+        )
+        merge.merge(brand_id=world.brand_id, person_id=one, other_id=two, source="test", by="test")
+    bella.login()
+    assert bella.get("me").json["member"]["id"] == hers
+    with transaction():
+        (record,) = session.scalars(select(PersonMerge))
+        split.split(merge_id=record.merge_id, by="test", reason="two people")
+    assert bella.get("me").json["member"]["id"] == other
+    assert anna.get("me").json["member"]["id"] == hers
