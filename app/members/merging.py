@@ -7,7 +7,7 @@ again what it had to take down on the way. What hangs on members elsewhere is mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ class Fold:
 
 
 Move = Callable[[Fold], None]
+Later = tuple[MemberMerge, Member]  # a merge and who lost in it
 
 
 def follow_merge(*, winner_id: int, loser_id: int, person_merge_id: int, fold: Move) -> None:
@@ -101,7 +102,8 @@ def _separate(
             down.add(above)
             above = edges[above].winner_id
     for edge in sorted((edges[one] for one in down), key=lambda edge: edge.merge_id, reverse=True):
-        _unmerge(mine, edge, unfold)
+        stays = edge.loser_id not in cut  # comes down only to be put up again: nobody takes its place
+        _unmerge(mine, edge, [] if stays else _since(mine, edge, edges.values()), unfold)
     for edge in sorted((edges[one] for one in down - cut), key=lambda edge: edge.merge_id):
         winner, loser = _root(mine, edge.winner_id), _root(mine, edge.loser_id)
         if winner != loser:
@@ -146,13 +148,21 @@ def _merge(
     )
 
 
-def _unmerge(mine: Mapping[int, Member], edge: MemberMerge, unfold: Move) -> None:
+def _since(mine: Mapping[int, Member], edge: MemberMerge, edges: Iterable[MemberMerge]) -> list[Later]:
+    """Who was merged into the winner of a merge after it, and still is; oldest merge first."""
+    found = [one for one in edges if one.winner_id == edge.winner_id and one.revoked_at is None]
+    return [
+        (one, mine[one.loser_id]) for one in sorted(found, key=lambda one: one.merge_id) if one.merge_id > edge.merge_id
+    ]
+
+
+def _unmerge(mine: Mapping[int, Member], edge: MemberMerge, later: Sequence[Later], unfold: Move) -> None:
     winner, loser = mine[edge.winner_id], mine[edge.loser_id]
     for one in queries.below(edge.brand_id, loser.member_id, list(mine)) - {loser.member_id}:
         mine[one].merged_into = loser.member_id
     erased = winner.status == "erased"  # with all that were merged into it
     if not erased:
-        _give_back(winner, loser, edge.kept)
+        _give_back(winner, loser, edge.kept, later)
     loser.status, loser.merged_into, loser.merged_at = "erased" if erased else edge.kept["status"], None, None
     edge.revoked_at = clock.now()
     session.flush()
@@ -190,23 +200,63 @@ def _take_over(winner: Member, loser: Member) -> dict[str, Any]:
     return {"status": loser.status, "filled": filled, "before": before}
 
 
-def _give_back(winner: Member, loser: Member, kept: Mapping[str, Any]) -> None:
-    """Take out of the winner what the merge had filled in, unless it was changed since."""
+def _give_back(winner: Member, loser: Member, kept: Mapping[str, Any], later: Sequence[Later]) -> None:
+    """Take out of the winner what the merge had filled in, unless it was changed since.
+
+    `later`: who was merged into the winner afterwards and still is. They found the place taken, so now it is theirs;
+    and what they must give back one day is what this merge had found.
+    """
     for column in kept["filled"]:
         if same_fact(column, getattr(winner, column), getattr(loser, column)):
             setattr(winner, column, 0 if column == "gender" else None)
+            for edge, heir in later:
+                if getattr(heir, column):
+                    setattr(winner, column, getattr(heir, column))
+                    edge.kept = {**edge.kept, "filled": [*edge.kept["filled"], column]}
+                    break
     before = kept["before"]
     if "status" in before and winner.status == "frozen":
-        winner.status = before["status"]
+        frozen = next((edge for edge, _ in later if edge.kept["status"] == "frozen"), None)
+        if frozen is None:
+            winner.status = before["status"]
+        else:
+            _remember(frozen, status=before["status"])
     session.flush()
     if "home_store_id" in before and winner.home_store_id == loser.home_store_id:
-        _move_home(winner, None, reason="split")
-    if "guide_id" in before and winner.guide_id == loser.guide_id:
-        if before["guide_id"] is None:
-            winner.guide_id = None
-        else:
-            _assign(winner, before["guide_id"], before["guide_store_id"], reason="split")
+        at_home = [(edge, heir.home_store_id) for edge, heir in later if heir.home_store_id is not None]
+        for edge, _ in at_home[:1]:
+            _remember(edge, home_store_id=None)
+        _move_home(winner, at_home[0][1] if at_home else None, reason="split")
+    if "guide_id" in before:
+        _give_back_guide(winner, loser, before, later)
     session.flush()
+
+
+def _give_back_guide(winner: Member, loser: Member, before: Mapping[str, Any], later: Sequence[Later]) -> None:
+    found = {name: before[name] for name in ("guide_id", "guide_store_id")}
+    taken = next((edge for edge, _ in later if "guide_id" in edge.kept["before"]), None)
+    if taken is not None:  # the guide this merge brought gave way to another one since
+        if taken.kept["before"]["guide_id"] == loser.guide_id:
+            _remember(taken, **found)
+        return
+    if winner.guide_id != loser.guide_id:
+        return
+    guide_id, store_id = found["guide_id"], found["guide_store_id"]
+    if guide_id is None:
+        owned = [(own.from_at, edge, own) for edge, heir in later if (own := queries.owned_since(heir)) is not None]
+        if owned:
+            _, edge, own = min(owned, key=lambda one: one[0])
+            _remember(edge, **found)
+            guide_id, store_id = own.guide_id, own.store_id
+    if guide_id is None:
+        winner.guide_id = None
+    else:
+        _assign(winner, guide_id, store_id, reason="split")
+
+
+def _remember(edge: MemberMerge, **before: Any) -> None:
+    """Let a merge that stands give back these when it is taken back."""
+    edge.kept = {**edge.kept, "before": {**edge.kept["before"], **before}}
 
 
 def _assign(row: Member, guide_id: int, store_id: int, *, reason: str) -> None:

@@ -270,3 +270,59 @@ def test_what_comes_late_for_a_merged_member_is_folded_once_more(world) -> None:
     with transaction():
         merge.fold_late(merged)  # the merge is no more: nothing moves
     assert queries.living(world.brand_id, loser).member_id == loser
+
+
+def test_who_leaves_first_leaves_no_guide_and_no_fact_of_theirs_behind(world) -> None:
+    """Parted in the order in which they came, not the other way round."""
+    _, winner = joined(world, "a")
+    first_person, first = joined(world, "b", birthday=date(1990, 5, 1), name="李雷")
+    second_person, second = joined(world, "c", birthday=date(1991, 6, 2))
+    owners = {second: world.guides[2], first: world.guides[1], winner: world.guides[0]}
+    for member_id, guide in owners.items():  # the last to be merged has the oldest relation
+        with transaction():
+            commands.assign_guide(
+                brand_id=world.brand_id, member_id=member_id, guide_id=guide.id, store_id=guide.store_id, reason="t"
+            )
+    before = snapshot()
+    together(world, "a", "b")
+    together(world, "a", "c")
+    assert queries.member(world.brand_id, winner).guide_id == world.guides[2].id
+    taken_back(first_person)
+    one = queries.member(world.brand_id, winner)
+    assert (one.guide_id, one.birthday, one.plain_name) == (world.guides[2].id, date(1991, 6, 2), None)
+    taken_back(second_person)
+    assert snapshot() == before
+
+
+def test_the_place_of_a_guide_who_left_is_taken_by_the_next(world) -> None:
+    _, winner = joined(world, "a")
+    first_person, first = joined(world, "b")
+    second_person, second = joined(world, "c")
+    for member_id, guide in ((first, world.guides[1]), (second, world.guides[2])):
+        with transaction():
+            commands.assign_guide(
+                brand_id=world.brand_id, member_id=member_id, guide_id=guide.id, store_id=guide.store_id, reason="t"
+            )
+    before = snapshot()
+    together(world, "a", "b")
+    together(world, "a", "c")
+    taken_back(first_person)
+    one = queries.member(world.brand_id, winner)
+    assert (one.guide_id, one.home_store_id) == (world.guides[2].id, world.guides[2].store_id)
+    taken_back(second_person)
+    assert snapshot() == before
+
+
+def test_a_frozen_wallet_stays_frozen_while_one_of_two_is_there(world) -> None:
+    _, winner = joined(world, "a")
+    parted = []
+    for name in "bc":
+        person_id, member_id = joined(world, name)
+        with transaction():
+            queries.member(world.brand_id, member_id).status = "frozen"
+        together(world, "a", name)
+        parted.append(person_id)
+    taken_back(parted[0])
+    assert queries.member(world.brand_id, winner).status == "frozen"
+    taken_back(parted[1])
+    assert queries.member(world.brand_id, winner).status == "active"
