@@ -186,8 +186,8 @@ def _paused_link(app: Any, world: World, monkeypatch: pytest.MonkeyPatch, new: I
     at_once(app, [linker, splitter])
 
 
-def test_a_link_that_looked_before_a_split_looks_again(app, world, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    new = Identity("external_userid", "ww", "wm-b")
+@pytest.mark.parametrize("new", [Identity("external_userid", "ww", "wm-b"), mobile("13712345678")])
+def test_a_link_that_looked_before_a_split_looks_again(app, world, monkeypatch, new) -> None:  # type: ignore[no-untyped-def]
     _paused_link(app, world, monkeypatch, new)
     with transaction():
         assert identity.person_of(new) == identity.person_of(openid("b")) != identity.person_of(openid("a"))
@@ -195,8 +195,8 @@ def test_a_link_that_looked_before_a_split_looks_again(app, world, monkeypatch) 
 
 
 def test_a_link_that_does_not_look_again_gives_the_id_to_the_wrong_person(app, world, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    """The twin: the link believes what it saw before it held the persons."""
-    new, real = Identity("external_userid", "ww", "wm-b"), identity.keys_of
+    """The twin: the link believes what it saw before it held the persons. (What WeChat tells is b's all the same.)"""
+    new, real = mobile("13712345678"), identity.keys_of
 
     def believed(person_ids: Any) -> Any:
         found = real(person_ids)

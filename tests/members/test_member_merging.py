@@ -326,3 +326,19 @@ def test_a_frozen_wallet_stays_frozen_while_one_of_two_is_there(world) -> None:
     assert queries.member(world.brand_id, winner).status == "frozen"
     taken_back(parted[1])
     assert queries.member(world.brand_id, winner).status == "active"
+
+
+def test_what_wechat_told_with_an_id_of_the_loser_goes_with_the_loser(world) -> None:
+    """While they were one, the loser's human opened the official account; after the split it is theirs."""
+    joined(world, "a")
+    loser_person, loser = joined(world, "b")
+    winner_person = together(world, "a", "b")
+    together(world, "b", "account of b")
+    together(world, "a", "account of a")
+    with transaction():
+        people.link(brand_id=world.brand_id, ids=[openid("b"), Identity("mobile", "", "13712345678")], source="test")
+    assert identity.person_of(openid("account of b")) == winner_person
+    taken_back(loser_person)
+    assert identity.person_of(openid("account of b")) == loser_person
+    assert identity.person_of(openid("account of a")) == winner_person
+    assert identity.person_of(Identity("mobile", "", "13712345678")) == winner_person  # somebody's word: it stays

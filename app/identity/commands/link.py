@@ -59,7 +59,8 @@ def link(
 
     Ids that WeChat vouches for anchor the call; a mobile or card joins them unless some id of the two persons
     contradicts (or `objection` does): then both stay as they are, and a review opens. The older person wins a merge,
-    and `follow` moves what hangs on the loser. Telling the same again changes nothing.
+    and `follow` moves what hangs on the loser. Telling the same again changes nothing. What WeChat tells of somebody
+    who was merged is given to them, so that a split does not leave it with the winner.
     `passive`: a callback, a synchronisation, an import, a history says so, not the human who came by. Then ids of an
     erased person are left out, so that nothing brings them back but themselves; and ids told together with those, that
     belong to nobody who lives, are theirs too.
@@ -117,11 +118,20 @@ class _Attempt:
             if one not in self.anchors:
                 self._take(one, by_phone=True)
         person_id = self.root if self.root is not None else new_person()
-        self._write([(one, person_id) for one in self.joining])
+        home = self._home(person_id)
+        self._write([(one, home if one.kind in STRONG else person_id) for one in self.joining])
         for one, why in self.apart:
             other = new_person()
             self._write([(one, other)])
             self._review(person_id, other, why, one)
+        return person_id
+
+    def _home(self, person_id: int) -> int:
+        """Who was given the id that WeChat tells the new ones with: a split that parts them takes those along."""
+        for one in self.anchors:
+            owner = self.owners.get(one.key)
+            if owner is not None and one.kind in STRONG and self._living(owner) == person_id:
+                return queries.given_to(one) or person_id
         return person_id
 
     def _take(self, one: Identity, *, by_phone: bool) -> None:

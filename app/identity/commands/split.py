@@ -36,9 +36,10 @@ class Split:
 def split(*, merge_id: int, by: str, reason: str) -> Split:
     """Take a merge of persons back, the last one or one below others, and keep the two apart from now on.
 
-    The loser lives again with everybody who had been merged into it; ids told since the merge stay with the winner.
-    Both persons are locked until the transaction ends. Taking back the same merge again changes nothing. `by`: an
-    actor of the audit log. Raises MergeUnknown, PersonErased (nobody is left to be given anything back).
+    The loser lives again with everybody who had been merged into it; ids told since the merge stay with the winner, but
+    for what WeChat told together with an id of the loser's. Both persons are locked until the transaction ends. Taking
+    back the same merge again changes nothing. `by`: an actor of the audit log. Raises MergeUnknown, PersonErased
+    (nobody is left to be given anything back).
     """
     record = queries.merge_record(merge_id)
     if record is None:
