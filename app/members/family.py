@@ -7,12 +7,14 @@ FOR KEY SHARE: any number of such writes go on side by side, and beside every ch
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import or_, select, text
 
 from app.core.db import session
 from app.core.errors import Busy
+from app.identity.rules import subtree
 
 from .models import Member, MemberMerge
 
@@ -90,12 +92,20 @@ def homecoming(brand_id: int, winner_id: int, loser_id: int) -> Homecoming:
     return Homecoming(homes[0], homes, tuple(origins))
 
 
-def related(brand_id: int, member_id: int) -> tuple[int, ...]:
-    """A member and everybody who was ever merged with it, whether or not they were parted since."""
-    rows = session.execute(
-        select(MemberMerge.winner_id, MemberMerge.loser_id).where(
-            MemberMerge.brand_id == brand_id,
-            or_(MemberMerge.winner_id == member_id, MemberMerge.loser_id == member_id),
-        )
-    )
-    return tuple({member_id, *(one for row in rows for one in row)})
+def related(brand_id: int, member_ids: Collection[int]) -> dict[int, set[int]]:
+    """Each of these members with everybody who was ever merged with it, directly or through others, whether or not they
+    were parted since.
+    """
+    edges: list[tuple[int, int]] = []
+    known, asked = set(member_ids), set(member_ids)
+    while asked:
+        rows = session.execute(
+            select(MemberMerge.winner_id, MemberMerge.loser_id).where(
+                MemberMerge.brand_id == brand_id,
+                or_(MemberMerge.winner_id.in_(asked), MemberMerge.loser_id.in_(asked)),
+            )
+        ).all()
+        edges += [way for winner, loser in rows for way in ((winner, loser), (loser, winner))]
+        asked = {one for edge in edges for one in edge} - known
+        known |= asked
+    return {one: subtree(one, edges) for one in member_ids} if edges else {one: {one} for one in member_ids}

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import pyarrow as pa
+from sqlalchemy import select
 
 from app.core import bulk, context, ids
+from app.core.db import session
+from app.members import family
 
-from .models import POINTS
+from .models import POINTS, Journal
 
 # As `commands.earn`, for many members: the unique cause decides, what debt swallows never becomes a lot.
 _OPEN = """
@@ -54,8 +57,10 @@ def open_balances(
 ) -> set[int]:
     """Give members what they had elsewhere: (member, cause, amount), once per cause and no event.
 
-    One opening a member in a call. Returns the members whose opening was new.
+    One opening a member in a call. Returns the members whose opening was new. A cause counts once for all who were ever
+    one: a file may be read again after a merge or a split, and names somebody else then. The caller holds the members.
     """
+    openings = _not_had_before(brand_id, currency, openings)
     if not openings:
         return set()
     count = len(openings)
@@ -74,3 +79,24 @@ def open_balances(
     )
     told = {"brand_id": brand_id, "currency": currency, "at": at, "correlation_id": context.correlation_id()}
     return {row[0] for row in bulk.fetch(_OPEN, {**told, "expires_at": expires_at})}
+
+
+def _not_had_before(
+    brand_id: int, currency: str, openings: Sequence[tuple[int, str, int]]
+) -> list[tuple[int, str, int]]:
+    """Without those whose cause opened the balance of somebody the member was merged with."""
+    kin = family.related(brand_id, [member for member, _, _ in openings])
+    merged = {member: ones for member, ones in kin.items() if len(ones) > 1}
+    if not merged:
+        return list(openings)
+    had = session.execute(
+        select(Journal.member_id, Journal.cause).where(
+            Journal.brand_id == brand_id,
+            Journal.member_id.in_(set().union(*merged.values())),
+            Journal.currency == currency,
+            Journal.kind == "adjust",
+            Journal.cause.in_([cause for member, cause, _ in openings if member in merged]),
+        )
+    )
+    known = {(member, cause) for member, cause in had}
+    return [one for one in openings if not any((other, one[1]) in known for other in kin[one[0]])]

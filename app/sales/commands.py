@@ -121,4 +121,4 @@ def _was_another_then(brand_id: int, member_id: int | None, order: OrderData, di
     """Whether only the member differs, and is one who has been merged with the other, or parted from them, since."""
     if member_id is None:
         return False
-    return any(content_hash(order, one) == digest for one in family.related(brand_id, member_id))
+    return any(content_hash(order, one) == digest for one in family.related(brand_id, [member_id])[member_id])

@@ -151,6 +151,26 @@ def test_an_order_uploaded_again_is_the_same_order_whoever_its_member_is_now(wor
         upload(stranger, first)
 
 
+def test_an_order_uploaded_again_after_a_chain_of_merges_is_the_same_order(world: World) -> None:
+    first, second, third = members(world, 3)
+    order = an_order("L1", 100_00, store_id=world.store.id)
+
+    def upload(member_id: int) -> Any:
+        with transaction():
+            return order_paid(brand_id=world.brand_id, member_id=member_id, order=order)
+
+    paid = upload(third)
+    merge(world, second, third)
+    merge(world, first, second)
+    for member_id in (first, second, third):
+        again = upload(member_id)
+        assert (again.order_id, again.new, again.member_id) == (paid.order_id, False, first)
+    split(world, second)
+    assert upload(second).member_id == second
+    with pytest.raises(OrderChanged):
+        upload(members(world, 1)[0])
+
+
 def test_an_order_of_a_walk_in_is_nobodys(world: World) -> None:
     winner, loser = members(world, 2)
     with transaction():

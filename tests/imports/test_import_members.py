@@ -10,6 +10,7 @@ from factories import make_world
 from import_files import an_import, csv_of, faults_of, parquet_of
 from invariants import broken
 from loyalty import set_rules
+from merging import merge, split
 from people import make_member
 from sqlalchemy import func, select
 
@@ -224,3 +225,24 @@ def test_bytes_of_no_encoding_refuse_their_row_only(app, world) -> None:
     body = csv_of(HEAD, [_row(1), _row(2, 姓名="XXXX"), _row(3)]).replace(b"XXXX", b"\xff\xff\xfe\xff")
     job = an_import(world, "members", body)
     assert (job.created, [one.code for one in faults_of(job)]) == (2, ["encoding"])
+
+
+def test_a_file_read_again_after_a_merge_or_a_split_opens_no_balance_twice(app, world) -> None:
+    set_rules(world.brand_id)
+    with transaction():
+        first = make_member(world)
+    file = csv_of(HEAD, [_row(1, 积分="100", 成长值="30")])
+    an_import(world, "members", file)
+    (second,) = [one.member_id for one in _members() if one.member_id != first]
+    merge(world, first, second)
+    an_import(world, "members", file)
+    assert points.balances(world.brand_id, first) == {"points": 100, "growth": 30}
+    late = csv_of(HEAD, [_row(1, 会员编号="M9", 积分="7")])
+    an_import(world, "members", late)  # known by the phone, and opened while the two are one
+    assert points.balances(world.brand_id, first)["points"] == 107
+    split(world, second)
+    for one in (file, late):
+        an_import(world, "members", one)
+    found = {one: points.balances(world.brand_id, one)["points"] for one in (first, second)}
+    assert found == {first: 7, second: 100}
+    assert not broken()
