@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.core import clock, context, outbox
 from app.core.db import session
+from app.members import family
 from app.points import commands as points
 from app.points import queries as points_queries
 from app.points.models import GROWTH
@@ -70,7 +71,11 @@ def review(*, brand_id: int, after: int, at: datetime, limit: int) -> int | None
 
 
 def grant(*, brand_id: int, member_id: int, benefit: Benefit, period: str) -> bool:
-    """Owe a member a benefit for a period; False when it was granted before. Emits tiers.benefit_granted."""
+    """Owe a member a benefit for a period; False when it was granted before. Emits tiers.benefit_granted.
+
+    Who was merged into another is owed it as that other, who may have it already.
+    """
+    member_id = family.keep(brand_id=brand_id, member_id=member_id)
     granted = session.scalar(
         upsert(BenefitGrant)
         .values(

@@ -17,7 +17,7 @@ from app.core.transaction import transaction
 from app.flows.order_paid import order_paid
 from app.points import queries as points
 from app.tiers import commands, queries
-from app.tiers.models import Benefit, TierPolicy
+from app.tiers.models import Benefit, BenefitGrant, TierPolicy
 
 
 def order(world: World, member_id: int, number: str, yuan: int, *, days_ago: int = 0) -> None:
@@ -178,3 +178,19 @@ def test_a_benefit_on_its_way_arrives_once(world: World, run_work: Any) -> None:
     run_work()
     with transaction():
         assert points.balances(world.brand_id, winner)["points"] == 10 + 40
+
+
+def test_what_was_granted_to_somebody_merged_is_granted_to_who_lives_on(world: World, run_work: Any) -> None:
+    """The upgrade was told before the merge and is dealt with long after it."""
+    winner, loser = members(world, 2)
+    benefit_id = add_benefit(world.brand_id, world.extra["tiers"]["bronze"])  # type: ignore[index]
+    order(world, winner, "W1", 10)
+    run_work()
+    merge(world, winner, loser)
+    run_work()
+    assert not _grant(world, loser, benefit_id)  # they have it as the winner
+    only_theirs = add_benefit(world.brand_id, world.extra["tiers"]["gold"])  # type: ignore[index]
+    assert _grant(world, loser, only_theirs) and not _grant(world, winner, only_theirs)
+    with transaction():
+        held = select(BenefitGrant.member_id).where(BenefitGrant.benefit_id == only_theirs)
+        assert session.scalars(held).all() == [winner]
