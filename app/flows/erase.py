@@ -87,7 +87,7 @@ def erase(
         for name, count in _forget(one, families, gone).items():
             removed[name] = removed.get(name, 0) + count
     if not whole:
-        privacy.bury_membership(brand_id=brand_id, person_id=living)
+        privacy.bury_membership(brand_id=brand_id, person_ids=gone.person_ids)
     request_id = privacy.close_erasure(
         brand_id=brand_id,
         person_ids=gone.person_ids,

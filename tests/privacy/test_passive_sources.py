@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import merging
 import psycopg
 import pytest
 from coupon_factories import post
-from factories import World
+from factories import World, make_world
 from invariants import broken
 from privacy_shop import publish
 from sqlalchemy import func, select
@@ -130,6 +131,26 @@ def test_a_mall_that_repeats_itself_brings_nobody_back(world: World, client) -> 
     anew = account | {"account": "M-8", "registered_at": clock.now().isoformat()}
     registered = post(client, world, "mall-accounts", anew, idempotency_key="mall-told-3")
     assert registered.status_code == 200 and registered.json["member"] != told["member"]
+
+
+def test_who_is_parted_from_somebody_who_left_the_brand_stays_forgotten_there(world: World, client) -> None:  # type: ignore[no-untyped-def]
+    """They live on in another brand, which knows their phone; the merge that is taken back named the other one."""
+    second, theirs = make_world(), {"card_no": "K200", "phone": "13787654321", "store": "S001"}
+    opened = [
+        post(client, brand, "members", card, idempotency_key=f"open-{card['card_no']}").json["member"]
+        for brand, card in ((world, CARD), (world, theirs), (second, theirs))
+    ]
+    winner, loser, _ = (ids.decode("mbr", one) for one in opened)
+    merging.merge(world, winner, loser)
+    with transaction():
+        erase.erase(brand_id=world.brand_id, member_id=winner, actor="adm_1", reason="本人要求")
+    merging.split(world, loser)
+    for card in (CARD, theirs):
+        history = card | {"opened_at": "2024-05-01T10:00:00+08:00"}
+        late = post(client, world, "members", history, idempotency_key=f"history-{card['card_no']}")
+        assert (late.status_code, late.json["code"]) == (409, "identity_erased")
+    with transaction():
+        assert {row.status for row in session.scalars(select(Member).filter_by(brand_id=world.brand_id))} == {"erased"}
 
 
 def test_they_come_back_by_themselves_and_begin_anew(world: World, tencent, client, erased: Member, run_work) -> None:  # type: ignore[no-untyped-def]

@@ -135,13 +135,12 @@ def forget_member(*, brand_id: int, member_ids: Sequence[int]) -> None:
     )
 
 
-def bury_membership(*, brand_id: int, person_id: int) -> None:
-    """Leave a tombstone of a membership whose person lives on in other brands."""
-    session.execute(
-        insert(ErasedMembership)
-        .values(brand_id=brand_id, person_id=person_id, erased_at=clock.now())
-        .on_conflict_do_nothing()
-    )
+def bury_membership(*, brand_id: int, person_ids: Sequence[int]) -> None:
+    """Leave a tombstone of a membership whose person lives on in other brands: of each id that means them, so that
+    whoever is parted from them by a split stays forgotten as well.
+    """
+    rows = [{"brand_id": brand_id, "person_id": one, "erased_at": clock.now()} for one in sorted(person_ids)]
+    session.execute(insert(ErasedMembership).values(rows).on_conflict_do_nothing())
 
 
 def welcome_back(*, brand_id: int, person_id: int) -> None:
