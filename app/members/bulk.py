@@ -13,8 +13,12 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from app.core import bulk, clock, context, crypto, ids
+from app.core.errors import Busy
 
 from .rules import NAME_CONTEXT, number_from
+
+_TRIES = 5
+_MERGED = 0  # who was waited for, and merged into somebody meanwhile: look again, the next statement sees into whom
 
 # Each step in the order of the index it looks into (keys lie at random, persons and members by age): half the cost.
 _MEMBERS = """
@@ -28,8 +32,8 @@ _MEMBERS = """
         JOIN membership ms ON ms.brand_id = %(brand_id)s AND ms.person_id = coalesce(p.merged_into, p.person_id)
         ORDER BY ms.member_id
     )
-    SELECT b.key, m.member_id FROM belonging b
-    JOIN member m ON m.brand_id = %(brand_id)s AND m.member_id = b.member_id AND m.status IN ('active', 'frozen')
+    SELECT b.key, CASE m.status WHEN 'erased' THEN NULL WHEN 'merged' THEN 0 ELSE m.member_id END FROM belonging b
+    JOIN member m ON m.brand_id = %(brand_id)s AND m.member_id = b.member_id
     ORDER BY m.member_id
     FOR KEY SHARE OF m  -- as family.keep does: a merge waits, and then sees what is written for them
 """
@@ -89,7 +93,11 @@ class Facts:
 
 def of_staged_ids(brand_id: int) -> dict[int, int]:
     """Members by the place of a staged id (identity.bulk.stage) that is theirs."""
-    return dict(bulk.fetch(_MEMBERS, {"brand_id": brand_id}))
+    for _ in range(_TRIES):
+        found: dict[int, int | None] = dict(bulk.fetch(_MEMBERS, {"brand_id": brand_id}))
+        if _MERGED not in found.values():
+            return {place: member_id for place, member_id in found.items() if member_id is not None}
+    raise Busy(retry_after=0.2)
 
 
 def of_persons(brand_id: int, person_ids: Sequence[int]) -> dict[int, tuple[int, Facts]]:

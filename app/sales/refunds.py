@@ -105,7 +105,8 @@ class Refunded:
 def record_refund(*, brand_id: int, refund: RefundData) -> Refunded:
     """Record one refund, once per (source, refund_no); emits sales.order_refunded the first time.
 
-    Raises RefundTooMuch, RefundLineUnknown, and RefundChanged for a known number with other content.
+    Raises RefundTooMuch, RefundLineUnknown, RefundChanged for a known number with other content, and Busy for an order
+    that is not where it was found: a merge of its member moves it, look again.
     """
     (done,) = record_refunds(brand_id=brand_id, refunds=[refund])
     if done.error is not None:
@@ -114,12 +115,17 @@ def record_refund(*, brand_id: int, refund: RefundData) -> Refunded:
 
 
 def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: int | None = None) -> list[Refunded]:
-    """Record refunds in their order, each whole or not at all; what became of each. An import emits no event."""
+    """Record refunds in their order, each whole or not at all; what became of each. An import emits no event.
+
+    Raises Busy as `record_refund` does.
+    """
     if not refunds:
         return []
     _stage(refunds)
     told = {"brand_id": brand_id}
     orders = {row[0]: row for row in bulk.fetch(_HOLD, told)}  # first: who waited here sees what was done meanwhile
+    if len(orders) < len({(refund.member_id, refund.order_id) for refund in refunds}):
+        raise Busy(retry_after=0.2)  # it was moved to another member while it was waited for
     known = {place: (refund_id, digest) for place, _, refund_id, digest in bulk.fetch(_KNOWN, told)}
     left = {(order_id, line_no): fen for order_id, line_no, fen in bulk.fetch(_LINES, told)}
     done: list[Refunded] = []
@@ -131,7 +137,7 @@ def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: i
         if before is not None:
             same = bytes(before[1]) == digest
             done.append(Refunded(before[0]) if same else Refunded(error=RefundChanged(refund_no=refund.refund_no)))
-        elif (error := _objection(refund, orders, left)) is not None:
+        elif (error := _objection(refund, left)) is not None:
             done.append(Refunded(error=error))
         else:
             for line in refund.lines:
@@ -158,11 +164,7 @@ def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: i
     return done
 
 
-def _objection(
-    refund: RefundData, orders: dict[int, tuple[int, ...]], left: dict[tuple[int, int], int]
-) -> SiyuError | None:
-    if refund.order_id not in orders:
-        return RefundLineUnknown(line_no=refund.lines[0].line_no if refund.lines else 0)
+def _objection(refund: RefundData, left: dict[tuple[int, int], int]) -> SiyuError | None:
     asked: dict[int, int] = {}
     for line in refund.lines:
         asked[line.line_no] = asked.get(line.line_no, 0) + line.refunded_fen

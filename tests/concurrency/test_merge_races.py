@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import coupon_factories as coupons
@@ -18,14 +19,16 @@ import psycopg
 import pytest
 from at_once import at_once
 from factories import World, make_world
+from import_files import an_import, csv_of
 from invariants import broken
 from loyalty import an_order, set_rules
 from merging import members, merge, merge_again, split, together
+from people import make_member
 from sqlalchemy import text
 
 from app.core import clock
 from app.core.db import session
-from app.core.errors import SiyuError
+from app.core.errors import Busy, SiyuError
 from app.core.transaction import run, transaction
 from app.coupons import queries as coupon_queries
 from app.coupons.commands import take
@@ -36,6 +39,7 @@ from app.points import commands as points
 from app.points import queries as points_queries
 from app.sales import commands as sales_commands
 from app.sales import queries as sales
+from app.sales.refunds import BackLine, RefundData, record_refund
 
 
 @pytest.fixture
@@ -207,6 +211,48 @@ def test_a_redemption_moved_while_it_is_given_back_is_found_where_it_is(app: Any
         )
 
     assert merged_beside(app, world, winner, loser, give_back) == [winner]
+    assert broken("") == []
+
+
+def test_an_imported_order_beside_a_merge_is_the_winners(app: Any, world: World) -> None:
+    """It is no walk-in's because its buyer was being merged when they were looked up."""
+    winner = members(world, 1)[0]
+    with transaction():
+        loser = make_member(world, phone="13712345678")
+    row = {
+        "订单号": "A1",
+        "门店编码": "S001",
+        "付款时间": "2024-05-01 10:00:00",
+        "实付金额": "9.00",
+        "手机号": "13712345678",
+    }
+    merged_beside(app, world, winner, loser, lambda: an_import(world, "orders", csv_of(list(row), [row])))
+    with transaction():
+        assert [one.order_no for one in sales.orders_of(world.brand_id, winner)] == ["A1"]
+    assert broken("") == []
+
+
+def test_a_refund_whose_order_was_moved_is_asked_to_look_again(app: Any, world: World) -> None:
+    """A merge came between finding the order and holding it: that is no order without such a line."""
+    winner, loser = members(world, 2)
+    with transaction():
+        upload(world, loser, "O1")
+        (order,) = sales.orders_of(world.brand_id, loser)
+    back = RefundData(
+        source=order.source,
+        refund_no="R1",
+        member_id=loser,
+        order_id=order.order_id,
+        refunded_at=clock.now(),
+        lines=(BackLine(line_no=1, refunded_fen=4_00),),
+    )
+    merge(world, winner, loser)
+    with pytest.raises(Busy), transaction():
+        record_refund(brand_id=world.brand_id, refund=back)
+    with transaction():
+        record_refund(brand_id=world.brand_id, refund=replace(back, member_id=winner))
+    with transaction():
+        assert [one.refunded_fen for one in sales.orders_of(world.brand_id, winner)] == [4_00]
     assert broken("") == []
 
 
