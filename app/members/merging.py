@@ -18,7 +18,6 @@ from app.core import clock, ids
 from app.core.db import session
 from app.core.locks import lock_rows
 from app.core.outbox import emit
-from app.org import queries as org
 
 from . import commands, queries
 from .events import Merged, Split
@@ -46,11 +45,11 @@ def follow_merge(*, winner_id: int, loser_id: int, person_merge_id: int, fold: M
     """Let a merged person's memberships be the winner's: where both are members of a brand, the winner's member stays
     and `fold` brings it what the other one had. Both persons are held by the caller.
     """
-    theirs = queries.member_ids_by_brand(loser_id)
-    if not theirs:
+    brands = {brand_id for brand_id, _ in queries.in_all_brands([loser_id])}
+    if not brands:  # not where a membership was erased either
         return
-    ours = queries.member_ids_by_brand(winner_id)
-    rows = _locked([row for brand_id in theirs for row in queries.all_of_person(brand_id, (winner_id, loser_id))])
+    ours, theirs = queries.member_ids_by_brand(winner_id), queries.member_ids_by_brand(loser_id)
+    rows = _locked([row for row in queries.in_all_brands([winner_id, loser_id]) if row[0] in brands])
     for row in rows.values():
         if row.person_id == loser_id:
             row.origin_person_id = row.origin_person_id or loser_id
@@ -71,9 +70,8 @@ def take_apart(*, winner_id: int, loser_id: int, loser_ids: Collection[int], fol
 
     `loser_ids` are all person ids that mean the split-off person now. Both persons are held by the caller.
     """
-    brands = sorted(brand.id for brand in org.brands())  # also where the membership was erased and the rows stayed
-    rows = _locked([row for brand_id in brands for row in queries.all_of_person(brand_id, (winner_id,))])
-    for brand_id in brands:
+    rows = _locked(queries.in_all_brands([winner_id]))
+    for brand_id in sorted({brand_id for brand_id, _ in rows}):
         mine = {member_id: row for (brand, member_id), row in rows.items() if brand == brand_id}
         leaving = {one for one, row in mine.items() if (row.origin_person_id or row.person_id) in loser_ids}
         if leaving:

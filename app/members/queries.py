@@ -11,6 +11,7 @@ from app.core import hot
 from app.core.db import session
 from app.identity import queries as identity
 from app.identity.rules import subtree
+from app.org.models import Brand
 
 from .models import GuideHistory, Member, MemberMerge, MemberNumber, Membership
 
@@ -91,6 +92,16 @@ def all_of_person(brand_id: int, person_ids: Sequence[int]) -> list[tuple[int, i
     """The keys of every member of these living persons in a brand, those merged into another among them."""
     rows = session.execute(
         select(Member.brand_id, Member.member_id).where(Member.brand_id == brand_id, Member.person_id.in_(person_ids))
+    )
+    return [(brand, member_id) for brand, member_id in rows]
+
+
+def in_all_brands(person_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The keys of every member of these living persons in any brand, merged and erased ones among them."""
+    rows = session.execute(
+        select(Member.brand_id, Member.member_id).where(
+            Member.brand_id.in_(select(Brand.id)), Member.person_id.in_(person_ids)
+        )
     )
     return [(brand, member_id) for brand, member_id in rows]
 

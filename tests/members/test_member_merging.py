@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
-from app.flows import merge, people, split, till_member
+from app.flows import erase, merge, people, split, till_member
 from app.identity import queries as identity
 from app.identity.models import PersonMerge
 from app.identity.rules import Identity
@@ -342,3 +342,22 @@ def test_what_wechat_told_with_an_id_of_the_loser_goes_with_the_loser(world) -> 
     assert identity.person_of(openid("account of b")) == loser_person
     assert identity.person_of(openid("account of a")) == winner_person
     assert identity.person_of(Identity("mobile", "", "13712345678")) == winner_person  # somebody's word: it stays
+
+
+def test_a_membership_that_was_forgotten_follows_its_person_like_any_other(world, other) -> None:
+    joined(world, "a")
+    middle_person, _ = joined(world, "b")
+    last_person, _ = joined(world, "c")
+    with transaction():
+        forgotten = commands.join(brand_id=other.brand_id, person_id=last_person, source="till")
+    together(world, "b", "c")
+    with transaction():
+        erase.erase(brand_id=other.brand_id, member_id=forgotten, actor="test", reason="test")
+    winner_person = together(world, "a", "b")
+    assert queries.member(other.brand_id, forgotten).person_id == winner_person
+    assert broken("") == []
+    taken_back(last_person)
+    assert queries.member(other.brand_id, forgotten).person_id == last_person
+    assert broken("") == []
+    taken_back(middle_person)
+    assert queries.member(other.brand_id, forgotten).person_id == last_person
