@@ -124,6 +124,17 @@ def app(application):  # type: ignore[no-untyped-def]
     core_redis.connection().flushdb()
 
 
+@pytest.fixture
+def emptied(app) -> Callable[[], None]:  # type: ignore[no-untyped-def]
+    """Empties the database, for tests that begin anew many times."""
+
+    def empty() -> None:
+        session.remove()
+        _empty()
+
+    return empty
+
+
 def _empty() -> None:
     """Delete every row, past append-only triggers and foreign keys; deleting beats TRUNCATE on small tables."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
