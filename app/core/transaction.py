@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from .db import session
 from .errors import Busy, NotText, ProgrammingError, Unavailable
@@ -47,7 +48,7 @@ def transaction() -> Iterator[None]:
         session.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
         yield
         session.commit()
-    except DBAPIError as error:
+    except (DBAPIError, psycopg.Error) as error:  # bulk writes speak to the driver itself, and so do its refusals
         session.rollback()
         raise translated(error) from error
     except BaseException:
@@ -86,14 +87,14 @@ def sqlstate(error: BaseException | None) -> str | None:
     return getattr(getattr(error, "orig", error), "sqlstate", None)
 
 
-def translated(error: DBAPIError) -> Exception:
+def translated(error: DBAPIError | psycopg.Error) -> Exception:
     """What a refusal of the database means to whoever asked; the error itself when it is a bug."""
-    state = sqlstate(error)
+    state, raw = sqlstate(error), getattr(error, "orig", error)
     if state == _LOCK_NOT_AVAILABLE or state in _RETRYABLE:
         return Busy(retry_after=1)
-    if isinstance(error, DataError) and state in _NOT_TEXT:
+    if isinstance(raw, psycopg.DataError) and state in _NOT_TEXT:
         return NotText()
-    lost = isinstance(error, InterfaceError | OperationalError) and state is None
-    if lost or error.connection_invalidated or (state or "").startswith(("08", "57P")):
+    lost = isinstance(raw, psycopg.InterfaceError | psycopg.OperationalError) and state is None
+    if lost or getattr(error, "connection_invalidated", False) or (state or "").startswith(("08", "57P")):
         return Unavailable("The database does not answer.", retry_after=2)
     return error

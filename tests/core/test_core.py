@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from app import settings
-from app.core import audit, clock, crypto, hot, idempotency, ids, slots, tokens
+from app.core import audit, bulk, clock, crypto, hot, idempotency, ids, slots, tokens
 from app.core.audit import AuditLog
 from app.core.db import session
 from app.core.errors import Busy, NotFound, ProgrammingError
@@ -67,7 +67,11 @@ def test_transaction_does_not_nest(app):
     assert not is_open()
 
 
-def test_lock_not_had_in_time_is_busy(app):
+_LOCK_X = "SELECT pg_advisory_xact_lock(hashtextextended('x', 0))"
+
+
+@pytest.mark.parametrize("wait", [lambda: lock_name("x"), lambda: bulk.execute(_LOCK_X)], ids=["session", "driver"])
+def test_lock_not_had_in_time_is_busy(app, wait):
     holding, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -82,7 +86,7 @@ def test_lock_not_had_in_time_is_busy(app):
     try:
         with pytest.raises(Busy), transaction():
             session.execute(text("SET LOCAL lock_timeout = 100"))
-            lock_name("x")
+            wait()
     finally:
         release.set()
         thread.join()
