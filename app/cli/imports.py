@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 from flask import current_app
@@ -17,18 +19,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.core import audit, ids
 from app.core.errors import Busy, SiyuError
-from app.core.transaction import reading, run, transaction
+from app.core.transaction import reading, transaction
 from app.flows.imports import engine, ground, reader
 from app.flows.imports.ground import Ground
 from app.flows.imports.reader import Chunk, Opened
 from app.imports import commands as imports
 from app.imports import queries
-from app.imports.models import KINDS
+from app.imports.models import KINDS, OPEN, ImportJob
 from app.imports.rules import LAYOUTS
 from app.org import queries as org
 
+T = TypeVar("T")
+
 ACTOR = "command-line"
-BUSY_TRIES = 20
+PATIENCE = 120  # seconds of waiting for rows that another process holds
 OVERLAP = 2  # chunks written at once: one waits for its turn to commit while the other works
 SHOWN = 20
 
@@ -64,8 +68,8 @@ def command(
     with path.open("rb") as file:
         try:
             opened = reader.inspect(file, kind, mapping)
-            with transaction():
-                job, new = engine.begin(
+            job = _patiently(
+                lambda: _begun(
                     brand_id=brand.id,
                     kind=kind,
                     source=source,
@@ -76,46 +80,57 @@ def command(
                     create_members=create_members,
                     mapping=mapping,
                 )
-                subject = ids.encode("imp", job.job_id)
-                if new:
-                    audit.record(actor=ACTOR, action="import.start", subject=subject, kind=kind, dry_run=dry_run)
-                job = imports.run(job_id=job.job_id)
+            )
+            with reading():
                 where = ground.of(job)
-            with transaction():
-                engine.settle(where)
+            _patiently(lambda: engine.settle(where))
             _go_on(file, opened, where, after=job.cursor)
         except SiyuError as error:
             raise click.ClickException(f"{error.message} {error.data or ''}".strip()) from error
     _report(brand.id, job.job_id)
 
 
+def _begun(**told: Any) -> ImportJob:
+    job, new = engine.begin(**told)
+    if new:
+        subject = ids.encode("imp", job.job_id)
+        audit.record(actor=ACTOR, action="import.start", subject=subject, kind=job.kind, dry_run=told["dry_run"])
+    return imports.run(job_id=job.job_id)
+
+
 def _go_on(file: IO[bytes], opened: Opened, where: Ground, *, after: int) -> None:
     """Write chunk after chunk, while the next ones are being read and checked beside it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    write = _two_at_a_time if engine.may_overlap(where) else _one_at_a_time
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(where.kind, total=None, completed=after)
 
         def told(until: int) -> None:
             progress.update(task, completed=until)
 
-        if not engine.may_overlap(where):
-            after = _one_at_a_time(file, opened, where, after, told)
-        else:
+        while True:
             try:
-                after = _two_at_a_time(file, opened, where, after, told)
-            except (Busy, engine.OutOfTurn):  # two chunks wanted one row: from here on one after the other
-                with reading():
-                    after = queries.job(where.brand_id, where.job_id).cursor
-                after = _one_at_a_time(file, opened, where, after, told)
-    run(lambda: imports.finish(job_id=where.job_id, after=after))
+                after = write(file, opened, where, after, told)
+                break
+            except (Busy, engine.OutOfTurn) as error:
+                if isinstance(error, Busy) and write is _one_at_a_time:
+                    raise
+            # Two chunks wanted one row, or another importer has come further, be it that a killed one's last commit
+            # was on its way: from where the job is by now, one after the other.
+            with reading():
+                job = queries.job(where.brand_id, where.job_id)
+            if job.status not in OPEN:
+                return
+            write, after = _one_at_a_time, job.cursor
+    _patiently(lambda: imports.finish(job_id=where.job_id, after=after))
 
 
 def _one_at_a_time(file: IO[bytes], opened: Opened, where: Ground, after: int, told: Callable[[int], None]) -> int:
-    for chunk, prepared in _prepared(file, opened, where, after):
-        if not _written(where, chunk, prepared):
-            break  # cancelled, or another importer has come further
-        after = chunk.until
-        told(after)
+    with closing(_prepared(file, opened, where, after)) as coming:
+        for chunk, prepared in coming:
+            _written(where, chunk, prepared)
+            after = chunk.until
+            told(after)
     return after
 
 
@@ -162,18 +177,29 @@ def _prepared(file: IO[bytes], opened: Opened, where: Ground, after: int) -> Gen
             yield ready
 
 
-def _written(where: Ground, chunk: Chunk, prepared: Any) -> bool:
-    for attempt in range(BUSY_TRIES):
+def _written(where: Ground, chunk: Chunk, prepared: Any) -> None:
+    tries = itertools.count()
+
+    def work() -> None:
         # A try may have refused rows; another one looks at all of them again.
-        fresh = prepared if attempt == 0 else engine.prepare(where, chunk)
+        fresh = prepared if next(tries) == 0 else engine.prepare(where, chunk)
+        if not engine.write(where, chunk, fresh):
+            raise engine.OutOfTurn()
+
+    _patiently(work)
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    """Do `work` in a transaction; while somebody holds its rows, again: a killed importer's locks outlive it."""
+    until = time.monotonic() + PATIENCE
+    while True:
         try:
             with transaction():
-                return engine.write(where, chunk, fresh)
+                return work()
         except Busy:
-            if attempt == BUSY_TRIES - 1:
+            if time.monotonic() > until:
                 raise
-            time.sleep(0.1 * (attempt + 1))
-    raise AssertionError("unreachable")
+        time.sleep(random.uniform(0.1, 0.5))
 
 
 def _report(brand_id: int, job_id: int) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +26,10 @@ from invariants import broken
 from sqlalchemy import event, func, select, text
 
 from app.cli import imports as command_line
+from app.core import bulk
 from app.core.db import db, session
-from app.core.transaction import transaction
+from app.core.errors import Unavailable
+from app.core.transaction import LOCK_TIMEOUT_MS, transaction
 from app.flows.imports import engine, ground, reader
 from app.imports import commands, queries
 from app.imports.models import ImportJob, RowError
@@ -197,6 +204,101 @@ def test_starts_of_one_file_at_once_are_one_job(app, world) -> None:
     assert len(set(answers)) == 1
 
 
+def _asked(world, tmp_path: Path, kind: str, body: bytes) -> list[str]:  # type: ignore[no-untyped-def]
+    path = tmp_path / "file.csv"
+    path.write_bytes(body)
+    return [kind, str(path), "--brand", world.brand.code, "--source", "erp"]
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_what_a_killed_process_still_holds_is_waited_for(app, world, tmp_path, kind) -> None:
+    """Its server process has yet to notice: it holds the rows of a chunk for longer than a lock is waited for."""
+    body = FILES[kind][0]
+    job, opened = begun(world, kind, body)
+    with transaction():
+        where = ground.of(job)
+    first = next(_chunks(kind, body, opened, opened.before))
+    holds, tally = Event(), engine.prepare(where, first)
+
+    def dying() -> None:
+        with app.app_context(), suppress(Killed), transaction():
+            engine.KINDS[kind].write(where, tally)  # as writers side by side do it: the cursor would come last
+            if kind == "members":
+                commands.advance(job_id=where.job_id, after=first.after, until=first.until)
+            holds.set()
+            time.sleep(LOCK_TIMEOUT_MS / 1000 + 2)
+            raise Killed
+
+    with ThreadPoolExecutor(1) as dead:
+        gone = dead.submit(dying)
+        assert holds.wait(30)
+        done = app.test_cli_runner().invoke(command_line.command, _asked(world, tmp_path, kind, body))
+        gone.result()
+    assert done.exit_code == 0 and " done: 60 rows read" in done.output, (done.output, done.exception)
+    assert not broken()
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_last_commit_of_a_killed_process_may_come_late(app, world, tmp_path, monkeypatch, kind) -> None:
+    """After the next one has read how far the job is."""
+    body, size = FILES[kind]
+    monkeypatch.setattr(command_line, "LAYOUTS", {kind: replace(LAYOUTS[kind], chunk=size)})
+    settle = engine.settle
+
+    def late(where: ground.Ground) -> None:
+        settle(where)
+        opened = reader.inspect(io.BytesIO(body), kind)
+        first = next(_chunks(kind, body, opened, opened.before))
+
+        def commit() -> None:
+            with app.app_context(), transaction():
+                assert engine.write(where, first, engine.prepare(where, first))
+
+        with ThreadPoolExecutor(1) as dying:
+            dying.submit(commit).result()
+
+    monkeypatch.setattr(engine, "settle", late)
+    done = app.test_cli_runner().invoke(command_line.command, _asked(world, tmp_path, kind, body))
+    assert done.exit_code == 0 and " done: 60 rows read" in done.output, (done.output, done.exception)
+    assert not broken()
+
+
+def test_a_server_process_ends_soon_after_its_importer(app, world) -> None:
+    """Even in a long statement, in the middle of which it does not read what its client sends."""
+    body = FILES["members"][0]
+    job, opened = begun(world, "members", body)
+    with transaction():
+        where = ground.of(job)
+    chunk = next(_chunks("members", body, opened, opened.before))
+    lines: list[int] = []
+
+    def long_statement() -> None:
+        with app.app_context(), suppress(Unavailable), transaction():
+            assert engine.write(where, chunk, engine.prepare(where, chunk))
+            lines.append(bulk.connection().fileno())
+            session.execute(text("SELECT pg_sleep(60)"))
+
+    def at_it() -> int:
+        with transaction():
+            return session.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60%'"))
+
+    with ThreadPoolExecutor(1) as importer:
+        gone = importer.submit(long_statement)
+        _until(at_it)
+        with socket.fromfd(lines[0], socket.AF_INET, socket.SOCK_STREAM) as line:
+            line.shutdown(socket.SHUT_RDWR)  # what is left of a killed process's connection
+        gone.result()
+        _until(lambda: not at_it())
+    assert queries.job(world.brand_id, job.job_id).cursor == job.cursor
+
+
+def _until(true: Callable[[], Any], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.slow
 def test_a_killed_process_is_taken_over_by_the_next(app, world, tmp_path) -> None:
     rows = [
@@ -216,12 +318,16 @@ def test_a_killed_process_is_taken_over_by_the_next(app, world, tmp_path) -> Non
     process.wait()
     read = _rows_read()
     assert 0 < read < 90_000
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
-    assert "rows read, 30000 created" in done.stdout
+    assert "rows read, 30000 created" in _ended_well(command)
     assert session.scalar(select(func.count()).select_from(OrderLine)) == 90_000
-    again = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
-    assert "0 created, 0 updated, 30000 unchanged, 0 rows refused" in again.stdout
+    assert "0 created, 0 updated, 30000 unchanged, 0 rows refused" in _ended_well(command)
     assert not broken("sales", "imports")
+
+
+def _ended_well(command: list[str]) -> str:
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _rows_read() -> int:
