@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from threading import Event
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ import time_machine
 from factories import World
 from flask import Flask
 from people import make_member
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from app.core import clock, ids
 from app.core.db import session
@@ -27,6 +30,7 @@ from app.sales.events import OrderRefunded
 from app.sales.models import OrderLine, Refund, SalesOrder
 from app.sales.rules import LineData, OrderData
 from app.segments import commands, fold, lifecycle, queries
+from app.segments.commands import traits as made
 from app.segments.models import MemberTrait, TraitCut
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -186,6 +190,38 @@ def test_an_unchanged_row_is_not_written(world: World) -> None:
     with transaction():
         commands.refresh_traits(brand_id=world.brand_id, member_ids=[member], as_of=NOW + timedelta(days=100))
         assert session.scalars(select(MemberTrait.lifecycle)).one() == "dormant"
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("held", [True, False])
+def test_a_rebuild_at_the_time_of_an_order_does_not_write_what_it_saw_before(
+    app: Flask, world: World, monkeypatch: pytest.MonkeyPatch, known: bool, held: bool
+) -> None:
+    """The rebuild begins while the order and its traits are on their way to be committed. Twin: rows are not held."""
+    with transaction():
+        member = make_member(world)
+    if known:
+        _rebuild(world)
+    if not held:
+        monkeypatch.setattr(made, "_HOLD", text("SELECT 1"))
+    written = Event()
+
+    def buy() -> None:
+        with app.app_context(), transaction():
+            _order(world, member, 3, 1_000)
+            commands.refresh_traits(brand_id=world.brand_id, member_ids=[member], as_of=NOW)
+            written.set()
+            deadline = monotonic() + 20
+            while not session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                assert monotonic() < deadline
+                sleep(0.02)
+
+    with ThreadPoolExecutor(1) as shop:
+        bought = shop.submit(buy)
+        assert written.wait(20)
+        _rebuild(world)
+        bought.result()
+    assert _rows(world)[member]["orders_count"] == (1 if held else 0)
 
 
 def test_traits_follow_a_merge(world: World) -> None:

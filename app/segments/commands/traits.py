@@ -78,6 +78,16 @@ WHERE (old.orders_count, old.net_paid_fen, old.refunds, old.first_paid_at, old.l
   excluded.monetary, excluded.lifecycle)
 """)
 
+# Locks the members' rows, made where there are none, before anybody looks at orders: who waits for another's traits
+# then sees the orders that the other saw, and never writes what it saw before over what came out since.
+_HOLD = text("""
+INSERT INTO member_trait AS held (brand_id, member_id, orders_count, net_paid_fen, avg_fen, refunds, lifecycle,
+  refreshed_at)
+SELECT brand_id, member_id, 0, 0, 0, 0, 'prospect', :as_of FROM member
+WHERE brand_id = :brand_id AND member_id = ANY(:members) ORDER BY member_id
+ON CONFLICT (brand_id, member_id) DO UPDATE SET refreshed_at = held.refreshed_at WHERE false
+""")
+
 _CUTS = text("""
 SELECT percentile_disc(CAST(:shares AS float8[]))
     WITHIN GROUP (ORDER BY floor(extract(epoch FROM last_paid_at))::bigint) AS recency,
@@ -91,6 +101,8 @@ def refresh_traits(*, brand_id: int, member_ids: Sequence[int], as_of: datetime)
     """Make the traits of these members from their orders, with the brand's cut points as they stand."""
     if not member_ids:
         return
+    asked = {"brand_id": brand_id, "members": sorted(set(member_ids)), "as_of": as_of}
+    session.execute(_HOLD, asked)
     cuts: dict[str, Any] = dict.fromkeys(MEASURES)
     rows = session.execute(select(TraitCut.measure, TraitCut.cuts).where(TraitCut.brand_id == brand_id))
     cuts.update((measure, values) for measure, values in rows)
@@ -98,9 +110,7 @@ def refresh_traits(*, brand_id: int, member_ids: Sequence[int], as_of: datetime)
         _REFRESH,
         {
             **cuts,
-            "brand_id": brand_id,
-            "members": sorted(set(member_ids)),
-            "as_of": as_of,
+            **asked,
             "newcomer": as_of - timedelta(days=NEWCOMER_DAYS),
             "dormant": as_of - timedelta(days=ACTIVE_DAYS),
             "lost": as_of - timedelta(days=LOST_DAYS),
