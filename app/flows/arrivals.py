@@ -92,7 +92,7 @@ def settle(*, brand_id: int, person_id: int) -> None:
     if held is not None and held.guide_id is None and guide is not None and guide.status == "active":
         members.assign_guide(
             brand_id=brand_id,
-            member_id=member.member_id,
+            member_id=held.member_id,
             guide_id=guide.id,
             store_id=place.store_id or guide.store_id,
             reason="code",

@@ -57,7 +57,7 @@ def adopt(*, brand_id: int, person_id: int) -> None:
         if guide is not None and guide.status == "active":
             members.assign_guide(
                 brand_id=brand_id,
-                member_id=member.member_id,
+                member_id=held.member_id,
                 guide_id=guide.id,
                 store_id=guide.store_id,
                 reason="follow",

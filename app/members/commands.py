@@ -172,24 +172,19 @@ def assign_guide(*, brand_id: int, member_id: int, guide_id: int, store_id: int,
 
 
 def move_home_store(*, brand_id: int, member_id: int, store_id: int, reason: str, moved_by: str) -> bool:
-    """Make a store the member's home, whoever owns them; False when it is so already. `moved_by`: a public id."""
-    moved = session.execute(
-        update(Member)
-        .where(
-            Member.brand_id == brand_id,
-            Member.member_id == member_id,
-            Member.home_store_id.is_distinct_from(store_id),
-        )
-        .values(home_store_id=store_id)
-        .returning(Member.person_id, Member.guide_id),
-        execution_options={"synchronize_session": "fetch"},
-    ).one_or_none()
-    if moved is None:
-        if queries.member(brand_id, member_id) is None:
-            raise MemberUnknown()
+    """Make a store the home of a member (the living one), whoever owns them; False when it is so already.
+
+    `moved_by`: a public id.
+    """
+    row = hold(brand_id=brand_id, member_id=member_id)
+    if row is None:
+        raise MemberUnknown()
+    if row.home_store_id == store_id:
         return False
-    note_home(brand_id, member_id, store_id, reason=reason, moved_by=moved_by, at=clock.now())
-    emit(HomeStoreMoved(brand_id=brand_id, member_id=member_id, person_id=moved.person_id, store_id=store_id))
+    row.home_store_id = store_id
+    session.flush()
+    note_home(brand_id, row.member_id, store_id, reason=reason, moved_by=moved_by, at=clock.now())
+    emit(HomeStoreMoved(brand_id=brand_id, member_id=row.member_id, person_id=row.person_id, store_id=store_id))
     return True
 
 

@@ -258,6 +258,20 @@ def test_two_brands_merge_each_for_itself(world, other) -> None:
     assert snapshot() == before
 
 
+def test_a_home_store_given_to_a_merged_member_is_the_living_ones(world) -> None:
+    """The console saw the member a moment before."""
+    _, winner = joined(world, "a")
+    _, loser = joined(world, "b")
+    together(world, "a", "b")
+    moved = {"brand_id": world.brand_id, "store_id": world.stores[1].id, "reason": "moved house", "moved_by": "test"}
+    with transaction():
+        assert commands.move_home_store(member_id=loser, **moved)
+        assert not commands.move_home_store(member_id=winner, **moved)
+    assert queries.member(world.brand_id, winner).home_store_id == world.stores[1].id
+    assert queries.member(world.brand_id, loser).home_store_id is None
+    assert [event["member_id"] for event in events("members.home_store_moved")] == [winner]
+
+
 def test_what_comes_late_for_a_merged_member_is_folded_once_more(world) -> None:
     joined(world, "a")
     loser_person, loser = joined(world, "b")
