@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.core import audit, ids
-from app.core.errors import Busy, SiyuError
+from app.core.errors import Busy, Retryable, SiyuError
 from app.core.transaction import reading, transaction
 from app.flows.imports import engine, ground, reader
 from app.flows.imports.ground import Ground
@@ -65,6 +65,7 @@ def command(
         brand = org.brand_by_code(brand_code)
     if brand is None:
         raise click.BadParameter(f"there is no brand {brand_code!r}")
+    job: ImportJob | None = None
     with path.open("rb") as file:
         try:
             opened = reader.inspect(file, kind, mapping)
@@ -86,6 +87,9 @@ def command(
             _patiently(lambda: engine.settle(where))
             _go_on(file, opened, where, after=job.cursor)
         except SiyuError as error:
+            if job is not None and not isinstance(error, Retryable):  # what may be tried again goes on where it is
+                failed = job.job_id
+                _patiently(lambda: imports.fail(job_id=failed, code=error.code))
             raise click.ClickException(f"{error.message} {error.data or ''}".strip()) from error
     _report(brand.id, job.job_id)
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from at_once import at_once
 from factories import make_world
-from import_files import begun, csv_of
+from import_files import begun, csv_of, parquet_of
 from invariants import broken
 from sqlalchemy import event, func, select, text
 
@@ -348,3 +348,15 @@ def test_the_command_writes_chunks_beside_each_other_and_falls_back(app, world, 
     assert "60 rows read, 55 created, 0 updated, 0 unchanged, 5 rows refused" in done.output, done.output
     assert "order_split" in done.output
     assert not broken("sales", "imports")
+
+
+def test_a_file_that_cannot_be_read_on_ends_its_import(app, world, tmp_path) -> None:
+    """It would stand as running for ever; once mended, the file is another one."""
+    body = bytearray(parquet_of([{"source_id": f"M{n}", "phone": f"139{n:08d}"} for n in range(2_000)]))
+    half = len(body) // 2
+    body[half : half + 200] = bytes(200)
+    done = app.test_cli_runner().invoke(command_line.command, _asked(world, tmp_path, "members", bytes(body)))
+    assert done.exit_code == 1, done.output
+    job = session.scalars(select(ImportJob)).one()
+    assert (job.status, job.last_error) == ("failed", "import_unreadable") and job.finished_at is not None
+    assert not broken("imports")
