@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -88,8 +89,7 @@ def command(
             _go_on(file, opened, where, after=job.cursor)
         except SiyuError as error:
             if job is not None and not isinstance(error, Retryable):  # what may be tried again goes on where it is
-                failed = job.job_id
-                _patiently(lambda: imports.fail(job_id=failed, code=error.code))
+                _patiently(partial(imports.fail, job_id=job.job_id, code=error.code))
             raise click.ClickException(f"{error.message} {error.data or ''}".strip()) from error
     _report(brand.id, job.job_id)
 
