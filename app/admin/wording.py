@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from app.dashboards.queries.feed import Happened
@@ -23,9 +24,21 @@ MEMBER_STATUS = {"active": "正常", "frozen": "冻结", "erased": "已注销", 
 SOURCE = {
     "till": "门店收银",
     "pos": "门店收银",
+    "mall": "商城",
     "miniapp": "小程序",
+    "miniapp.phone": "小程序绑定手机号",
+    "miniapp.login": "小程序登录",
+    "official": "公众号",
     "import": "批量导入",
     "wecom": "企业微信",
+    "wecom.contact": "企微客户资料",
+    "wecom.customer_added": "添加企微",
+    "wecom.customer_lost": "企微删除",
+    "wecom.convert": "企微编号转换",
+    "wecom.sync": "企微对账",
+    "code": "渠道活码",
+    "review": "人工审核",
+    "split": "人工拆分",
     "self": "自助领取",
     "sop": "导购任务",
     "tier": "等级权益",
@@ -110,8 +123,12 @@ _CHANGE_REASON = {
     "lost": "已流失",
     "deleted": "已删除",
     "opened": "进入小程序",
+    "follow": "添加好友",
     "handover": "交接",
     "console": "后台调整",
+    "merge": "会员合并",
+    "split": "会员拆分",
+    "code": "渠道活码",
 }
 _JOURNAL = {
     "earn": "获得",
@@ -136,17 +153,6 @@ _REVIEW_REASON = {
     "split": "人工拆分过",
     "kept_apart": "此前已判定为两人",
 }
-_MERGE_REASON = {
-    "miniapp.phone": "小程序绑定手机号",
-    "miniapp.login": "小程序登录",
-    "wecom.contact": "企微客户资料",
-    "wecom.customer_added": "添加企微",
-    "wecom.customer_lost": "企微删除",
-    "till": "门店收银",
-    "mall": "商城",
-    "review": "人工审核",
-    "split": "人工拆分",
-}
 _CURRENCY = {"points": "积分", "growth": "成长值"}
 
 
@@ -161,7 +167,8 @@ def action(code: str) -> str:
 
 
 def source(code: str) -> str:
-    return SOURCE.get(code.partition(":")[0], code)
+    """Where something was told or given: by the whole code, else by what stands before its dot or colon."""
+    return SOURCE.get(code) or SOURCE.get(re.split("[.:]", code, maxsplit=1)[0], code)
 
 
 def change_reason(code: str) -> str:
@@ -183,7 +190,7 @@ def review_reason(code: str) -> str:
 def merge_reason(code: str) -> str:
     """Who told that ids belong together, and by which kind of id: `till: mobile`."""
     told, _, kind = code.partition(": ")
-    words = _MERGE_REASON.get(told) or source(told.partition(".")[0])
+    words = source(told)
     return f"{words}（{ID_KIND.get(kind, kind)}）" if kind else words
 
 
