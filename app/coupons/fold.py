@@ -12,7 +12,7 @@ from typing import cast
 from sqlalchemy import Table
 
 from app.core import moving
-from app.members import family
+from app.members.family import Homecoming
 
 from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine
 
@@ -59,11 +59,11 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
     moving.move(_COUPONS, brand_id=brand_id, source_id=loser_id, target_id=winner_id, replace=_AWAY)
 
 
-def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     moving.bring_home(
         _COUPONS,
         brand_id=brand_id,
         target_id=loser_id,
-        home=family.homecoming(brand_id, winner_id, loser_id),
+        home=home,
         replace=_HOME,
     )

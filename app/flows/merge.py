@@ -7,7 +7,7 @@ from typing import Any
 
 from app.identity import commands as identity
 from app.members import commands as member_commands
-from app.members import merging
+from app.members import family, merging
 from app.members import queries as members
 from app.members.events import Merged
 
@@ -53,8 +53,11 @@ def fold(one: merging.Fold) -> None:
 
 def unfold(one: merging.Fold) -> None:
     """Give the loser back what it brought, in every domain."""
+    home = family.homecoming(one.brand_id, one.winner_id, one.loser_id)
     for domain in FOLDS:
-        domain.unfold(brand_id=one.brand_id, winner_id=one.winner_id, loser_id=one.loser_id, merge_id=one.merge_id)
+        domain.unfold(
+            brand_id=one.brand_id, winner_id=one.winner_id, loser_id=one.loser_id, merge_id=one.merge_id, home=home
+        )
 
 
 def fold_late(event: Merged) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import text
 
 from app.core import clock, context, ids
 from app.core.db import session
-from app.members import family
+from app.members.family import Homecoming
 
 from .models import GROWTH, POINTS
 
@@ -112,9 +112,8 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
     _carry(brand_id, loser_id, winner_id, merge_id, origins=None)
 
 
-def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     """Carry back what is left of what the loser brought, and of what others had brought the loser before."""
-    home = family.homecoming(brand_id, winner_id, loser_id)
     _carry(brand_id, home.root, loser_id, merge_id, origins=home.origins)
 
 

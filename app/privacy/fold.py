@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import delete
 
 from app.core.db import session
+from app.members.family import Homecoming
 
 from .commands import recompute
 from .models import OptOut
@@ -19,10 +20,10 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
         delete(OptOut).where(OptOut.brand_id == brand_id, OptOut.member_id == loser_id),
         execution_options={"synchronize_session": False},
     )
-    recompute(brand_id=brand_id, member_id=winner_id)
+    recompute(brand_id=brand_id, member_id=winner_id, held=True)
 
 
-def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     """Each refuses again what they themselves refused. Idempotent."""
     for member_id in (winner_id, loser_id):
-        recompute(brand_id=brand_id, member_id=member_id)
+        recompute(brand_id=brand_id, member_id=member_id, held=True)

@@ -10,7 +10,7 @@ from typing import cast
 from sqlalchemy import Table
 
 from app.core import moving
-from app.members import family
+from app.members.family import Homecoming
 
 from .models import OrderLine, OrderNumber, Refund, RefundLine, RefundNumber, SalesOrder
 
@@ -29,10 +29,10 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
     moving.move(_ORDERS, brand_id=brand_id, source_id=loser_id, target_id=winner_id)
 
 
-def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     moving.bring_home(
         _ORDERS,
         brand_id=brand_id,
         target_id=loser_id,
-        home=family.homecoming(brand_id, winner_id, loser_id),
+        home=home,
     )

@@ -12,7 +12,7 @@ from sqlalchemy import Table
 
 from app.core import clock
 from app.core.moving import Family, bring_home, move
-from app.members import family
+from app.members.family import Homecoming
 
 from .commands import refresh_traits
 from .models import MemberTag
@@ -26,8 +26,7 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
     refresh_traits(brand_id=brand_id, member_ids=[winner_id, loser_id], as_of=clock.now())
 
 
-def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     """Move back what the loser had brought, and make both members' traits anew. Idempotent."""
-    home = family.homecoming(brand_id, winner_id, loser_id)
     bring_home(_TAGS, brand_id=brand_id, target_id=loser_id, home=home)
     refresh_traits(brand_id=brand_id, member_ids=[home.root, winner_id, loser_id], as_of=clock.now())

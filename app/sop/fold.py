@@ -12,7 +12,7 @@ from sqlalchemy import Table, update
 
 from app.core import moving
 from app.core.db import session
-from app.members import family
+from app.members.family import Homecoming
 
 from .models import GuideTask
 
@@ -24,12 +24,12 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
     _close(brand_id, loser_id, was="open", now="merged")
 
 
-def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     moving.bring_home(
         _TASKS,
         brand_id=brand_id,
         target_id=loser_id,
-        home=family.homecoming(brand_id, winner_id, loser_id),
+        home=home,
     )
     _close(brand_id, loser_id, was="merged", now="open")
 

@@ -17,8 +17,8 @@ from sqlalchemy import Table, delete, func, insert, select, update
 
 from app.core import clock, context, moving, outbox
 from app.core.db import session
-from app.members import family
 from app.members import queries as members
+from app.members.family import Homecoming
 from app.points import queries as points
 from app.points.models import GROWTH
 
@@ -58,8 +58,7 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
         )
 
 
-def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
-    home = family.homecoming(brand_id, winner_id, loser_id)
+def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     moving.bring_home(_GRANTS, brand_id=brand_id, target_id=loser_id, home=home)
     merged_at = _undo(brand_id, {*home.homes, loser_id}, loser_id, merge_id)
     if home.root not in home.origins:

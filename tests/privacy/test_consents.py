@@ -21,6 +21,7 @@ from app.identity import commands as identity
 from app.identity import queries as identity_queries
 from app.identity.rules import Identity, mobile
 from app.members import commands as members
+from app.members import family
 from app.members import queries as member_queries
 from app.privacy import commands as privacy
 from app.privacy import fold, queries
@@ -128,8 +129,9 @@ def test_folding_members_recomputes_both_ways(shop: Shop) -> None:
     shop.say(False, person=row.person_id, channel="call")
     assert not _allowed(shop, "call", member=other)
     with transaction():
-        fold.unfold(brand_id=shop.brand, winner_id=shop.member, loser_id=other, merge_id=1)
-        fold.unfold(brand_id=shop.brand, winner_id=shop.member, loser_id=other, merge_id=1)
+        home = family.homecoming(shop.brand, shop.member, other)
+        fold.unfold(brand_id=shop.brand, winner_id=shop.member, loser_id=other, merge_id=1, home=home)
+        fold.unfold(brand_id=shop.brand, winner_id=shop.member, loser_id=other, merge_id=1, home=home)
     assert _allowed(shop, "call") and not _allowed(shop, "call", member=other)
 
 

@@ -20,6 +20,7 @@ from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
 from app.flows import rule_tags
+from app.members import family
 from app.segments import commands, fold, queries
 from app.segments.errors import SegmentUnknown, TagExists, TagInvalid, TagUnknown
 from app.segments.events import TagsChanged
@@ -224,7 +225,7 @@ def test_tags_follow_a_merge_and_come_home(world: World) -> None:
             assert [one.name for one in queries.tags_of(brand, winner)] == ["甲", "丙"]
     for _ in range(2):
         with transaction():
-            fold.unfold(**key)
+            fold.unfold(**key, home=family.homecoming(brand, winner, loser))
             assert [one.name for one in queries.tags_of(brand, winner)] == ["甲"]
             assert sorted(one.name for one in queries.tags_of(brand, loser)) == ["丙", "乙"]
             assert session.scalars(select(MemberTag.origin_member_id)).all() == [None] * 4

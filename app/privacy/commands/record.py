@@ -91,17 +91,18 @@ def record(
     return True
 
 
-def recompute(*, brand_id: int, member_id: int) -> None:
+def recompute(*, brand_id: int, member_id: int, held: bool = False) -> None:
     """Write the opt-outs that follow from what the member's person said; emits what changed.
 
     For a new member, and after a merge or a split: statements stay where they were made, what they mean moves. Holds
-    the person, so that two statements of one moment are both seen.
+    the person, so that two statements of one moment are both seen; `held`: the caller does.
     """
     member = members.member(brand_id, member_id)
     if member is None:
         return
     # Whose statements these are: who joined, not whom a merge that is being taken back still names.
-    living = identity.hold(member.origin_person_id or member.person_id)
+    joined = member.origin_person_id or member.person_id
+    living = identity_queries.resolve(joined) if held else identity.hold(joined)
     wanted = queries.refused(brand_id, living) if member.status in ("active", "frozen") else set()
     mine = (OptOut.brand_id == brand_id, OptOut.member_id == member_id)
     standing = {
