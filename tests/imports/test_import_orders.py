@@ -58,7 +58,7 @@ def test_lines_become_orders_of_their_member_and_nothing_else_happens(app, world
     assert found["A1"].paid_at.isoformat() == "2024-05-01T02:30:00+00:00"
     lines = session.scalars(select(OrderLine).order_by(OrderLine.order_id, OrderLine.line_no)).all()
     assert [line.line_no for line in lines] == [1, 2, 1, 1]
-    names = set(session.scalars(select(Outbox.name).offset(events)))
+    names = set(session.scalars(select(Outbox.name).order_by(Outbox.id).offset(events)))
     assert names <= {"imports.finished"}
     assert not broken()
 
