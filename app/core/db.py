@@ -52,7 +52,7 @@ session = db.session
 MERGES = ("moves", "transfers", "recomputed", "stays")
 
 
-def distribution(key: str, *, merge: str | None = None) -> dict[str, Any]:
+def distribution(key: str, *, merge: str | None = None, of: str | None = None) -> dict[str, Any]:
     """Table option naming how a table is spread by the distributed engine.
 
     `member_id`, `person_id` or another column of the primary key; `reference` for small tables copied everywhere;
@@ -61,5 +61,9 @@ def distribution(key: str, *, merge: str | None = None) -> dict[str, Any]:
     Tables of a member also say what becomes of their rows when the member is merged into another: `moves` (the row
     follows and keeps its origin), `transfers` (the row stays, journals carry its worth over), `recomputed` (derived
     anew for whoever lives on), `stays` (it remains the loser's, and nobody looks at a merged member).
+
+    `of`: the table whose rows these belong to by its primary key, where triggers keep that for a whole statement at
+    once instead of a foreign key row by row.
     """
-    return {"info": {"distribution": key} | ({} if merge is None else {"merge": merge})}
+    info = {"distribution": key, "merge": merge, "of": of}
+    return {"info": {name: value for name, value in info.items() if value is not None}}

@@ -177,6 +177,9 @@ def _arrival(table: Table, replace: Mapping[str, str]) -> str:
 
 def _parent(child: Table, family: set[Table]) -> tuple[Table, list[tuple[str, str]]]:
     """The table of the family that a child points at, and by which columns."""
+    for table in family:
+        if table.name == child.info.get("of"):
+            return table, [(column.name, column.name) for column in table.primary_key]
     for constraint in child.foreign_key_constraints:
         if constraint.referred_table in family:
             return constraint.referred_table, [(one.parent.name, one.column.name) for one in constraint.elements]

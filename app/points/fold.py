@@ -354,4 +354,4 @@ def _array(values: Iterable[Any]) -> str:
     """Numbers, moments and plain names as an array of PostgreSQL's own spelling: thousands are sent, and the driver
     takes several times as long to write them one by one.
     """
-    return "{" + ",".join(["NULL" if one is None else f'"{one}"' for one in values]) + "}"
+    return "{" + ",".join(map(str, values)).replace("None", "NULL") + "}"

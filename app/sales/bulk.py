@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from app.core import bulk, clock, context, ids
 
 LIVE, SPLIT, REFUNDED = "order_live", "order_split", "order_refunded"
+_NUMBERED = ["source", "order_no", "member_id", "order_id", "digest"]  # what a number's row says
 
 _TAKE_NUMBERS = """
     INSERT INTO order_number (brand_id, source, order_no, member_id, order_id, content_hash)
@@ -32,10 +33,10 @@ _KNOWN = """
                AND o.guide_id IS NOT DISTINCT FROM s.guide_id AS same_head,
            o.walk_in AND s.member_id IS NOT NULL AS found_member,
            o.import_id, o.refunded_fen, o.walk_in, o.origin_member_id
-    FROM staged_order s
+    FROM staged_known s
     CROSS JOIN LATERAL (
         SELECT * FROM order_number
-        WHERE brand_id = %(brand_id)s AND source = s.source AND order_no = s.order_no AND order_id <> s.order_id
+        WHERE brand_id = %(brand_id)s AND source = s.source AND order_no = s.order_no
         OFFSET 0
     ) n
     CROSS JOIN LATERAL (
@@ -86,13 +87,14 @@ def record_history(
         return Recorded()
     order_ids = pa.array(ids.new_ids(count), pa.int64())
     heads = heads.append_column("order_id", order_ids)
-    bulk.stage("staged_order", heads)
+    bulk.stage("staged_order", heads.select(_NUMBERED))
     taken = bulk.fetch(_TAKE_NUMBERS, {"brand_id": brand_id})
     done = Recorded(created=len(taken))
     if len(taken) < count:
         mine = pa.array([row[0] for row in taken], pa.int64())
-        fresh = heads.filter(pc.is_in(heads["order_id"], value_set=mine))
-        heads = _with_known(done, brand_id, import_id, heads, fresh, heads_only)
+        new = pc.is_in(heads["order_id"], value_set=mine)
+        bulk.stage("staged_known", heads.filter(pc.invert(new)))
+        heads = _with_known(done, brand_id, import_id, heads, heads.filter(new), heads_only)
         lines = lines.filter(pc.is_in(lines["key"], value_set=heads["key"]))
     _write(brand_id, import_id, heads, lines)
     return done
