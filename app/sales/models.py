@@ -80,6 +80,10 @@ class OrderLine(Base):
     refunded_fen: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
+# What writes table after table in the order they hang together is told what no foreign key says.
+OrderLine.metadata.tables["order_line"].add_is_dependent_on(SalesOrder.metadata.tables["sales_order"])
+
+
 class OrderNumber(Base):
     """Which order a number of a source means: the natural key, global over members."""
 
