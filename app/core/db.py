@@ -67,3 +67,8 @@ def distribution(key: str, *, merge: str | None = None, of: str | None = None) -
     """
     info = {"distribution": key, "merge": merge, "of": of}
     return {"info": {name: value for name, value in info.items() if value is not None}}
+
+
+def tell_after(table: str, owner: str) -> None:
+    """Let a table come after the one its rows belong to wherever tables are told in order, as a foreign key would."""
+    Base.metadata.tables[table].add_is_dependent_on(Base.metadata.tables[owner])

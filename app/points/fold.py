@@ -28,6 +28,9 @@ from app.members.family import Homecoming
 
 from .models import GROWTH, POINTS
 
+_NO_GROWTH = {"g_member": 0, "g_other": 0, "g_sign": 1} | dict.fromkeys(
+    ("g_id", "g_at", "g_origin", "g_root", "g_amount"), "{}"
+)
 _LINES = 30_000  # of a journal: their numbers are small integers
 
 _LOCK = text("""
@@ -54,35 +57,66 @@ GROUP BY 1, 2, 3
 HAVING sum(p.amount) <> 0
 """)
 
-# The pieces of growth two members have; `root_id` NULL: what left one of them in a sum, by its moment.
-_GROWTH = text("""
-SELECT j.member_id, coalesce(j.origin_member_id, j.member_id) AS origin_id,
-       CASE WHEN j.kind = 'merge' THEN j.origin_journal_id ELSE j.journal_id END AS root_id, j.at,
-       sum(p.amount)::bigint AS amount
-FROM journal j
-JOIN posting p ON p.brand_id = j.brand_id AND p.member_id = j.member_id AND p.journal_id = j.journal_id
-WHERE j.brand_id = :brand_id AND j.member_id = ANY (CAST(:members AS bigint[])) AND j.currency = 'growth'
-  AND p.account = 'member'
-GROUP BY 1, 2, 3, 4
-HAVING sum(p.amount) <> 0
-""")
+# The pieces of growth the source has to give, as arrays: they go back as they came, nobody here looks into them. To the
+# winner of a merge goes what it does not have yet; home goes what some origins brought, and the sums (without a root)
+# in which the target lost it are told as well, each by its moment.
+_GROWTH = """
+WITH pieces AS (
+    SELECT j.member_id, coalesce(j.origin_member_id, j.member_id) AS origin_id,
+           CASE WHEN j.kind = 'merge' THEN j.origin_journal_id ELSE j.journal_id END AS root_id, j.at,
+           sum(p.amount)::bigint AS amount
+    FROM journal j
+    JOIN posting p ON p.brand_id = j.brand_id AND p.member_id = j.member_id AND p.journal_id = j.journal_id
+    WHERE j.brand_id = :brand_id AND j.member_id = ANY (CAST(:members AS bigint[])) AND j.currency = 'growth'
+      AND p.account = 'member'
+    GROUP BY 1, 2, 3, 4
+    HAVING sum(p.amount) <> 0
+)
+SELECT CASE WHEN p.root_id IS NULL THEN p.at END AS lost_at, count(*) AS count, sum(p.amount)::bigint AS total,
+       array_agg(p.at)::text AS at, array_agg(p.origin_id)::text AS origin, array_agg(p.root_id)::text AS root,
+       array_agg(p.amount)::text AS amount
+FROM pieces p
+WHERE {}
+GROUP BY 1
+"""
+_GROWTH_AWAY = text(
+    _GROWTH.format("""p.member_id = :source_id AND p.root_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pieces o
+        WHERE o.member_id = :target_id AND (o.origin_id, o.root_id) IS NOT DISTINCT FROM (p.origin_id, p.root_id)
+    )""")
+)
+_GROWTH_HOME = text(
+    _GROWTH.format("""p.member_id = :source_id AND p.root_id IS NOT NULL
+        AND p.origin_id = ANY (CAST(:origins AS bigint[])) OR p.member_id = :target_id AND p.root_id IS NULL""")
+)
 
 _WRITE = text("""
-WITH entries AS (
+WITH growth AS (
+    SELECT journal_id, at, origin_id, root_id, CAST(:g_sign AS integer) * amount AS amount
+    FROM unnest(CAST(:g_id AS bigint[]), CAST(:g_at AS timestamptz[]), CAST(:g_origin AS bigint[]),
+                CAST(:g_root AS bigint[]), CAST(:g_amount AS bigint[])) AS g (journal_id, at, origin_id, root_id, amount)
+), entries AS (
     INSERT INTO journal (brand_id, member_id, journal_id, currency, kind, cause, at, correlation_id, origin_member_id,
                          origin_journal_id, other_member_id, merge_id)
-    SELECT :brand_id, member_id, journal_id, currency, 'merge', cause || journal_id, at, :correlation_id, origin_id,
-           root_id, other_id, :merge_id
+    SELECT CAST(:brand_id AS bigint), member_id, journal_id, currency, 'merge', cause || journal_id, at,
+           :correlation_id, origin_id, CAST(NULL AS bigint), other_id, CAST(:merge_id AS bigint)
     FROM unnest(CAST(:j_member AS bigint[]), CAST(:j_id AS bigint[]), CAST(:j_currency AS text[]),
                 CAST(:j_cause AS text[]), CAST(:j_at AS timestamptz[]), CAST(:j_origin AS bigint[]),
-                CAST(:j_root AS bigint[]), CAST(:j_other AS bigint[]))
-        AS j (member_id, journal_id, currency, cause, at, origin_id, root_id, other_id)
+                CAST(:j_other AS bigint[]))
+        AS j (member_id, journal_id, currency, cause, at, origin_id, other_id)
+    UNION ALL
+    SELECT :brand_id, :g_member, journal_id, 'growth', 'merge', 'transfer:' || journal_id, at, :correlation_id,
+           origin_id, root_id, :g_other, :merge_id
+    FROM growth
 ), lines AS (
     INSERT INTO posting (brand_id, member_id, journal_id, line, account, lot_id, amount)
-    SELECT :brand_id, member_id, journal_id, line, account, lot_id, amount
+    SELECT CAST(:brand_id AS bigint), member_id, journal_id, line, account, lot_id, amount
     FROM unnest(CAST(:p_member AS bigint[]), CAST(:p_journal AS bigint[]), CAST(:p_line AS smallint[]),
                 CAST(:p_account AS text[]), CAST(:p_lot AS bigint[]), CAST(:p_amount AS bigint[]))
         AS p (member_id, journal_id, line, account, lot_id, amount)
+    UNION ALL
+    SELECT :brand_id, :g_member, journal_id, line, account, NULL, sign * amount
+    FROM growth, (VALUES (1, 'member', 1), (2, 'merged', -1)) AS side (line, account, sign)
 ), drawn AS (
     UPDATE lot SET remaining = lot.remaining + l.amount
     FROM unnest(CAST(:less_member AS bigint[]), CAST(:less_lot AS bigint[]), CAST(:less_amount AS bigint[]))
@@ -138,11 +172,14 @@ def _carry(brand_id: int, source_id: int, target_id: int, merge_id: int, *, orig
     _carry_debts(book, source, target, origins)
     for wallet in (source, target):
         _settle(book, wallet)
-    pieces = session.execute(_GROWTH, both).all()
-    if origins is None:
-        _growth_away(book, source_id, target_id, pieces)
-    else:
-        _growth_home(book, source_id, target_id, pieces, origins)
+    statement = _GROWTH_AWAY if origins is None else _GROWTH_HOME
+    asked = both | {"source_id": source_id, "target_id": target_id, "origins": list(origins or ())}
+    growth = session.execute(statement, asked).all()
+    going = next((row for row in growth if row.lost_at is None), None)
+    if going is not None and origins is None:
+        _growth_away(book, source_id, target_id, going)
+    elif going is not None:
+        _growth_home(book, source_id, target_id, going, [row for row in growth if row.lost_at is not None])
     book.write(brand_id, merge_id)
 
 
@@ -224,33 +261,23 @@ def _carry_debts(book: _Book, source: _Wallet, target: _Wallet, origins: Sequenc
             left -= part
 
 
-def _growth_away(book: _Book, source_id: int, target_id: int, pieces: Sequence[Any]) -> None:
+def _growth_away(book: _Book, source_id: int, target_id: int, going: Any) -> None:
     """Give the target every piece it does not have yet; the source loses their sum now."""
-    there = {(one.origin_id, one.root_id) for one in pieces if one.member_id == target_id}
-    total = 0
-    for one in pieces:
-        if one.member_id == source_id and one.root_id is not None and (one.origin_id, one.root_id) not in there:
-            book.one_side(target_id, source_id, one.amount, one.at, one.origin_id, one.root_id)
-            total += one.amount
-    if total:
-        book.one_side(source_id, target_id, -total, clock.now())
+    book.pieces(target_id, source_id, going, 1)
+    if going.total:
+        book.one_side(source_id, target_id, -going.total, clock.now())
 
 
-def _growth_home(book: _Book, source_id: int, target_id: int, pieces: Sequence[Any], origins: Sequence[int]) -> None:
+def _growth_home(book: _Book, source_id: int, target_id: int, going: Any, lost: Sequence[Any]) -> None:
     """Take the pieces of some origins from the source, and take back the sums in which the target lost them."""
-    total = 0
-    for one in pieces:
-        if one.member_id == source_id and one.root_id is not None and one.origin_id in origins:
-            book.one_side(source_id, target_id, -one.amount, one.at, one.origin_id, one.root_id)
-            total += one.amount
-    if not total:
+    book.pieces(source_id, target_id, going, -1)
+    if not going.total:
         return
-    for one in pieces:
-        if one.member_id == target_id and one.root_id is None:
-            book.one_side(target_id, source_id, -one.amount, one.at)
-            total += one.amount
-    if total:
-        book.one_side(target_id, source_id, total, clock.now())
+    for one in lost:
+        book.one_side(target_id, source_id, -one.total, one.lost_at)
+    left = going.total + sum(one.total for one in lost)
+    if left:
+        book.one_side(target_id, source_id, left, clock.now())
 
 
 @dataclass
@@ -263,6 +290,7 @@ class _Book:
     filled_by: dict[tuple[int, int], int] = field(default_factory=dict)
     facts: dict[tuple[int, int], _Lot] = field(default_factory=dict)
     balances: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    growth: dict[str, Any] = field(default_factory=lambda: dict(_NO_GROWTH))
 
     def transfer(
         self,
@@ -276,7 +304,7 @@ class _Book:
         for member_id, other_id, sign in ((source_id, target_id, -1), (target_id, source_id, 1)):
             lines = [("member", lot_id, sign * amount) for lot_id, amount in parts]
             lines.append(("merged", None, -sign * sum(amount for _, amount in parts)))
-            self._journal(member_id, POINTS, "transfer:", at, lines, origin_id, None, other_id)
+            self._journal(member_id, POINTS, "transfer:", at, lines, origin_id, other_id)
 
     def one_side(
         self,
@@ -284,12 +312,21 @@ class _Book:
         other_id: int,
         amount: int,
         at: datetime,
-        origin_id: int | None = None,
-        root_id: int | None = None,
     ) -> None:
         """A journal of growth that one member gets from another (below zero: gives)."""
         lines = [("member", None, amount), ("merged", None, -amount)]
-        self._journal(member_id, GROWTH, "transfer:", at, lines, origin_id, root_id, other_id)
+        self._journal(member_id, GROWTH, "transfer:", at, lines, other_id=other_id)
+
+    def pieces(self, member_id: int, other_id: int, going: Any, sign: int) -> None:
+        """A journal for each piece of growth that one member gets from another (`sign` below zero: gives)."""
+        self.growth = {
+            "g_member": member_id,
+            "g_other": other_id,
+            "g_sign": sign,
+            "g_id": _array(ids.new_ids(going.count)),
+            **{f"g_{name}": getattr(going, name) for name in ("at", "origin", "root", "amount")},
+        }
+        self.balances[member_id, GROWTH] += sign * going.total
 
     def within(self, member_id: int, parts: dict[int, int]) -> None:
         """A journal between a member's lots and debt, which leaves the balance as it is."""
@@ -310,11 +347,10 @@ class _Book:
         at: datetime,
         lines: Iterable[tuple[str, int | None, int]],
         origin_id: int | None = None,
-        root_id: int | None = None,
         other_id: int | None = None,
     ) -> None:
         journal_id = ids.new_id()
-        self.journals.append((member_id, journal_id, currency, cause, at, origin_id, root_id, other_id))
+        self.journals.append((member_id, journal_id, currency, cause, at, origin_id, other_id))
         for line, (account, lot_id, amount) in enumerate(lines, 1):
             self.postings.append((member_id, journal_id, line, account, lot_id, amount))
             if account == "member":
@@ -324,7 +360,7 @@ class _Book:
                 self.filled_by[member_id, lot_id] = journal_id
 
     def write(self, brand_id: int, merge_id: int) -> None:
-        if not self.journals:
+        if not self.journals and self.growth == _NO_GROWTH:
             return
         less = [(*key, amount) for key, amount in self.lots.items() if amount < 0]
         more = []
@@ -335,7 +371,7 @@ class _Book:
                 more.append((*key, self.filled_by[key], amount, end, origin))
         balances = [(*key, amount) for key, amount in self.balances.items() if amount]
         columns = {
-            ("j_member", "j_id", "j_currency", "j_cause", "j_at", "j_origin", "j_root", "j_other"): self.journals,
+            ("j_member", "j_id", "j_currency", "j_cause", "j_at", "j_origin", "j_other"): self.journals,
             ("p_member", "p_journal", "p_line", "p_account", "p_lot", "p_amount"): self.postings,
             ("less_member", "less_lot", "less_amount"): less,
             ("more_member", "more_lot", "more_journal", "more_amount", "more_end", "more_origin"): more,
@@ -346,7 +382,13 @@ class _Book:
         }
         session.execute(
             _WRITE,
-            {"brand_id": brand_id, "merge_id": merge_id, "correlation_id": context.correlation_id(), **values},
+            {
+                "brand_id": brand_id,
+                "merge_id": merge_id,
+                "correlation_id": context.correlation_id(),
+                **self.growth,
+                **values,
+            },
         )
 
 

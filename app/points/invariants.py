@@ -11,6 +11,12 @@ INVARIANTS: dict[str, str] = {
         GROUP BY brand_id, member_id, journal_id
         HAVING sum(amount) <> 0
     """,
+    "postings_have_journals": """
+        SELECT brand_id, member_id, journal_id
+        FROM posting p
+        LEFT JOIN journal j USING (brand_id, member_id, journal_id)
+        WHERE j.at IS NULL
+    """,
     "balances_are_sums_of_postings": """
         SELECT brand_id, member_id, currency
         FROM balance b

@@ -1,6 +1,6 @@
 """Tables of points.
 
-Every journal's postings sum to zero (deferred constraint trigger), and neither is ever changed (triggers of the
+Every journal's postings sum to zero (a trigger over the postings of a statement), and neither is ever changed (triggers of the
 migration). What the account `member` receives is the member's; the other accounts say where it came from or went.
 A posting that fills or draws on a lot names it, so lots can be replayed from the ledger.
 """
@@ -12,10 +12,9 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, distribution
+from app.core.db import Base, distribution, tell_after
 
 POINTS, GROWTH = "points", "growth"
-_JOURNAL_KEY = ["journal.brand_id", "journal.member_id", "journal.journal_id"]
 
 
 class Journal(Base):
@@ -50,14 +49,15 @@ class Journal(Base):
 
 
 class Posting(Base):
+    """A line of a journal. That its journal is there is asked once for all of a statement (migration 0025)."""
+
     __tablename__ = "posting"
     __table_args__ = (
-        ForeignKeyConstraint(["brand_id", "member_id", "journal_id"], _JOURNAL_KEY),
         CheckConstraint(
             "account IN ('member', 'issued', 'spent', 'expired', 'adjusted', 'refunded', 'merged')", name="account"
         ),
         CheckConstraint("lot_id IS NULL OR account = 'member'", name="lot"),
-        distribution("member_id", merge="transfers"),
+        distribution("member_id", merge="transfers", of="journal"),
     )
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -67,6 +67,9 @@ class Posting(Base):
     account: Mapped[str]
     lot_id: Mapped[int | None]
     amount: Mapped[int]
+
+
+tell_after("posting", "journal")
 
 
 class Balance(Base):
@@ -98,7 +101,9 @@ class Lot(Base):
 
     __tablename__ = "lot"
     __table_args__ = (
-        ForeignKeyConstraint(["brand_id", "member_id", "journal_id"], _JOURNAL_KEY),
+        ForeignKeyConstraint(
+            ["brand_id", "member_id", "journal_id"], ["journal.brand_id", "journal.member_id", "journal.journal_id"]
+        ),
         CheckConstraint("remaining BETWEEN 0 AND earned", name="remaining"),
         Index("ix_lot_expires", "brand_id", "expires_at", postgresql_where=text("remaining > 0")),
         distribution("member_id", merge="transfers"),

@@ -14,6 +14,12 @@ INVARIANTS: dict[str, str] = {
             OR coalesce(sum(l.discount_fen), 0) <> o.discount_fen
             OR coalesce(sum(l.paid_fen), 0) <> o.paid_fen
     """,
+    "lines_have_orders": """
+        SELECT brand_id, member_id, order_id
+        FROM order_line
+        LEFT JOIN sales_order o USING (brand_id, member_id, order_id)
+        WHERE o.paid_at IS NULL
+    """,
     "orders_follow_their_member": none_at_merged_members("sales_order"),
     "order_origins_were_merged": origins_were_merged("sales_order"),
     "order_number_one_to_one": """

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, distribution
+from app.core.db import Base, distribution, tell_after
 
 
 class SalesOrder(Base):
@@ -80,8 +80,7 @@ class OrderLine(Base):
     refunded_fen: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
-# What writes table after table in the order they hang together is told what no foreign key says.
-OrderLine.metadata.tables["order_line"].add_is_dependent_on(SalesOrder.metadata.tables["sales_order"])
+tell_after("order_line", "sales_order")
 
 
 class OrderNumber(Base):

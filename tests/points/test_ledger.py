@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from invariants import broken
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core.db import session
@@ -186,3 +186,9 @@ def test_a_balance_below_its_floor_is_refused_by_the_table() -> None:
     earn(10, "a")
     with pytest.raises(IntegrityError, match="ck_balance_floor"), transaction():
         session.execute(text("UPDATE balance SET amount = -1"))
+
+
+def test_postings_need_their_journal() -> None:
+    with pytest.raises(IntegrityError, match="journal 1 of these postings is not there"), transaction():
+        key = {"brand_id": BRAND, "member_id": MEMBER, "journal_id": 1, "account": "member"}
+        session.execute(insert(Posting).values([{**key, "line": 1, "amount": 5}, {**key, "line": 2, "amount": -5}]))
