@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, select, text, tuple_
 
 from .db import session
 
@@ -17,16 +19,17 @@ def lock_rows(model: Any, keys: Iterable[Any]) -> dict[Any, Any]:
     the answer. Rows already in the session are read afresh. A lock not had within the transaction's lock time-out
     becomes `Busy`.
     """
-    wanted = sorted(set(keys))
+    key_of, statement = _locking(model)
+    rows = session.scalars(statement, {"keys": sorted(set(keys))}, execution_options={"populate_existing": True})
+    return {key_of(row): row for row in rows}
+
+
+@cache
+def _locking(model: Any) -> tuple[Callable[[Any], Any], Select[Any]]:
     columns = list(model.__table__.primary_key.columns)
-    single = len(columns) == 1
-    condition = columns[0].in_(wanted) if single else tuple_(*columns).in_(wanted)
-    rows = session.scalars(
-        select(model).where(condition).order_by(*columns).with_for_update().execution_options(populate_existing=True)
-    )
-    return {
-        (getattr(row, columns[0].name) if single else tuple(getattr(row, c.name) for c in columns)): row for row in rows
-    }
+    key: ColumnElement[Any] = columns[0] if len(columns) == 1 else tuple_(*columns)
+    statement = select(model).where(key.in_(bindparam("keys", expanding=True))).order_by(*columns).with_for_update()
+    return attrgetter(*(column.name for column in columns)), statement
 
 
 def lock_name(name: str) -> None:

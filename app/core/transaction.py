@@ -27,6 +27,7 @@ T = TypeVar("T")
 _open: ContextVar[bool] = ContextVar("transaction_open", default=False)
 
 LOCK_TIMEOUT_MS = 3000
+_LIMIT_WAITING = text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
 _LOCK_NOT_AVAILABLE = "55P03"
 _RETRYABLE = {"40P01", "40001"}  # deadlock detected, serialization failure
 # NUL in a text is refused by the driver (which has no state), in JSON by the server.
@@ -45,7 +46,7 @@ def transaction() -> Iterator[None]:
         raise ProgrammingError("transaction() does not nest")
     token = _open.set(True)
     try:
-        session.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+        session.execute(_LIMIT_WAITING)
         yield
         session.commit()
     except (DBAPIError, psycopg.Error) as error:  # bulk writes speak to the driver itself, and so do its refusals

@@ -27,9 +27,7 @@ class Folding(Protocol):
 
     def fold(self, *, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None: ...
 
-    def unfold(
-        self, *, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming
-    ) -> None: ...
+    def unfold(self, *, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None: ...
 
 
 FOLDS: tuple[Folding, ...] = (sales, points, tiers, coupons, sop, privacy, segments)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, tuple_
+from sqlalchemy import BindParameter, ColumnElement, and_, func, or_, select, text, tuple_
 
 from app.core import crypto
 from app.core.db import session
@@ -36,6 +37,15 @@ WITH root AS (SELECT coalesce(merged_into, person_id) AS person_id FROM person W
 SELECT person_id, 0 AS part FROM root
 UNION ALL SELECT p.person_id, 1 FROM person p JOIN root ON p.merged_into = root.person_id
 ORDER BY part, person_id
+""")
+_MEANT = text("""
+SELECT person_id, coalesce(merged_into, person_id) AS root_id FROM person
+WHERE person_id = ANY (CAST(:people AS bigint[])) OR merged_into = ANY (CAST(:people AS bigint[]))
+""")
+_KEYS = text("""
+SELECT coalesce(p.merged_into, p.person_id) AS root_id, i.kind, i.namespace, i.value
+FROM person p JOIN identity i ON i.person_id = p.person_id
+WHERE p.person_id = ANY (CAST(:people AS bigint[])) OR p.merged_into = ANY (CAST(:people AS bigint[]))
 """)
 
 
@@ -87,17 +97,13 @@ def all_ids_of(person_id: int) -> list[int]:
 
 def living_by_id(person_ids: Sequence[int]) -> dict[int, int]:
     """Every person id that means one of these living persons, with that living person."""
-    meant = or_(Person.person_id.in_(person_ids), Person.merged_into.in_(person_ids))
-    return dict(session.execute(select(Person.person_id, _ROOT).where(meant)).all())
+    rows = session.execute(_MEANT, {"people": list(person_ids)})
+    return {row.person_id: row.root_id for row in rows}
 
 
 def keys_of(person_ids: Sequence[int]) -> dict[int, set[tuple[str, str, str]]]:
     """The stored keys of living persons, each with what was merged into it."""
-    rows = session.execute(
-        select(_ROOT, IdentityRow.kind, IdentityRow.namespace, IdentityRow.value)
-        .join(Person, Person.person_id == IdentityRow.person_id)
-        .where(or_(Person.person_id.in_(person_ids), Person.merged_into.in_(person_ids)))
-    )
+    rows = session.execute(_KEYS, {"people": list(person_ids)})
     found: dict[int, set[tuple[str, str, str]]] = {person_id: set() for person_id in person_ids}
     for root, kind, namespace, value in rows:
         found.setdefault(root, set()).add((kind, namespace, value))
@@ -193,7 +199,9 @@ def review(review_id: int) -> IdentityReview | None:
     return session.get(IdentityReview, review_id, populate_existing=True)
 
 
-def between(ones: Sequence[int], others: Sequence[int]) -> ColumnElement[bool]:
+def between(
+    ones: Sequence[int] | BindParameter[Any], others: Sequence[int] | BindParameter[Any]
+) -> ColumnElement[bool]:
     """The condition on reviews that they are about a person id of one group and one of another."""
     low, high = IdentityReview.person_a, IdentityReview.person_b
     return or_(and_(low.in_(ones), high.in_(others)), and_(low.in_(others), high.in_(ones)))

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Table, insert, text
 
 from app.core import clock, ids
 from app.core.db import session
 from app.core.locks import lock_rows
 from app.core.outbox import emit
+from app.identity.rules import subtree
 
 from . import commands, queries
 from .events import Merged, Split
 from .models import Member, MemberMerge, Membership
 from .rules import same_fact
 
+_LEAVE = text("DELETE FROM membership WHERE person_id = :person_id")
+_UNPLACE = text("DELETE FROM membership WHERE brand_id = :brand_id AND person_id = ANY (CAST(:people AS bigint[]))")
+_PLACE = insert(cast(Table, Membership.__table__))
 FILLED = ("card_no", "name", "phone_tail", "gender", "birthday", "bound_at")
 
 
@@ -45,24 +48,23 @@ def follow_merge(*, winner_id: int, loser_id: int, person_merge_id: int, fold: M
     """Let a merged person's memberships be the winner's: where both are members of a brand, the winner's member stays
     and `fold` brings it what the other one had. Both persons are held by the caller.
     """
-    brands = {brand_id for brand_id, _ in queries.in_all_brands([loser_id])}
+    found = queries.in_all_brands([winner_id, loser_id])
+    brands = {brand_id for (brand_id, _), person_id in found.items() if person_id == loser_id}
     if not brands:  # not where a membership was erased either
         return
     ours, theirs = queries.member_ids_by_brand(winner_id), queries.member_ids_by_brand(loser_id)
-    rows = _locked([row for row in queries.in_all_brands([winner_id, loser_id]) if row[0] in brands])
+    rows = _locked([key for key in found if key[0] in brands])
     for row in rows.values():
         if row.person_id == loser_id:
             row.origin_person_id = row.origin_person_id or loser_id
             row.person_id = winner_id
-    session.execute(
-        delete(Membership).where(Membership.person_id == loser_id), execution_options={"synchronize_session": False}
-    )
     session.flush()
+    session.execute(_LEAVE, {"person_id": loser_id})
     for brand_id, member_id in sorted(theirs.items()):
         if brand_id in ours:
             _merge(rows, brand_id, ours[brand_id], member_id, person_merge_id, fold)
         else:
-            session.execute(insert(Membership).values(brand_id=brand_id, person_id=winner_id, member_id=member_id))
+            session.execute(_PLACE, {"brand_id": brand_id, "person_id": winner_id, "member_id": member_id})
 
 
 def take_apart(*, winner_id: int, loser_id: int, loser_ids: Collection[int], fold: Move, unfold: Move) -> None:
@@ -79,8 +81,7 @@ def take_apart(*, winner_id: int, loser_id: int, loser_ids: Collection[int], fol
             for member_id in leaving:
                 mine[member_id].person_id = loser_id
             session.flush()
-            _place(brand_id, winner_id, _living(mine, mine.keys() - leaving))
-            _place(brand_id, loser_id, _living(mine, leaving))
+            _place(brand_id, {winner_id: _living(mine, mine.keys() - leaving), loser_id: _living(mine, leaving)})
 
 
 def _separate(
@@ -101,7 +102,7 @@ def _separate(
             above = edges[above].winner_id
     for edge in sorted((edges[one] for one in down), key=lambda edge: edge.merge_id, reverse=True):
         stays = edge.loser_id not in cut  # comes down only to be put up again: nobody takes its place
-        _unmerge(mine, edge, [] if stays else _since(mine, edge, edges.values()), unfold)
+        _unmerge(mine, edge, edges.values(), [] if stays else _since(mine, edge, edges.values()), unfold)
     for edge in sorted((edges[one] for one in down - cut), key=lambda edge: edge.merge_id):
         winner, loser = _root(mine, edge.winner_id), _root(mine, edge.loser_id)
         if winner != loser:
@@ -154,9 +155,16 @@ def _since(mine: Mapping[int, Member], edge: MemberMerge, edges: Iterable[Member
     ]
 
 
-def _unmerge(mine: Mapping[int, Member], edge: MemberMerge, later: Sequence[Later], unfold: Move) -> None:
+def _unmerge(
+    mine: Mapping[int, Member],
+    edge: MemberMerge,
+    edges: Iterable[MemberMerge],
+    later: Sequence[Later],
+    unfold: Move,
+) -> None:
     winner, loser = mine[edge.winner_id], mine[edge.loser_id]
-    for one in queries.below(edge.brand_id, loser.member_id, list(mine)) - {loser.member_id}:
+    standing = [(one.loser_id, one.winner_id) for one in edges if one.revoked_at is None]
+    for one in subtree(loser.member_id, standing) - {loser.member_id}:
         mine[one].merged_into = loser.member_id
     erased = winner.status == "erased"  # with all that were merged into it
     if not erased:
@@ -268,14 +276,16 @@ def _move_home(row: Member, store_id: int | None, *, reason: str) -> None:
     commands.note_home(row.brand_id, row.member_id, store_id, reason=reason, moved_by=reason, at=clock.now())
 
 
-def _place(brand_id: int, person_id: int, living: list[int]) -> None:
-    """Make the living member of a side the person's membership."""
-    session.execute(
-        delete(Membership).where(Membership.brand_id == brand_id, Membership.person_id == person_id),
-        execution_options={"synchronize_session": False},
-    )
-    for member_id in living:
-        session.execute(insert(Membership).values(brand_id=brand_id, person_id=person_id, member_id=member_id))
+def _place(brand_id: int, sides: Mapping[int, list[int]]) -> None:
+    """Make the living member of each side its person's membership."""
+    session.execute(_UNPLACE, {"brand_id": brand_id, "people": list(sides)})
+    placed = [
+        {"brand_id": brand_id, "person_id": person_id, "member_id": member_id}
+        for person_id, living in sides.items()
+        for member_id in living
+    ]
+    if placed:
+        session.execute(_PLACE, placed)
 
 
 def _living(mine: Mapping[int, Member], side: Iterable[int]) -> list[int]:

@@ -75,16 +75,11 @@ WITH pieces AS (
 SELECT CASE WHEN p.root_id IS NULL THEN p.at END AS lost_at, count(*) AS count, sum(p.amount)::bigint AS total,
        array_agg(p.at)::text AS at, array_agg(p.origin_id)::text AS origin, array_agg(p.root_id)::text AS root,
        array_agg(p.amount)::text AS amount
-FROM pieces p
+FROM (SELECT *, bool_or(member_id = :target_id) OVER (PARTITION BY origin_id, root_id) AS there FROM pieces) p
 WHERE {}
 GROUP BY 1
 """
-_GROWTH_AWAY = text(
-    _GROWTH.format("""p.member_id = :source_id AND p.root_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM pieces o
-        WHERE o.member_id = :target_id AND (o.origin_id, o.root_id) IS NOT DISTINCT FROM (p.origin_id, p.root_id)
-    )""")
-)
+_GROWTH_AWAY = text(_GROWTH.format("""p.member_id = :source_id AND p.root_id IS NOT NULL AND NOT p.there"""))
 _GROWTH_HOME = text(
     _GROWTH.format("""p.member_id = :source_id AND p.root_id IS NOT NULL
         AND p.origin_id = ANY (CAST(:origins AS bigint[])) OR p.member_id = :target_id AND p.root_id IS NULL""")
@@ -94,7 +89,8 @@ _WRITE = text("""
 WITH growth AS (
     SELECT journal_id, at, origin_id, root_id, CAST(:g_sign AS integer) * amount AS amount
     FROM unnest(CAST(:g_id AS bigint[]), CAST(:g_at AS timestamptz[]), CAST(:g_origin AS bigint[]),
-                CAST(:g_root AS bigint[]), CAST(:g_amount AS bigint[])) AS g (journal_id, at, origin_id, root_id, amount)
+                CAST(:g_root AS bigint[]), CAST(:g_amount AS bigint[]))
+        AS g (journal_id, at, origin_id, root_id, amount)
 ), entries AS (
     INSERT INTO journal (brand_id, member_id, journal_id, currency, kind, cause, at, correlation_id, origin_member_id,
                          origin_journal_id, other_member_id, merge_id)

@@ -1,8 +1,8 @@
 """Tables of points.
 
-Every journal's postings sum to zero (a trigger over the postings of a statement), and neither is ever changed (triggers of the
-migration). What the account `member` receives is the member's; the other accounts say where it came from or went.
-A posting that fills or draws on a lot names it, so lots can be replayed from the ledger.
+Every journal's postings sum to zero (a trigger over the postings of a statement), and neither is ever changed (triggers
+of the migrations). What the account `member` receives is the member's; the other accounts say where it came from or
+went. A posting that fills or draws on a lot names it, so lots can be replayed from the ledger.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, text, tuple_
 
 from app.core.db import session
 from app.members import family
@@ -22,6 +22,15 @@ _JOIN = (
     & (Posting.journal_id == Journal.journal_id)
     & (Posting.account == "member")
 )
+
+_GROWTH = text("""
+SELECT j.member_id, sum(p.amount)::bigint AS amount
+FROM journal j
+JOIN posting p ON p.brand_id = j.brand_id AND p.member_id = j.member_id AND p.journal_id = j.journal_id
+WHERE j.brand_id = :brand_id AND j.member_id = ANY (CAST(:members AS bigint[])) AND j.currency = 'growth'
+  AND j.at > :since AND p.account = 'member'
+GROUP BY j.member_id
+""")
 
 
 @dataclass(frozen=True)
@@ -62,18 +71,8 @@ def growth_since(brand_id: int, member_id: int, since: datetime) -> int:
 
 def growth_of(brand_id: int, member_ids: Sequence[int], since: datetime) -> dict[int, int]:
     """Growth each of several members gained after a moment."""
-    rows = session.execute(
-        select(Journal.member_id, func.sum(Posting.amount))
-        .join(Posting, _JOIN)
-        .where(
-            Journal.brand_id == brand_id,
-            Journal.member_id.in_(member_ids),
-            Journal.currency == GROWTH,
-            Journal.at > since,
-        )
-        .group_by(Journal.member_id)
-    )
-    return dict.fromkeys(member_ids, 0) | {member_id: int(amount) for member_id, amount in rows}
+    rows = session.execute(_GROWTH, {"brand_id": brand_id, "members": list(member_ids), "since": since})
+    return dict.fromkeys(member_ids, 0) | {row.member_id: row.amount for row in rows}
 
 
 def earned_by_order(brand_id: int, member_id: int, order_id: int) -> dict[str, int]:

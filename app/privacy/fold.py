@@ -5,21 +5,19 @@ Statements stay with the person who made them; the opt-outs of the members that 
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from sqlalchemy import text
 
 from app.core.db import session
 from app.members.family import Homecoming
 
 from .commands import recompute
-from .models import OptOut
+
+_FORGET = text("DELETE FROM opt_out WHERE brand_id = :brand_id AND member_id = :member_id")
 
 
 def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
     """The winner refuses what either refused, until they say otherwise. Idempotent."""
-    session.execute(
-        delete(OptOut).where(OptOut.brand_id == brand_id, OptOut.member_id == loser_id),
-        execution_options={"synchronize_session": False},
-    )
+    session.execute(_FORGET, {"brand_id": brand_id, "member_id": loser_id})
     recompute(brand_id=brand_id, member_id=winner_id, held=True)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import defer
 
 from app.core import clock
@@ -20,6 +19,13 @@ from . import rules
 from .errors import ErasureUnknown, ExportUnknown
 from .models import Consent, DataExport, ErasedMembership, Erasure, OptOut, PrivacyPolicy, Reveal
 from .rules import ANY, DEFAULTS, OPT_OUT_PURPOSES, PURPOSES, Said
+
+# The newest of each person, purpose and channel; of one moment the refusal.
+_LAST_WORDS = text("""
+SELECT DISTINCT ON (purpose, person_id, channel) purpose, person_id, channel, granted, at FROM consent
+WHERE brand_id = :brand_id AND person_id = ANY (CAST(:people AS bigint[]))
+ORDER BY purpose, person_id, channel, at DESC, granted
+""")
 
 
 def allowed(brand_id: int, member_id: int, purpose: str, channel: str = ANY) -> bool:
@@ -48,14 +54,8 @@ def opt_outs(brand_id: int, member_id: int) -> list[OptOut]:
 def state(brand_id: int, person_id: int) -> dict[str, dict[str, bool]]:
     """What a person allows a brand, by purpose and channel, from everything that any of their ids ever said."""
     person_ids = identity.all_ids_of(person_id)
-    last_words = session.execute(
-        select(Consent.purpose, Consent.person_id, Consent.channel, Consent.granted, Consent.at)
-        .where(Consent.brand_id == brand_id, Consent.person_id.in_(person_ids))
-        # The newest of each person, purpose and channel; of one moment the refusal.
-        .ext(distinct_on(Consent.purpose, Consent.person_id, Consent.channel))
-        .order_by(Consent.purpose, Consent.person_id, Consent.channel, Consent.at.desc(), Consent.granted)
-    ).all()
-    joined = _joined(person_ids) if len(person_ids) > 1 else {}
+    last_words = session.execute(_LAST_WORDS, {"brand_id": brand_id, "people": person_ids}).all()
+    joined = _joined(person_ids) if len(person_ids) > 1 and last_words else {}
     return {
         purpose: rules.state(purpose, [Said(*row[1:]) for row in last_words if row.purpose == purpose], joined)
         for purpose in PURPOSES

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import Table, update
+from sqlalchemy import Table, text
 
 from app.core import moving
 from app.core.db import session
@@ -17,6 +17,9 @@ from app.members.family import Homecoming
 from .models import GuideTask
 
 _TASKS = moving.Family(head=cast(Table, GuideTask.__table__), unique=("step_id", "period"))
+_CLOSE = text("""
+UPDATE guide_task SET status = :now WHERE brand_id = :brand_id AND member_id = :member_id AND status = :was
+""")
 
 
 def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
@@ -35,9 +38,4 @@ def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home:
 
 
 def _close(brand_id: int, member_id: int, *, was: str, now: str) -> None:
-    session.execute(
-        update(GuideTask)
-        .where(GuideTask.brand_id == brand_id, GuideTask.member_id == member_id, GuideTask.status == was)
-        .values(status=now),
-        execution_options={"synchronize_session": False},
-    )
+    session.execute(_CLOSE, {"brand_id": brand_id, "member_id": member_id, "was": was, "now": now})

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, insert, select, text, update
 
 from app.core import clock, context, moving, outbox
 from app.core.db import session
@@ -30,6 +30,12 @@ from .rules import Standing, Step, step_for
 _GRANTS = moving.Family(head=cast(Table, BenefitGrant.__table__), unique=("benefit_id", "period"))
 _SET_BASED = {"synchronize_session": False}
 _INSTANT = timedelta(microseconds=1)
+_END = text("""
+UPDATE member_tier SET valid_to = greatest(valid_from + interval '1 microsecond', :at), ended_by = :merge_id
+WHERE brand_id = :brand_id AND member_id = :member_id AND valid_to IS NULL
+RETURNING tier_id
+""")
+_BEGIN = insert(cast(Table, MemberTier.__table__))
 
 
 def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
@@ -144,6 +150,8 @@ def _held_at(brand_id: int, member_ids: list[int], where: Standing, at: datetime
 
 def _last_held(brand_id: int, member_ids: list[int], where: Standing) -> list[Step]:
     """The tiers that merged members had when they were merged."""
+    if not member_ids:
+        return []
     rows = session.scalars(
         select(MemberTier.tier_id).where(
             MemberTier.brand_id == brand_id, MemberTier.member_id.in_(member_ids), MemberTier.ended_by.is_not(None)
@@ -163,25 +171,20 @@ def _best(steps: Iterable[Step | None]) -> Step | None:
 
 def _end(brand_id: int, member_id: int, merge_id: int | None, at: datetime) -> int | None:
     """End the present span; answers its tier."""
-    return session.scalar(
-        update(MemberTier)
-        .where(MemberTier.brand_id == brand_id, MemberTier.member_id == member_id, MemberTier.valid_to.is_(None))
-        .values(valid_to=func.greatest(MemberTier.valid_from + _INSTANT, at), ended_by=merge_id)
-        .returning(MemberTier.tier_id),
-        execution_options=_SET_BASED,
-    )
+    return session.scalar(_END, {"brand_id": brand_id, "member_id": member_id, "merge_id": merge_id, "at": at})
 
 
 def _begin(brand_id: int, member_id: int, where: Standing, step: Step, at: datetime, merge_id: int | None) -> None:
     session.execute(
-        insert(MemberTier).values(
-            brand_id=brand_id,
-            member_id=member_id,
-            valid_from=at if where.since is None else max(at, where.since + _INSTANT),
-            valid_to=None,
-            tier_id=step.tier_id,
-            reason="merge",
-            correlation_id=context.correlation_id(),
-            begun_by=merge_id,
-        )
+        _BEGIN,
+        {
+            "brand_id": brand_id,
+            "member_id": member_id,
+            "valid_from": at if where.since is None else max(at, where.since + _INSTANT),
+            "valid_to": None,
+            "tier_id": step.tier_id,
+            "reason": "merge",
+            "correlation_id": context.correlation_id(),
+            "begun_by": merge_id,
+        },
     )

@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, select, tuple_
+from sqlalchemy import and_, exists, select, text, tuple_
 
 from app.core.db import session
 
 from .models import Benefit, BenefitGrant, MemberTier, Tier, TierPolicy
 from .rules import Standing, Step
 
-_STEP = (Tier.tier_id, Tier.code, Tier.name, Tier.rank, Tier.growth_from, Tier.points_rate_bp)
+_STANDING = text("""
+SELECT t.tier_id, t.code, t.name, t.rank, t.growth_from, t.points_rate_bp, p.window_days, p.protection_days,
+  m.valid_from
+FROM tier t
+LEFT JOIN tier_policy p ON p.brand_id = t.brand_id
+LEFT JOIN member_tier m ON m.brand_id = t.brand_id AND m.tier_id = t.tier_id AND m.member_id = :member_id
+  AND m.valid_to IS NULL
+WHERE t.brand_id = :brand_id
+ORDER BY t.rank
+""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +44,7 @@ def standing(brand_id: int, member_id: int) -> Standing:
 
     A brand without a policy counts growth of 365 days and protects nothing.
     """
-    rows = session.execute(
-        select(*_STEP, TierPolicy.window_days, TierPolicy.protection_days, MemberTier.valid_from)
-        .outerjoin(TierPolicy, TierPolicy.brand_id == Tier.brand_id)
-        .outerjoin(
-            MemberTier,
-            and_(
-                MemberTier.brand_id == Tier.brand_id,
-                MemberTier.tier_id == Tier.tier_id,
-                MemberTier.member_id == member_id,
-                MemberTier.valid_to.is_(None),
-            ),
-        )
-        .where(Tier.brand_id == brand_id)
-        .order_by(Tier.rank)
-    ).all()
+    rows = session.execute(_STANDING, {"brand_id": brand_id, "member_id": member_id}).all()
     steps = tuple(
         Step(tier_id=row[0], code=row[1], name=row[2], rank=row[3], growth_from=row[4], points_rate_bp=row[5])
         for row in rows

@@ -89,6 +89,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     for statement in _DOWN:
         op.execute(statement)
-    op.create_foreign_key(
-        op.f("fk_order_line_brand_id_member_id_order_id"), "order_line", "sales_order", _KEY, _KEY
-    )
+    op.create_foreign_key(op.f("fk_order_line_brand_id_member_id_order_id"), "order_line", "sales_order", _KEY, _KEY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 
 from app.core import clock
 from app.core import ids as id_maker
@@ -18,6 +18,17 @@ from ..errors import ReviewClosed, ReviewUnknown
 from ..events import ReviewDecided, ReviewOpened
 from ..models import IdentityReview
 from .parts import hold_both
+
+_SETTLE = (
+    update(IdentityReview)
+    .where(
+        queries.between(bindparam("ones", expanding=True), bindparam("others", expanding=True)),
+        IdentityReview.status != "merged",
+    )
+    .values(status="merged", decided_by=bindparam("by"), decided_at=bindparam("at"), decision=bindparam("words"))
+    .returning(IdentityReview.id, IdentityReview.brand_id, IdentityReview.person_a)
+    .execution_options(synchronize_session=False)
+)
 
 
 def put_up(
@@ -96,13 +107,7 @@ def remember_apart(
 
 def settle_reviews(ones: Sequence[int], others: Sequence[int], *, by: str, reason: str) -> None:
     """Close what stands between two groups of person ids that are becoming one person."""
-    pairs = queries.between(ones, others)
-    rows = session.execute(
-        update(IdentityReview)
-        .where(pairs, IdentityReview.status != "merged")
-        .values(status="merged", decided_by=by, decided_at=clock.now(), decision=reason)
-        .returning(IdentityReview.id, IdentityReview.brand_id, IdentityReview.person_a),
-        execution_options={"synchronize_session": False},
-    ).all()
+    said = {"by": by, "at": clock.now(), "words": reason}
+    rows = session.execute(_SETTLE, {"ones": list(ones), "others": list(others), **said}).all()
     for review_id, brand_id, person_id in rows:
         emit(ReviewDecided(brand_id=brand_id or 0, person_id=person_id, review_id=review_id, status="merged"))

@@ -71,7 +71,8 @@ def split(*, merge_id: int, by: str, reason: str) -> Split:
 
 
 def _point(person_ids: set[int], to: int | None) -> None:
-    session.execute(
-        update(Person).where(Person.person_id.in_(sorted(person_ids))).values(merged_into=to),
-        execution_options={"synchronize_session": False},
-    )
+    if person_ids:
+        session.execute(
+            update(Person).where(Person.person_id.in_(sorted(person_ids))).values(merged_into=to),
+            execution_options={"synchronize_session": False},
+        )

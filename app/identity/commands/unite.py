@@ -35,8 +35,9 @@ def unite(
     words: str = "",
 ) -> int:
     """Merge a living person into an older one, both locked; the merge's id. Reviews about the two are settled by it."""
-    folded = queries.all_ids_of(loser_id)[1:]
-    settle_reviews(queries.all_ids_of(winner_id), [loser_id, *folded], by=by, reason=words or reason)
+    meant = queries.living_by_id([winner_id, loser_id])
+    theirs = [one for one, living in meant.items() if living == loser_id]
+    settle_reviews([one for one in meant if one not in theirs], theirs, by=by, reason=words or reason)
     session.execute(
         update(Person)
         .where(or_(Person.person_id == loser_id, Person.merged_into == loser_id))
@@ -50,7 +51,7 @@ def unite(
             winner_id=winner_id,
             loser_id=loser_id,
             reason=reason,
-            evidence={**evidence, "folded": folded},
+            evidence={**evidence, "folded": sorted(one for one in theirs if one != loser_id)},
         )
     )
     session.flush()

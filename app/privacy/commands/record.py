@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, ids, outbox
@@ -21,6 +21,8 @@ from ..errors import PolicyChanged, PolicyUnknown
 from ..events import OptedIn, OptedOut
 from ..models import Consent, OptOut, PrivacyPolicy
 from ..rules import ANY
+
+_STANDING = text("SELECT purpose, channel FROM opt_out WHERE brand_id = :brand_id AND member_id = :member_id")
 
 
 def publish_policy(
@@ -102,14 +104,16 @@ def recompute(*, brand_id: int, member_id: int, held: bool = False) -> None:
         return
     # Whose statements these are: who joined, not whom a merge that is being taken back still names.
     joined = member.origin_person_id or member.person_id
-    living = identity_queries.resolve(joined) if held else identity.hold(joined)
+    living = joined if held else identity.hold(joined)
     wanted = queries.refused(brand_id, living) if member.status in ("active", "frozen") else set()
-    mine = (OptOut.brand_id == brand_id, OptOut.member_id == member_id)
     standing = {
-        (purpose, channel) for purpose, channel in session.execute(select(OptOut.purpose, OptOut.channel).where(*mine))
+        (row.purpose, row.channel) for row in session.execute(_STANDING, {"brand_id": brand_id, "member_id": member_id})
     }
     gone, new = standing - wanted, wanted - standing
+    if not gone and not new:
+        return
     if gone:
+        mine = (OptOut.brand_id == brand_id, OptOut.member_id == member_id)
         session.execute(
             delete(OptOut).where(*mine, tuple_(OptOut.purpose, OptOut.channel).in_(sorted(gone))),
             execution_options={"synchronize_session": False},
@@ -118,7 +122,7 @@ def recompute(*, brand_id: int, member_id: int, held: bool = False) -> None:
         key = {"brand_id": brand_id, "member_id": member_id, "since": clock.now()}
         values = [{**key, "purpose": purpose, "channel": channel} for purpose, channel in sorted(new)]
         session.execute(insert(OptOut).values(values).on_conflict_do_nothing())
-    who = {"brand_id": brand_id, "member_id": member_id, "person_id": living}
+    who = {"brand_id": brand_id, "member_id": member_id, "person_id": identity_queries.resolve(living)}
     for purpose, channels in _by_purpose(new):
         outbox.emit(OptedOut(**who, purpose=purpose, channels=channels))
     for purpose, channels in _by_purpose(gone):

@@ -88,6 +88,7 @@ WHERE brand_id = :brand_id AND member_id = ANY(:members) ORDER BY member_id
 ON CONFLICT (brand_id, member_id) DO UPDATE SET refreshed_at = held.refreshed_at WHERE false
 """)
 
+_PRESENT_CUTS = text("SELECT measure, cuts FROM trait_cut WHERE brand_id = :brand_id")
 _CUTS = text("""
 SELECT percentile_disc(CAST(:shares AS float8[]))
     WITHIN GROUP (ORDER BY floor(extract(epoch FROM last_paid_at))::bigint) AS recency,
@@ -104,8 +105,8 @@ def refresh_traits(*, brand_id: int, member_ids: Sequence[int], as_of: datetime)
     asked = {"brand_id": brand_id, "members": sorted(set(member_ids)), "as_of": as_of}
     session.execute(_HOLD, asked)
     cuts: dict[str, Any] = dict.fromkeys(MEASURES)
-    rows = session.execute(select(TraitCut.measure, TraitCut.cuts).where(TraitCut.brand_id == brand_id))
-    cuts.update((measure, values) for measure, values in rows)
+    rows = session.execute(_PRESENT_CUTS, {"brand_id": brand_id})
+    cuts.update((row.measure, row.cuts) for row in rows)
     session.execute(
         _REFRESH,
         {
