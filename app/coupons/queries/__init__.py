@@ -1,7 +1,7 @@
 """Reads of coupons: at the till (hot pool), in the wallet, of campaigns."""
 
 from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
-from .till import ShownCoupon, by_code, redemption, terms, version_terms
+from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
 from .wallet import Card, card, counts, history, owned, wallet
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "campaigns",
     "card",
     "claimable",
+    "codes_owned",
     "counts",
+    "groups_on",
     "history",
     "owned",
     "redemption",
