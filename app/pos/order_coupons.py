@@ -9,7 +9,7 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, String
-from apiflask.validators import Length, OneOf
+from apiflask.validators import Length
 from flask import Response, g
 
 from app.core import ids
@@ -20,7 +20,7 @@ from app.coupons.commands.offline import Receipt
 from app.coupons.models import OfflineReceipt
 
 from .auth import idempotency_key, signed
-from .checked import Checked, Many, Text, Whole, answer, described
+from .checked import Checked, Choice, Many, Text, Whole, answer, described
 from .redemptions import (
     SECURITY,
     BasketLine,
@@ -45,7 +45,7 @@ class OrderIn(Schema):
     codes = List(Text(64), required=True, validate=Length(1, MOST))
     order_no = Text(64, required=True)
     store = Text(64, required=True, metadata={"description": "The store's code."})
-    channel = Text(8, load_default="till", validate=OneOf(("till", "mall")))
+    channel = Choice("till", "mall", load_default="till")
     lines = Many(BasketLine, 200, required=True)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, String
-from apiflask.validators import OneOf
 from flask import Response, g
 
 from app.core import ids
@@ -19,7 +18,7 @@ from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
 
 from .auth import idempotency_key, signed
-from .checked import Checked, Many, Text, Whole, answer, described
+from .checked import Checked, Choice, Many, Text, Whole, answer, described
 
 blueprint = APIBlueprint("redemptions", __name__, url_prefix="/api/pos/v1/redemptions", tag="pos")
 
@@ -45,7 +44,7 @@ class RedemptionIn(Schema):
     order_no = Text(64, required=True)
     store = Text(64, required=True, metadata={"description": "The store's code."})
     lines = Many(BasketLine, 200, required=True)
-    channel = Text(8, load_default="till", validate=OneOf(("till", "mall")))
+    channel = Choice("till", "mall", load_default="till")
     paid_at = AwareDateTime(load_default=None, metadata={"description": "By the till's clock; ours is what counts."})
 
 
