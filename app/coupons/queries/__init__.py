@@ -1,6 +1,18 @@
 """Reads of coupons: at the till (hot pool), in the wallet, of campaigns."""
 
-from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
+from .campaigns import (
+    CampaignLine,
+    Offer,
+    Part,
+    Supply,
+    campaign,
+    campaigns,
+    claimable,
+    events,
+    policy,
+    supply,
+    versions,
+)
 from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
 from .wallet import Card, card, counts, history, owned, wallet
 
@@ -8,7 +20,9 @@ __all__ = [
     "CampaignLine",
     "Card",
     "Offer",
+    "Part",
     "ShownCoupon",
+    "Supply",
     "by_code",
     "campaign",
     "campaigns",
@@ -16,11 +30,15 @@ __all__ = [
     "claimable",
     "codes_owned",
     "counts",
+    "events",
     "groups_on",
     "history",
     "owned",
+    "policy",
     "redemption",
+    "supply",
     "terms",
     "version_terms",
+    "versions",
     "wallet",
 ]
