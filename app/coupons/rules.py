@@ -21,7 +21,9 @@ from .errors import (
 KINDS = ("amount", "threshold", "percent", "gift", "shipping")
 STATUSES = ("claimed", "locked", "redeemed", "returned", "expired", "voided")
 OPEN_STATUSES = ("claimed", "locked", "returned")
-SOURCES = ("self", "sop", "tier", "push", "admin")
+SOURCES = (
+    "self", "sop", "tier", "push", "admin", "guide", "welcome", "birthday", "order", "referral", "code", "friend",
+)  # fmt: skip
 FULL_BP = 10_000
 SHIPPING = "shipping"  # the category of a basket line that is freight
 
