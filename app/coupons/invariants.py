@@ -67,7 +67,7 @@ INVARIANTS: dict[str, str] = OF_ISSUE | {
           ('none', 'claimed'), ('claimed', 'locked'), ('returned', 'locked'), ('locked', 'locked'),
           ('locked', 'claimed'), ('claimed', 'redeemed'), ('returned', 'redeemed'), ('locked', 'redeemed'),
           ('redeemed', 'returned'), ('claimed', 'expired'), ('returned', 'expired'), ('claimed', 'voided'),
-          ('returned', 'voided'))
+          ('locked', 'voided'), ('returned', 'voided'))
     """,
     "discount_is_the_sum_of_its_lines": """
         SELECT r.brand_id, r.member_id, r.redemption_id, r.discount_fen, coalesce(sum(l.discount_fen), 0) AS lines

@@ -51,6 +51,7 @@ class Terms:
     wait_days: int = 0
     valid_days: int | None = None
     store_ids: frozenset[int] | None = None
+    transferable: bool = False
     hq_bp: int = FULL_BP
     timezone: str = "Asia/Shanghai"
 
@@ -86,6 +87,7 @@ class Terms:
             "wait_days": self.wait_days,
             "valid_days": self.valid_days,
             "store_ids": None if self.store_ids is None else sorted(self.store_ids),
+            "transferable": self.transferable,
             "hq_bp": self.hq_bp,
             "timezone": self.timezone,
         }

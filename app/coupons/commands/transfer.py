@@ -56,7 +56,7 @@ def offer_transfer(*, brand_id: int, member_id: int, coupon_id: int) -> int:
     now = clock.now()
     coupon = queries.owned(brand_id, member_id, coupon_id)
     terms = queries.version_terms(brand_id, coupon.campaign_id, coupon.version)
-    if not getattr(terms, "transferable", False):
+    if not terms.transferable:
         raise NotTransferable()
     _check_campaign(brand_id, coupon.campaign_id)
     queries.check_open(coupon, now)
