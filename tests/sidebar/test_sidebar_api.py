@@ -182,7 +182,7 @@ def test_a_coupon_is_given_once_and_within_the_limit(counter) -> None:
     assert (offer["left"], offer["limit_reached"]) == (9, True)
     with transaction():
         (card,) = coupons.wallet(counter.world.brand_id, counter.member_id)
-        assert card.source == "push"
+        assert (card.source, offer["left_today"]) == ("guide", None)
 
 
 def test_what_is_asked_wrongly_is_said_so(counter) -> None:
