@@ -152,6 +152,10 @@ class _Offer(NamedTuple):
     valid: tuple[datetime, datetime]
 
 
+class _Overtaken(Exception):
+    """Others took of the stock between look and take: what was written is undone."""
+
+
 def _give(push: CouponPush, offer: _Offer, member_ids: Sequence[int]) -> int:
     for _ in range(_TRIES):
         most = min(stock.left(push.campaign_id), len(member_ids))
@@ -159,21 +163,21 @@ def _give(push: CouponPush, offer: _Offer, member_ids: Sequence[int]) -> int:
             _stop(push, "sold_out")
             return 0
         try:
-            with session.begin_nested() as attempt:
+            with session.begin_nested():
                 counts, cursor = _write(push, offer, member_ids, most)
-                enough = stock.take_many(push.campaign_id, counts.get("chosen", 0))  # hot rows last
-                if not enough:
-                    attempt.rollback()
+                if not stock.take_many(push.campaign_id, counts.get("chosen", 0)):  # hot rows last
+                    raise _Overtaken()
+        except _Overtaken:
+            continue
         except IntegrityError as error:
             if not isinstance(error.orig, pg.UniqueViolation):
                 raise
             continue  # somebody of these took a coupon themselves at this moment
-        if enough:
-            for name in COUNTS[1:]:
-                setattr(push, name, getattr(push, name) + counts.get(name, 0))
-            push.issued += counts.get("chosen", 0)
-            push.cursor = cursor
-            return counts.get("chosen", 0)
+        for name in COUNTS[1:]:
+            setattr(push, name, getattr(push, name) + counts.get(name, 0))
+        push.issued += counts.get("chosen", 0)
+        push.cursor = cursor
+        return counts.get("chosen", 0)
     raise Busy(retry_after=1)
 
 

@@ -83,7 +83,7 @@ def _limits(brand_id: int) -> Mapping[int, int]:
     rows = session.execute(
         select(GuideCouponLimit.campaign_id, GuideCouponLimit.per_day).where(GuideCouponLimit.brand_id == brand_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _used_today(brand_id: int, guide_id: int) -> Mapping[int, int]:
@@ -94,4 +94,4 @@ def _used_today(brand_id: int, guide_id: int) -> Mapping[int, int]:
             GuideCouponQuota.day == today(brand_id),
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
