@@ -13,8 +13,8 @@ import importlib.util
 from bench import common, hot
 from dev import processes
 
-# A part of every group but `hot` is the module bench.PART with `run(services, environment, plan)`: `environment` is that
-# of a migrated, empty database of its own, for its processes.
+# A part of every group but `hot` is the module bench.PART with `run(services, environment, plan)`: `environment` is
+# that of a migrated, empty database of its own, for its processes.
 GROUPS = {
     "hot": ("redemption", "intake"),
     "identity": ("imports", "home", "profile", "merges"),

@@ -84,7 +84,8 @@ def measure(members: int, chunk: int) -> list[dict[str, Any]]:
     with transaction():
         push = session.get_one(CouponPush, (brand_id, push_id), populate_existing=True)
         given = session.scalar(text("SELECT count(*) FROM coupon WHERE campaign_id = :it"), {"it": campaigns[0]})
-        if push.status != "done" or push.audience != members or given != members:
+        pushed = session.scalar(text("SELECT count(*) FROM coupon WHERE campaign_id = :it"), {"it": campaigns[1]})
+        if push.status != "done" or push.audience != members or given != members or pushed != push.issued:
             raise RuntimeError(f"the push is {push.status} with {push.issued} coupons, the bare one gave {given}")
         return [_row("bare", members, bare), _row("push", push.issued, ours)]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.dialects import postgresql
 
-from app.core import clock
+from app.core import bulk, clock
 from app.core.db import session
 from app.coupons import commands as coupons
 from app.coupons import queries
-from app.coupons.commands.push import JUDGED, asked
+from app.coupons.commands.push import HAD_BY_ALL, JUDGED, asked
 from app.coupons.commands.stock import left
 from app.coupons.events import PushAdvanced
 from app.coupons.issue_models import CouponPush
@@ -61,7 +61,10 @@ def go_on(event: PushAdvanced, *, chunk: int = CHUNK) -> None:
     members = segment_queries.snapshot_page(
         push.brand_id, push.segment_id, push.as_of, after=push.cursor, limit=chunk
     )
+    begun = push.cursor > 0
     coupons.give(push, members, last=len(members) < chunk)
+    if not begun and len(members) == chunk:
+        bulk.analyze("coupon")  # what was filled just now looks empty to the planner, and more is coming
 
 
 def preview(*, brand_id: int, campaign_id: int, segment_id: int, hold_out_bp: int) -> Preview:
@@ -76,7 +79,7 @@ def preview(*, brand_id: int, campaign_id: int, segment_id: int, hold_out_bp: in
         brand_id=brand_id, campaign_id=campaign_id, push_id=0, hold_out_bp=hold_out_bp, correlation_id="preview"
     )
     rows = session.connection().exec_driver_sql(
-        f"WITH asked AS MATERIALIZED ({members}), kept AS (SELECT member_id FROM asked), {JUDGED.format(among='')}"
+        f"WITH asked AS MATERIALIZED ({members}), kept AS (SELECT member_id FROM asked), {HAD_BY_ALL}{JUDGED}"
         " SELECT verdict, count(*) FROM judged GROUP BY verdict",
         {**members.params, **asked(nobody, terms)},
     )

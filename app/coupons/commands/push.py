@@ -30,18 +30,15 @@ SOURCE = "push"
 CHANNEL = "miniapp"  # where the wallet is: who wants no advertising there gets no coupon they did not ask for
 _TRIES = 5
 
-# `asked` has the members, `kept` those of them who may be written to. Who is held out follows from member and campaign
-# alone, so that another push of the campaign keeps the same ones out; only those who would get a coupon are, for both
-# sides of a comparison must be alike.
+# `asked` has the members, `kept` those of them who may be written to, `had` and `again` what they have. Who is held out
+# follows from member and campaign alone, so that another push of the campaign keeps the same ones out; only those who
+# would get a coupon are, for both sides of a comparison must be alike.
 JUDGED = """
-had AS (
-  SELECT member_id, max(seq) AS seq, bool_or(source = 'push' AND source_ref = %(ref)s) AS pushed
-  FROM coupon WHERE brand_id = %(brand_id)s AND campaign_id = %(campaign_id)s {among} GROUP BY member_id
-), judged AS MATERIALIZED (
+judged AS MATERIALIZED (
   SELECT a.member_id, coalesce(had.seq, 0) AS seq, CASE
     WHEN k.member_id IS NULL THEN 'gone'
     WHEN o.member_id IS NOT NULL THEN 'opted_out'
-    WHEN had.seq >= %(per_member)s OR had.pushed THEN 'limited'
+    WHEN had.seq >= %(per_member)s OR again.member_id IS NOT NULL THEN 'limited'
     WHEN %(hold_out_bp)s > 0
       AND (hashint8extended(a.member_id, %(campaign_id)s::bigint) & 9223372036854775807) %% 10000 < %(hold_out_bp)s
     THEN 'held_out' ELSE 'chosen' END AS verdict
@@ -50,7 +47,27 @@ had AS (
   LEFT JOIN opt_out o ON o.brand_id = %(brand_id)s AND o.member_id = a.member_id AND o.purpose = %(purpose)s
        AND o.channel = %(channel)s
   LEFT JOIN had ON had.member_id = a.member_id
+  LEFT JOIN again ON again.member_id = a.member_id
 )"""
+HAD_BY_ALL = """
+had AS (
+  SELECT member_id, max(seq) AS seq FROM coupon
+  WHERE brand_id = %(brand_id)s AND campaign_id = %(campaign_id)s GROUP BY member_id
+), again AS (SELECT NULL::bigint AS member_id WHERE false), """
+# For a chunk the members' coupons are read first, by member, and looked through then: asked for those of the campaign
+# the planner would read the whole campaign each time, which it believes to be as small as it was at the last analysis.
+# Who was merged in the middle may have this push's coupon already.
+_HAD = """
+mine AS MATERIALIZED (
+  SELECT member_id, campaign_id, seq FROM coupon
+  WHERE brand_id = %(brand_id)s AND member_id = ANY (%(members)s::bigint[])
+), had AS (
+  SELECT member_id, max(seq) AS seq FROM mine WHERE campaign_id = %(campaign_id)s GROUP BY member_id
+), again AS MATERIALIZED (
+  SELECT member_id FROM coupon
+  WHERE %(per_member)s > 1 AND brand_id = %(brand_id)s AND member_id = ANY (%(members)s::bigint[])
+    AND source = 'push' AND source_ref = %(ref)s
+), """
 
 # Members' rows are held as `members.family.keep` holds them: a merge waits for the chunk and brings it along. `inside`
 # ends before the first one for whom there is no stock. The event a coupon begins with bears its id.
@@ -61,7 +78,7 @@ WITH asked AS MATERIALIZED (
   SELECT member_id FROM member
   WHERE brand_id = %(brand_id)s AND member_id = ANY (%(members)s::bigint[]) AND status = 'active'
   ORDER BY member_id FOR KEY SHARE
-), {JUDGED.format(among="AND member_id = ANY (%(members)s::bigint[])")}, inside AS MATERIALIZED (
+), {_HAD}{JUDGED}, inside AS MATERIALIZED (
   SELECT * FROM (
     SELECT judged.*, count(*) FILTER (WHERE verdict = 'chosen') OVER (ORDER BY member_id) AS n FROM judged
   ) AS counted WHERE n <= %(most)s
