@@ -27,9 +27,11 @@ from app.core import ids, tokens
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
+from app.coupons.events import CodesDue
 from app.coupons.models import Redemption
 from app.coupons.rules import Terms
 from app.flows import merge
+from app.flows import push as pushes
 from app.flows.sync import runs
 from app.identity import commands as identity
 from app.identity.models import PersonMerge
@@ -52,7 +54,12 @@ NO_ROW = {
     "console.import_template": "a file without rows",
 }
 # What is the brand's own and no store's or person's: only another brand's callers are outside.
-OF_THE_BRAND = {"miniapp_coupons.claim"}
+OF_THE_BRAND = {
+    "miniapp_coupons.claim",
+    "miniapp_friends.offered",  # a link is for whoever has it
+    "miniapp_friends.take",
+    "admin.guide_limit",  # a campaign is the brand's; whose guides are told is within the caller's stores
+}
 NOBODY = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}
 REASON = {"reason": "核对本人要求"}
 # What the routes want to be told, else they refuse before they look.
@@ -60,6 +67,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
     "admin.note_consent": {"purpose": "marketing", "granted": False, "paper_no": "P-1"},
     "admin.erase_member": REASON,
+    "admin.change_gift_rule": {"active": False},
+    "admin.limit_guides": {"per_day": 5},
     "admin.move_home_store": REASON | {"store": "S002"},
     "admin.reveal": REASON | {"field": "phone"},
     "admin.tag_member": {"tag": "{tag_id}"},
@@ -81,7 +90,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "sidebar_api.complete": {"evidence": {"kind": "note", "note": "已回访"}},
 }
 # After these there is less to be found: they come last, in this order.
-ENDING = ("decide", "split", "retire", "cancel", "disable", "reset", "erase")
+ENDING = ("take", "decide", "split", "resume", "retire", "cancel", "void_codes", "disable", "reset", "erase")
 REFUSED = (403, 404, 422, 500)
 
 
@@ -118,13 +127,23 @@ class Things:
                 brand_id=brand,
                 code="SPARE",
                 name="备用券",
-                terms=Terms(kind="amount", amount_fen=100, valid_days=9, per_member=9),
+                terms=Terms(kind="amount", amount_fen=100, valid_days=9, per_member=9, transferable=True),
                 quota=50,
                 claimable=True,
             )
-            coupon = coupons.issue(
-                brand_id=brand, member_id=member, campaign_id=spare, source="admin", source_ref="spare"
+            coupon, gift = (
+                coupons.issue(brand_id=brand, member_id=member, campaign_id=spare, source="admin", source_ref=ref)
+                for ref in ("spare", "offered")
             )
+            transfer = coupons.offer_transfer(brand_id=brand, member_id=member, coupon_id=gift)
+            push = pushes.start(
+                brand_id=brand, campaign_id=spare, segment_id=everybody, hold_out_bp=0, created_by="adm_1"
+            ).push_id
+            rule = coupons.add_gift_rule(brand_id=brand, kind="welcome", campaign_id=spare, created_by="adm_1")
+            batch = coupons.order_codes(
+                brand_id=brand, campaign_id=spare, name="吊牌", size=3, ends_at=None, created_by="adm_1"
+            ).batch_id
+            coupons.make_codes(CodesDue(brand_id=brand, batch_id=batch))
             beside, away = make_member(self.world, store=self.world.stores[1]), make_member(self.other)
             second, self.second_secret = org.create_api_client(
                 brand_id=brand, name="second", store_ids=[self.world.stores[1].id]
@@ -148,6 +167,11 @@ class Things:
             "campaign": ids.encode("cmp", spare),
             "spare": ids.encode("cmp", spare),
             "coupon": ids.encode("cpn", coupon),
+            "transfer_id": ids.encode("cgt", transfer),
+            "token": coupons.token_of(transfer),
+            "push_id": ids.encode("psh", push),
+            "rule_id": ids.encode("gfr", rule),
+            "batch_id": ids.encode("cdb", batch),
             "claim_id": ids.encode("clm", claim),
             "redemption": ids.encode("rdm", session.scalars(select(Redemption.redemption_id)).one()),
             "external_userid": "wm_customer_1",

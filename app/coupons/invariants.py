@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from app.members.left_behind import none_at_merged_members, origins_were_merged
 
-INVARIANTS: dict[str, str] = {
+from .issue_invariants import INVARIANTS as OF_ISSUE
+
+INVARIANTS: dict[str, str] = OF_ISSUE | {
     "no_stripe_over_issued": """
         SELECT campaign_id, stripe, quota, issued FROM campaign_stock WHERE issued < 0 OR issued > quota
     """,
+    # A friend's coupon is the same unit of stock as the giver's.
     "stock_issued_is_coupons_out": """
         SELECT s.campaign_id, s.issued, coalesce(c.coupons, 0) AS coupons
         FROM (SELECT brand_id, campaign_id, sum(issued) AS issued FROM campaign_stock GROUP BY 1, 2) s
-        FULL JOIN (SELECT brand_id, campaign_id, count(*) AS coupons FROM coupon GROUP BY 1, 2) c
+        FULL JOIN (
+          SELECT brand_id, campaign_id, count(*) AS coupons FROM coupon WHERE source <> 'friend' GROUP BY 1, 2
+        ) c
           USING (brand_id, campaign_id)
         WHERE coalesce(s.issued, 0) <> coalesce(c.coupons, 0)
     """,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from app.channels import events as channels
 from app.channels.codes import events as codes
 from app.core import outbox, slots
+from app.coupons import commands as coupon_commands
+from app.coupons import events as coupon_events
 from app.identity import events as identity
 from app.imports import events as imports
 from app.members import events as members
@@ -25,9 +27,11 @@ from . import (
     erase,
     export_person,
     fetch_contact,
+    gifts,
     guide_notice,
     merge,
     points_expiry,
+    push,
     rekey,
     retention,
     rule_tags,
@@ -94,6 +98,15 @@ def wire() -> None:
     slots.handle("coupons.expire", coupons.expire)
     slots.handle("coupons.release_locks", coupons.release_locks)
     slots.handle("coupons.withdraw", coupons.withdraw)
+    outbox.subscribe(coupon_events.PushAdvanced, "coupons.push_chunk", push.go_on, queue="bulk")
+    outbox.subscribe(coupon_events.CodesDue, "coupons.make_codes", coupon_commands.make_codes, queue="bulk")
+    outbox.subscribe(members.Bound, "gifts.on_bound", gifts.on_bound)
+    outbox.subscribe(members.Joined, "gifts.on_joined", gifts.on_joined)
+    outbox.subscribe(sales.OrderPaid, "gifts.on_order", gifts.on_order_paid)
+    outbox.subscribe(sales.OrderRefunded, "gifts.on_refund", gifts.on_order_refunded)
+    outbox.subscribe(coupon_events.GiftDue, "gifts.deliver", gifts.deliver)
+    outbox.subscribe(coupon_events.BirthdaysDue, "gifts.birthdays", gifts.birthdays, queue="bulk")
+    slots.handle("coupons.birthdays", gifts.open_birthdays)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)

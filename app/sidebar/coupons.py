@@ -33,7 +33,8 @@ class CouponsIn(Schema):
 
 
 class OfferOut(Schema):
-    """`left`: stock; `limit_reached`: this customer has had all that one member may have."""
+    """`left`: stock; `limit_reached`: this customer has had all that one member may have; `left_today`: how many of it
+    this guide may still give today, null where no limit is set."""
 
     id = PublicId("cmp", attribute="campaign_id")
     name = fields.String()
@@ -41,6 +42,7 @@ class OfferOut(Schema):
     summary = fields.String()
     left = fields.Integer()
     limit_reached = fields.Boolean()
+    left_today = fields.Integer(allow_none=True)
     valid_days = fields.Integer(allow_none=True)
     ends_at = fields.AwareDateTime(allow_none=True)
 
@@ -67,7 +69,7 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
     """The open campaigns; with `external_userid`, whether that customer may still have one."""
     guide = auth.guide()
     member = followed(guide, query_data["external_userid"]).member if query_data["external_userid"] else None
-    found = coupons.claimable(guide.brand_id, member.member_id if member else 0)
+    found = coupons.givable(guide.brand_id, member.member_id if member else 0, guide.guide_id)
     return {
         "items": [
             {
@@ -77,10 +79,11 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
                 "summary": worth(one.terms),
                 "left": one.left,
                 "limit_reached": one.taken >= one.terms.per_member,
+                "left_today": left_today,
                 "valid_days": one.terms.valid_days,
                 "ends_at": one.terms.ends_at,
             }
-            for one in found
+            for one, left_today in found
         ]
     }
 
@@ -92,7 +95,8 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
 def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
     """Give the customer a coupon of an open campaign. Needs an Idempotency-Key; stock and limit hold as for a claim.
 
-    409 `marketing_refused` for a customer who wants no advertising through WeCom."""
+    409 `guide_quota_reached` when the guide gave all that one day allows, `marketing_refused` for a customer who wants
+    no advertising through WeCom."""
     guide = auth.guide()
     key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
     campaign_id = ids.decode("cmp", json_data["campaign"])
@@ -104,15 +108,15 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
             raise MarketingRefused()
 
     def issue() -> dict[str, Any]:
-        if campaign_id not in {one.campaign_id for one in coupons.claimable(guide.brand_id, member.member_id)}:
+        offers = coupons.givable(guide.brand_id, member.member_id, guide.guide_id)
+        if campaign_id not in {one.offer.campaign_id for one in offers}:
             raise CampaignUnknown()
-        coupon_id = commands.issue(
+        coupon_id = commands.give_by_guide(
             brand_id=guide.brand_id,
             member_id=member.member_id,
             campaign_id=campaign_id,
-            source="push",
-            source_ref=f"{ids.encode('gde', guide.guide_id)}:{key}",
             guide_id=guide.guide_id,
+            source_ref=f"{ids.encode('gde', guide.guide_id)}:{key}",
         )
         card = coupons.card(guide.brand_id, member.member_id, coupon_id)
         return {"coupon_id": coupon_id, "name": card.name, "valid_to": card.valid_to.isoformat()}

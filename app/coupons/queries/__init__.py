@@ -13,31 +13,52 @@ from .campaigns import (
     supply,
     versions,
 )
+from .gifts import gift_rule, gift_rules
+from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
+from .issues import batch, batches, push, pushes, used_codes
 from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
+from .transfers import Offered, check_open, transfer, transfers
 from .wallet import Card, card, counts, history, owned, wallet
 
 __all__ = [
     "CampaignLine",
     "Card",
+    "GuideOffer",
+    "GuideUse",
     "Offer",
+    "Offered",
     "Part",
     "ShownCoupon",
     "Supply",
+    "batch",
+    "batches",
     "by_code",
     "campaign",
     "campaigns",
     "card",
+    "check_open",
     "claimable",
     "codes_owned",
     "counts",
     "events",
+    "gift_rule",
+    "gift_rules",
+    "givable",
     "groups_on",
+    "guide_limit",
     "history",
     "owned",
     "policy",
+    "push",
+    "pushes",
     "redemption",
     "supply",
     "terms",
+    "today",
+    "transfer",
+    "transfers",
+    "used_by_guides",
+    "used_codes",
     "version_terms",
     "versions",
     "wallet",

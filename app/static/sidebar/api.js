@@ -14,6 +14,7 @@ const WORDS = {
   campaign_closed: '活动已结束。',
   sold_out: '券已发完。',
   limit_reached: '这位客户已领满该券。',
+  guide_quota_reached: '您今天的发券额度已用完，明天再发。',
   marketing_refused: '这位客户已拒绝营销，不能发券。',
   reveal_limit: '今天查看的次数已用完。',
   nothing_to_reveal: '客户没有绑定手机号。',
