@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from app.members.left_behind import none_at_merged_members, origins_were_merged
 
+from .statements import invariants as statements
+
 INVARIANTS: dict[str, str] = {
+    **statements.INVARIANTS,
     "no_stripe_over_issued": """
         SELECT campaign_id, stripe, quota, issued FROM campaign_stock WHERE issued < 0 OR issued > quota
     """,
@@ -70,8 +73,9 @@ INVARIANTS: dict[str, str] = {
         GROUP BY 1, 2, 3, 4 HAVING r.discount_fen <> coalesce(sum(l.discount_fen), 0)
     """,
     "discount_is_shared_to_the_fen": """
-        SELECT brand_id, member_id, redemption_id, discount_fen, hq_fen, dealer_fen FROM redemption
-        WHERE hq_fen + dealer_fen <> discount_fen OR hq_fen < 0 OR dealer_fen < 0 OR discount_fen <= 0
+        SELECT brand_id, member_id, redemption_id, discount_fen, hq_fen, dealer_fen, supplier_fen FROM redemption
+        WHERE hq_fen + dealer_fen + supplier_fen <> discount_fen OR discount_fen <= 0
+           OR least(hq_fen, dealer_fen, supplier_fen) < 0
     """,
     "code_and_coupon_are_one_to_one": """
         SELECT c.coupon_id, i.coupon_id AS indexed, c.code, i.code AS indexed_code

@@ -143,6 +143,10 @@ class CouponEvent(Base):
             ["brand_id", "member_id", "coupon_id"], ["coupon.brand_id", "coupon.member_id", "coupon.coupon_id"]
         ),
         Index("ix_coupon_event_correlation_id", "correlation_id"),
+        # What ends unused is looked for by time in reports; events of the hot path are not in it.
+        Index(
+            "ix_coupon_event_ended", "brand_id", "at", postgresql_where=text("to_status IN ('expired', 'voided')")
+        ),
         distribution("member_id", merge="moves"),
     )
 
@@ -168,7 +172,11 @@ class Redemption(Base):
             ["brand_id", "member_id", "coupon_id"], ["coupon.brand_id", "coupon.member_id", "coupon.coupon_id"]
         ),
         CheckConstraint("discount_fen > 0", name="discount_fen"),
-        CheckConstraint("hq_fen >= 0 AND dealer_fen >= 0 AND hq_fen + dealer_fen = discount_fen", name="cost_share"),
+        CheckConstraint(
+            "least(hq_fen, dealer_fen, supplier_fen) >= 0 AND hq_fen + dealer_fen + supplier_fen = discount_fen",
+            name="cost_share",
+        ),
+        CheckConstraint("supplier_fen = 0 OR supplier IS NOT NULL", name="supplier"),
         Index(
             "uq_redemption_live",
             "brand_id",
@@ -180,6 +188,7 @@ class Redemption(Base):
         Index("ix_redemption_redemption_id", "redemption_id"),
         Index("ix_redemption_order_no", "brand_id", "order_no"),
         Index("ix_redemption_redeemed_at", "brand_id", "redeemed_at"),
+        Index("ix_redemption_returned_at", "brand_id", "returned_at", postgresql_where=text("returned_at IS NOT NULL")),
         Index("ix_redemption_correlation_id", "correlation_id"),
         distribution("member_id", merge="moves"),
     )
@@ -194,6 +203,8 @@ class Redemption(Base):
     discount_fen: Mapped[int]
     hq_fen: Mapped[int]
     dealer_fen: Mapped[int]
+    supplier_fen: Mapped[int] = mapped_column(default=0, server_default="0")
+    supplier: Mapped[str | None]
     api_client_id: Mapped[int | None]
     redeemed_at: Mapped[datetime]
     returned_at: Mapped[datetime | None]

@@ -173,12 +173,22 @@ def split(total: int, weights: Sequence[int]) -> list[int]:
     return shares
 
 
-def cost_share(discount_fen: int, hq_bp: int, *, dealer: bool) -> tuple[int, int]:
-    """Who pays the discount: (headquarters, dealer), summing to it. Without a dealer headquarters pay it all."""
-    if not dealer:
-        return discount_fen, 0
-    hq = (discount_fen * hq_bp + FULL_BP // 2) // FULL_BP
-    return hq, discount_fen - hq
+class Cost(NamedTuple):
+    """Who pays a discount, in fen."""
+
+    hq_fen: int
+    dealer_fen: int
+    supplier_fen: int
+
+
+def cost_share(discount_fen: int, hq_bp: int, *, dealer: bool, supplier_bp: int = 0) -> Cost:
+    """Who pays the discount, by largest remainder: three parts that sum to it.
+
+    The supplier pays `supplier_bp` of it, of the rest headquarters pay `hq_bp` and the dealer what is left; without a
+    dealer headquarters pay all of the rest.
+    """
+    ours, own_bp = FULL_BP - supplier_bp, hq_bp if dealer else FULL_BP
+    return Cost(*split(discount_fen, [ours * own_bp, ours * (FULL_BP - own_bp), supplier_bp * FULL_BP]))
 
 
 def window(terms: Terms, at: datetime) -> tuple[datetime, datetime] | None:

@@ -17,6 +17,7 @@ from app.core.db import session
 from app.core.errors import NotFound
 from app.core.slots import Slot
 from app.coupons import commands as coupons
+from app.coupons.fraud import commands as fraud
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
 from app.members import erase as members
@@ -202,6 +203,7 @@ def _forget_wallet(brand_id: int, member_ids: Sequence[int]) -> dict[str, int]:
         "coupons": coupons.void_all(brand_id=brand_id, member_ids=member_ids, cause="erased"),
         "points": points.write_off(brand_id=brand_id, member_ids=member_ids, at=clock.now()),
     }
+    fraud.forget(brand_id=brand_id, member_ids=member_ids)
     sales.erase(brand_id=brand_id, member_ids=member_ids)
     segments.erase(brand_id=brand_id, member_ids=member_ids)
     sop.erase(brand_id=brand_id, member_ids=member_ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.channels import events as channels
 from app.channels.codes import events as codes
 from app.core import outbox, slots
+from app.coupons.fraud import events as fraud
 from app.identity import events as identity
 from app.imports import events as imports
 from app.members import events as members
@@ -19,6 +20,7 @@ from . import (
     arrivals,
     channel_codes,
     consents,
+    coupon_limits,
     coupons,
     doctor,
     erase,
@@ -92,6 +94,8 @@ def wire() -> None:
     # coupons
     slots.handle("coupons.expire", coupons.expire)
     slots.handle("coupons.release_locks", coupons.release_locks)
+    outbox.subscribe(fraud.LimitHit, "coupons.flag_limit", coupon_limits.on_limit_hit)
+    slots.handle("coupons.watch", coupon_limits.look)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)

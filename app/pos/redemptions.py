@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from apiflask import APIBlueprint, Schema
@@ -9,13 +10,14 @@ from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, Strin
 from flask import Response, g
 
 from app.core import ids
-from app.core.errors import Invalid, NotFound, SiyuError
+from app.core.errors import Invalid, NotFound, SiyuError, TooManyRequests
 from app.core.idempotency import once, request_hash
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
+from app.flows.coupon_limits import trying_code
 
 from .auth import idempotency_key, signed
 from .checked import Checked, Many, Text, Whole, answer, described
@@ -112,6 +114,13 @@ def _till(store_code: str) -> coupons.Till:
     return coupons.Till(g.client.brand_id, store.store_id, store.dealer_id is not None, SOURCE, g.client.client_id)
 
 
+def _trying(till: coupons.Till, code: str) -> AbstractContextManager[None]:
+    """Too many wrong codes of a key or in a store are refused before another one is looked at."""
+    return trying_code(
+        brand_id=till.brand_id, store_id=till.store_id, caller=f"till:{g.client.client_id}", code=code
+    )
+
+
 def _lines(lines: Any) -> list[dict[str, int]]:
     return [{"line_no": line_no, "discount_fen": fen} for line_no, fen in lines]
 
@@ -128,15 +137,16 @@ def _coupon(coupon: Any) -> dict[str, str]:
 @blueprint.post("/validate")
 @signed
 @described(blueprint, takes=RedemptionIn, gives=QuoteOut)
-@blueprint.doc(summary="What a coupon would take off an order", security=SECURITY, responses=[401, 404, 422])
+@blueprint.doc(summary="What a coupon would take off an order", security=SECURITY, responses=[401, 404, 422, 429])
 def validate() -> Response:
     """Changes nothing. A coupon that cannot be used answers `usable: false` with the reason a redemption would give;
-    a code that is nobody's answers 404."""
+    a code that is nobody's answers 404, and 429 when there were many of them."""
     body = _redemption_in.body()
     lines, till = _basket(body), _till(body["store"])
     try:
-        priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
-    except NotFound:
+        with _trying(till, body["code"]):
+            priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
+    except (NotFound, TooManyRequests):
         raise
     except SiyuError as refusal:
         reason = {"code": refusal.code, "message": refusal.message, "data": refusal.data}
@@ -158,18 +168,21 @@ def validate() -> Response:
 @blueprint.post("")
 @signed
 @described(blueprint, takes=RedemptionIn, gives=RedemptionOut)
-@blueprint.doc(summary="Redeem a coupon for an order, once", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(summary="Redeem a coupon for an order, once", security=SECURITY, responses=[401, 404, 409, 422, 429])
 def redeem() -> Response:
-    """Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
+    """Needs an Idempotency-Key: the same key and body get the same answer, another body 409.
+
+    Many wrong codes answer 429 with Retry-After, for the key and for the store."""
     key, body = idempotency_key(), _redemption_in.body()
     lines, till = _basket(body), _till(body["store"])
-    done = coupons.redeem(
-        till=till,
-        key=coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body)),
-        code=body["code"],
-        order_no=body["order_no"],
-        lines=lines,
-    )
+    with _trying(till, body["code"]):
+        done = coupons.redeem(
+            till=till,
+            key=coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body)),
+            code=body["code"],
+            order_no=body["order_no"],
+            lines=lines,
+        )
     return answer(
         {
             "redemption": ids.encode("rdm", done.redemption_id),

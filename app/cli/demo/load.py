@@ -264,7 +264,8 @@ class Loader:
     def _redemption(self, member: int, coupon: int, order: Bought, order_no: str, number: int) -> None:
         brand, redemption = self._brand, self._id(order.at)
         discount = sum(order.discounts)
-        hq, dealer = coupon_rules.cost_share(discount, self._ground.coupons[number][1].hq_bp, dealer=order.shop.dealer)
+        terms = self._ground.coupons[number][1]
+        hq, dealer, _ = coupon_rules.cost_share(discount, terms.hq_bp, dealer=order.shop.dealer)
         self._add(
             "redemption", brand, member, redemption, coupon, "till", order_no, order.shop.store_id, discount, hq,
             dealer, None, order.at, None, CORRELATION,

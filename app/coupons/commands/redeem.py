@@ -134,7 +134,7 @@ def _price(till: Till, code: str, order_no: str, lines: Sequence[rules.Line], no
 def _write(till: Till, key: Key, order_no: str, priced: Priced, now: datetime) -> Redemption | None:
     """Run the statement; None when the coupon is no longer in the state that was read."""
     coupon, quote = priced.coupon, priced.quote
-    hq_fen, dealer_fen = rules.cost_share(quote.discount_fen, priced.terms.hq_bp, dealer=till.dealer)
+    hq_fen, dealer_fen, _ = rules.cost_share(quote.discount_fen, priced.terms.hq_bp, dealer=till.dealer)
     redemption_id = ids.new_id()
     answer = Redemption(
         redemption_id,
