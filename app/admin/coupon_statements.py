@@ -147,7 +147,7 @@ def ask_to_close_month(month: str) -> dict[str, Any]:
 @api.output(MonthOut)
 @api.doc(summary="Close a month", security="AdminToken", responses=[401, 403, 404, 409, 503])
 def close_month(month: str, given: dict[str, str]) -> dict[str, Any]:
-    """By somebody else than who asked, with the digest that was asked for. Nothing changes a closed month afterwards."""
+    """By somebody else than who asked, with the digest that was asked for. A closed month never changes."""
     return closed(month, given["digest"])
 
 

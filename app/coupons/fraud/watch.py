@@ -27,7 +27,7 @@ OF_COUPONS = frozenset({"member_claims", "guide_gives"})  # these count coupons 
 
 
 class Found(NamedTuple):
-    """A subject within one window: the most that were counted, up to when; the store if it was one."""
+    """A subject within one window: the most that were counted, up to when, and in which store the last was."""
 
     subject: int
     number: int
@@ -56,7 +56,7 @@ WITH seen AS ({source}), counted AS (
 """
 _FLAGGED = """
 SELECT subject, max(n) AS number, max(at) AS last,
-       CASE WHEN count(DISTINCT store_id) = 1 THEN max(store_id) END AS store_id, max(guide_id) AS guide_id
+       (array_agg(store_id ORDER BY at DESC))[1] AS store_id, max(guide_id) AS guide_id
 FROM counted WHERE at > :since AND n >= :threshold
 GROUP BY subject, floor(extract(epoch FROM at) / :seconds)
 """
