@@ -42,7 +42,7 @@ _RULE_WRONG = "阈值须为 1 以上的整数，时间窗口为 1 分钟至 7 �
 
 
 @console.get("/coupon-report", endpoint="coupon_report")
-def report_page() -> ResponseReturnValue:
+def report_page() -> str:
     given = {name: value for name, value in request.args.items() if value and name != "_"}
     try:
         asked, refused = _asked(given), ""
@@ -53,7 +53,7 @@ def report_page() -> ResponseReturnValue:
     except NotFound:
         found, refused = reports.report(_asked({"by": asked["by"]})), "没有找到所选的活动、门店或导购。"
     reach = scope.current().reach
-    page = render_template(
+    return render_template(
         "console/coupon_report.html",
         report=found,
         given=given,
@@ -65,7 +65,6 @@ def report_page() -> ResponseReturnValue:
         sources=[(code, wording.source(code)) for code in SOURCES],
         most=max((row["used"] for row in found["rows"]), default=0),
     )
-    return (page, 422) if refused else page
 
 
 @console.get("/coupon-report.csv", endpoint="coupon_report_table")
@@ -77,7 +76,7 @@ def report_table() -> Response:
 
 
 @console.get("/coupon-statements", endpoint="coupon_statements")
-def this_month() -> ResponseReturnValue:
+def this_month() -> str:
     return _statement(request.args.get("month") or statements.this_month())
 
 
@@ -89,7 +88,7 @@ def close_on_page(month: str) -> ResponseReturnValue:
         else:
             statements.asked_to_close(month)
     except _MONTH_REFUSED as error:
-        return _statement(month, coupon_words.REFUSED[error.code]), error.status
+        return _statement(month, coupon_words.REFUSED[error.code])
     return redirect(url_for("console.coupon_statements", month=month))
 
 
@@ -170,7 +169,7 @@ def change_rule_on_page(kind: str) -> ResponseReturnValue:
             }
         )
     except (ValidationError, ValueError):
-        return _rules(_RULE_WRONG), 422
+        return _rules(_RULE_WRONG)
     flags.changed_rule(kind, given)
     return redirect(url_for("console.coupon_fraud_rules"))
 
@@ -180,7 +179,7 @@ def note_phone_on_page() -> ResponseReturnValue:
     try:
         flags.noted_phone(request.form.get("guide", ""), request.form.get("phone", "")[:40])
     except PhoneInvalid as error:
-        return _rules(coupon_words.REFUSED[error.code]), error.status
+        return _rules(coupon_words.REFUSED[error.code])
     return redirect(url_for("console.coupon_fraud_rules"))
 
 
