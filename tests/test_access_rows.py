@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from console_world import Busy, bearer, make_admins, make_busy
@@ -23,11 +24,13 @@ from sqlalchemy import select
 from app import access
 from app.access import Route
 from app.channels.codes import commands as codes
-from app.core import ids, tokens
+from app.core import clock, ids, tokens
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons.events import CodesDue
+from app.coupons.fraud import commands as fraud
+from app.coupons.fraud.models import Flag
 from app.coupons.models import Redemption
 from app.coupons.rules import Terms
 from app.flows import merge
@@ -52,6 +55,14 @@ NO_ROW = {
     "admin.unblock_value": "a value that identifies nobody in any brand",
     "admin.import_template": "a file without rows",
     "console.import_template": "a file without rows",
+    "admin.coupon_statements": "a month, whose lines are of the caller's stores",
+    "admin.coupon_statement_table": "a month, whose lines are of the caller's stores",
+    "console.coupon_statement_table": "a month, whose lines are of the caller's stores",
+    "admin.ask_to_close_month": "a month of the caller's brand",
+    "admin.close_month": "a month of the caller's brand",
+    "console.close_coupon_month": "a month of the caller's brand",
+    "admin.change_coupon_fraud_rule": "a rule of the caller's brand",
+    "console.change_coupon_fraud_rule": "a rule of the caller's brand",
 }
 # What is the brand's own and no store's or person's: only another brand's callers are outside.
 OF_THE_BRAND = {
@@ -65,6 +76,8 @@ REASON = {"reason": "核对本人要求"}
 # What the routes want to be told, else they refuse before they look.
 BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
+    "admin.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
+    "admin.note_guide_phone": {"phone": "13611113333"},
     "admin.note_consent": {"purpose": "marketing", "granted": False, "paper_no": "P-1"},
     "admin.erase_member": REASON,
     "admin.change_gift_rule": {"active": False},
@@ -75,6 +88,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.split_merge": REASON,
     "admin.decide_review": REASON | {"same": False},
     "console.cancel_import": {},
+    "console.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
     "console.erase_member": REASON | {"sure": "注销"},
     "console.move_home_store": REASON | {"store": "S002"},
     "console.split_on_page": REASON,
@@ -144,6 +158,16 @@ class Things:
                 brand_id=brand, campaign_id=spare, name="吊牌", size=3, ends_at=None, created_by="adm_1"
             ).batch_id
             coupons.make_codes(CodesDue(brand_id=brand, batch_id=batch))
+            fraud.flag(
+                brand_id=brand,
+                rule="staff_redeems",
+                subject=f"member:{member}",
+                window_from=clock.now(),
+                count=1,
+                evidence={},
+                member_id=member,
+                store_id=self.world.store.id,
+            )
             beside, away = make_member(self.world, store=self.world.stores[1]), make_member(self.other)
             second, self.second_secret = org.create_api_client(
                 brand_id=brand, name="second", store_ids=[self.world.stores[1].id]
@@ -176,6 +200,10 @@ class Things:
             "redemption": ids.encode("rdm", session.scalars(select(Redemption.redemption_id)).one()),
             "external_userid": "wm_customer_1",
             "task_id": ids.encode("tsk", self.busy.task),
+            "flag_id": ids.encode("flg", session.scalars(select(Flag.flag_id)).one()),
+            "guide_id": ids.encode("gde", self.world.guide.id),
+            "store_id": ids.encode("sto", self.world.store.id),
+            "month": f"{clock.now().astimezone(ZoneInfo(self.world.brand.timezone)):%Y-%m}",
         }
         self.insiders: dict[str, dict[str, Proof]] = {
             "admin": {role: self._console(admins[role]) for role in ("hq", "region", "group")},

@@ -39,6 +39,7 @@ TABLE = (
     Task("coupons.release_locks", "* * * * *", queue="default"),
     Task("coupons.withdraw", "* * * * *"),
     Task("coupons.birthdays", "5 * * * *"),
+    Task("coupons.watch", "* * * * *"),
     Task("sop.distribute", "* * * * *"),
     Task("sop.remind", "*/10 * * * *"),
     Task("channels.codes", "*/10 * * * *"),

@@ -34,6 +34,7 @@ UNFINISHED = frozenset(
     }
 )
 HQ = frozenset({"hq"})
+LOOKS_INTO = frozenset({"hq", "region"})  # what stores and dealers may be the subject of is not theirs to decide
 EVERYONE = frozenset({"hq", "region", "dealer", "store"})
 
 # By endpoint. Pages of the console stand beside the API routes they show.
@@ -181,6 +182,34 @@ ROLES: dict[str, frozenset[str]] = {
     "console.sync_page": HQ,
     "console.confirm_sync_on_page": HQ,
     "console.cancel_sync_on_page": HQ,
+    "admin.coupon_report": EVERYONE,
+    "admin.coupon_report_table": EVERYONE,
+    "console.coupon_report": EVERYONE,
+    "console.coupon_report_table": EVERYONE,
+    "admin.coupon_statements": EVERYONE,
+    "admin.coupon_statement_table": EVERYONE,
+    "admin.coupon_statement_lines": EVERYONE,
+    "admin.coupon_statement_line_table": EVERYONE,
+    "admin.ask_to_close_month": HQ,
+    "admin.close_month": HQ,
+    "console.coupon_statements": EVERYONE,
+    "console.coupon_statement_table": EVERYONE,
+    "console.coupon_statement_lines": EVERYONE,
+    "console.coupon_statement_line_table": EVERYONE,
+    "console.close_coupon_month": HQ,
+    "admin.coupon_flags": LOOKS_INTO,
+    "admin.coupon_flag": LOOKS_INTO,
+    "admin.decide_coupon_flag": LOOKS_INTO,
+    "admin.coupon_fraud_rules": HQ,
+    "admin.change_coupon_fraud_rule": HQ,
+    "admin.guide_phones": HQ,
+    "admin.note_guide_phone": HQ,
+    "console.coupon_flags": LOOKS_INTO,
+    "console.coupon_flag": LOOKS_INTO,
+    "console.decide_coupon_flag": LOOKS_INTO,
+    "console.coupon_fraud_rules": HQ,
+    "console.change_coupon_fraud_rule": HQ,
+    "console.note_guide_phone": HQ,
 }
 
 

@@ -19,6 +19,7 @@ from app.core.slots import Slot
 from app.coupons import commands as coupons
 from app.coupons import erase as coupon_gifts
 from app.coupons import referrals
+from app.coupons.fraud import commands as fraud
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
 from app.members import erase as members
@@ -206,6 +207,7 @@ def _forget_wallet(brand_id: int, member_ids: Sequence[int]) -> dict[str, int]:
         "points": points.write_off(brand_id=brand_id, member_ids=member_ids, at=clock.now()),
     }
     coupon_gifts.erase(brand_id=brand_id, member_ids=member_ids)
+    fraud.forget(brand_id=brand_id, member_ids=member_ids)
     sales.erase(brand_id=brand_id, member_ids=member_ids)
     segments.erase(brand_id=brand_id, member_ids=member_ids)
     sop.erase(brand_id=brand_id, member_ids=member_ids)

@@ -20,6 +20,7 @@ from app.channels.state import GroupChat, GroupChatMember, OfficialFollow, Subsc
 from app.core import clock, ids
 from app.core.db import session
 from app.core.sheets import csv_of
+from app.coupons.fraud.models import Flag
 from app.coupons.issue_models import CouponHoldOut, CouponTransfer, Gift, Referral
 from app.coupons.models import Campaign, Coupon, Redemption
 from app.identity import queries as identity
@@ -205,6 +206,9 @@ def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:
         .join(Campaign, same(Campaign, CouponHoldOut, "campaign_id"))
         .where(mine(CouponHoldOut))
         .order_by(CouponHoldOut.at),
+        "coupon_flags": select(Flag.rule, Flag.count, Flag.window_from, Flag.status, Flag.created_at)
+        .where(Flag.brand_id == brand_id, Flag.member_id.in_(homes))
+        .order_by(Flag.created_at),
         "tags": select(Tag.group_name, Tag.name, MemberTag.source, MemberTag.held, MemberTag.at)
         .join(Tag, same(Tag, MemberTag, "tag_id"))
         .where(mine(MemberTag))

@@ -7,6 +7,7 @@ from app.channels.codes import events as codes
 from app.core import outbox, slots
 from app.coupons import commands as coupon_commands
 from app.coupons import events as coupon_events
+from app.coupons.fraud import events as fraud
 from app.identity import events as identity
 from app.imports import events as imports
 from app.members import events as members
@@ -21,6 +22,7 @@ from . import (
     arrivals,
     channel_codes,
     consents,
+    coupon_limits,
     coupon_refunds,
     coupons,
     doctor,
@@ -107,6 +109,8 @@ def wire() -> None:
     outbox.subscribe(coupon_events.GiftDue, "gifts.deliver", gifts.deliver)
     outbox.subscribe(coupon_events.BirthdaysDue, "gifts.birthdays", gifts.birthdays, queue="bulk")
     slots.handle("coupons.birthdays", gifts.open_birthdays)
+    outbox.subscribe(fraud.LimitHit, "coupons.flag_limit", coupon_limits.on_limit_hit)
+    slots.handle("coupons.watch", coupon_limits.look)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)

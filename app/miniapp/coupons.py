@@ -15,6 +15,7 @@ from app.core.transaction import reading
 from app.coupons import codes, commands, rules, wording
 from app.coupons import queries as coupons
 from app.coupons.errors import CampaignUnknown, CouponUnknown
+from app.flows import coupon_limits
 
 from . import auth
 
@@ -128,13 +129,15 @@ def campaigns() -> dict[str, Any]:
 
 @bp.post("/campaigns/<campaign>/claim")
 @bp.output(ClaimedOut)
-@bp.doc(summary="Claim a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422])
+@bp.doc(summary="Claim a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422, 429])
 def claim(campaign: str) -> dict[str, Any]:
-    """Needs an Idempotency-Key: the same key gets the same coupon. Sold out, over the limit or paused answer 409."""
+    """Needs an Idempotency-Key: the same key gets the same coupon. Sold out, over the limit or paused answer 409, too
+    many tries of one member or from one address 429."""
     with reading():
         who = auth.member()
     campaign_id = _decoded("cmp", campaign, CampaignUnknown)
     key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
+    coupon_limits.claiming(brand_id=who.brand_id, member_id=who.member_id, address=request.remote_addr or "")
     taken = commands.claim(
         brand_id=who.brand_id,
         member_id=who.member_id,
