@@ -11,6 +11,8 @@ from . import (  # noqa: F401
     blocked,
     case_pages,
     cases,
+    cash_desk,
+    cash_desk_page,
     channel_code_page,
     channel_codes,
     import_pages,

@@ -1,8 +1,9 @@
 """Reads of coupons: at the till (hot pool), in the wallet, of campaigns."""
 
 from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
+from .names import names_of
 from .till import ShownCoupon, by_code, redemption, terms, version_terms
-from .wallet import Card, card, counts, history, owned, wallet
+from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
     "CampaignLine",
@@ -15,9 +16,12 @@ __all__ = [
     "card",
     "claimable",
     "counts",
+    "ending",
     "history",
+    "names_of",
     "owned",
     "redemption",
+    "tabs",
     "terms",
     "version_terms",
     "wallet",

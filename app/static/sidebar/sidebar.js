@@ -290,8 +290,7 @@ function sidebar() {
     },
 
     offerNote(offer) {
-      const valid = offer.valid_days ? `领取后 ${offer.valid_days} 天有效` : offer.ends_at ? `${format.date(offer.ends_at)}前有效` : '';
-      return [valid, `剩余 ${format.number(offer.left)} 张`].filter(Boolean).join(' · ');
+      return [...offer.conditions, `剩余 ${format.number(offer.left)} 张`].join(' · ');
     },
 
     /** Heights of the chart's columns in percent. */
