@@ -118,7 +118,7 @@ def _refused(who: Cashier, form: Form, refusal: SiyuError) -> ResponseReturnValu
     """The page with the reason. A code is read anew: the one that was refused may be old or wrong."""
     words = str(refusal.data.get("words") or coupon_words.refusal(refusal))
     page = _page(who, form=form | {"code": ""}, refused=words)
-    return page, refusal.status
+    return page, 422 if isinstance(refusal, NotFound) else refusal.status  # this page is there; a code is not
 
 
 def _page(who: Cashier, **state: Any) -> str:

@@ -15,7 +15,7 @@ from app.core.errors import SiyuError
 from app.core.idempotency import request_hash
 from app.coupons import codes, commands, desk, queries
 from app.coupons.desk import DeskSlip, Used
-from app.coupons.errors import CampaignPaused, CodeReplayed
+from app.coupons.errors import CampaignPaused, CodeReplayed, CouponWrongStore
 from app.coupons.rules import SHIPPING, Line, Quote, Terms, check_usable
 from app.org.models import Store
 from app.sales import queries as sales
@@ -89,7 +89,7 @@ def look(*, cashier: Cashier, code: str, order: Order) -> Looked:
         if order.lines:
             quote = commands.price(till=cashier.till, code=code, order_no=order.order_no, lines=order.lines).quote
         else:
-            _check(coupon, shown.step, order.order_no, now)
+            _check(store, coupon, terms, shown.step, order.order_no, now)
     except SiyuError as refused:
         refusal = refused
     since, _ = day(now, cashier.timezone)
@@ -97,7 +97,9 @@ def look(*, cashier: Cashier, code: str, order: Order) -> Looked:
     return Looked(coupon=coupon, terms=terms, quote=quote, refusal=refusal, before=before)
 
 
-def _check(coupon: queries.ShownCoupon, step: int | None, order_no: str, now: datetime) -> None:
+def _check(
+    store: Store, coupon: queries.ShownCoupon, terms: Terms, step: int | None, order_no: str, now: datetime
+) -> None:
     """Raise what would be refused whatever the order costs."""
     check_usable(
         status=coupon.status,
@@ -112,6 +114,8 @@ def _check(coupon: queries.ShownCoupon, step: int | None, order_no: str, now: da
         raise CodeReplayed()
     if coupon.campaign_status not in ("active", "ended"):
         raise CampaignPaused()
+    if terms.store_ids is not None and store.id not in terms.store_ids:
+        raise CouponWrongStore()
 
 
 def sent_before(*, cashier: Cashier, key: str) -> bool:

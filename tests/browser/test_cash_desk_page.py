@@ -152,7 +152,7 @@ def test_on_a_phone_with_the_camera(world: World, page: Any, shot: Any) -> None:
             assert box.bounding_box()["height"] >= 44
     # The camera refused: words, and the way by hand.
     page.goto("/console/desk")
-    page.evaluate("navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('no'))")
+    page.evaluate("void (navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('no')))")
     page.click("text=扫码")
     page.wait_for_selector("text=无法打开摄像头")
     page.click("dialog >> text=取消")
