@@ -289,6 +289,10 @@ function sidebar() {
       return offer.left < 1 ? '已发完' : '';
     },
 
+    ticketNote(coupon) {
+      return [...coupon.conditions, coupon.expiry].join(' · ');
+    },
+
     offerNote(offer) {
       return [...offer.conditions, `剩余 ${format.number(offer.left)} 张`].join(' · ');
     },
