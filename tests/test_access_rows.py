@@ -56,7 +56,7 @@ NO_ROW = {
 OF_THE_BRAND = {"miniapp_coupons.claim"}
 NOBODY = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}
 REASON = {"reason": "核对本人要求"}
-REASON_OF_DESK = {"store": "{store}", "reason": "fault"}
+REASON_OF_DESK = {"store": "S001", "reason": "fault"}
 # What the routes want to be told, else they refuse before they look.
 BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
@@ -154,7 +154,6 @@ class Things:
             "coupon": ids.encode("cpn", coupon),
             "claim_id": ids.encode("clm", claim),
             "redemption": ids.encode("rdm", session.scalars(select(Redemption.redemption_id)).one()),
-            "store": ids.encode("sto", self.world.store.id),
             "slip": self._slip(admins["hq"], member, spare),
             "external_userid": "wm_customer_1",
             "task_id": ids.encode("tsk", self.busy.task),

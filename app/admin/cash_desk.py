@@ -55,7 +55,9 @@ class DeskIn(Schema):
     """An order by its `lines`, or by its amount alone."""
 
     store = fields.String(
-        load_default="", validate=Length(max=64), metadata={"description": "sto_...; not needed by a store's own user."}
+        load_default="",
+        validate=Length(max=64),
+        metadata={"description": "Its code; a store's own user need not name it."},
     )
     code = fields.String(required=True, validate=Length(1, 64))
     order_no = fields.String(load_default="", validate=Length(max=64))
@@ -129,7 +131,7 @@ class TotalsOut(Schema):
 
 
 class DayOut(Page):
-    store = PublicId("sto", attribute="store_id")
+    store = fields.String(metadata={"description": "Its code."})
     totals = fields.Nested(TotalsOut)
     items = fields.List(fields.Nested(DeskLineOut))
 
@@ -186,13 +188,15 @@ def stores() -> list[Store]:
 
 
 def cashier(store: str) -> Cashier:
-    """The caller at a store's desk, `store` being its public id; the only store of who has but one may go unsaid."""
+    """The caller at a store's desk, `store` being its code; the only store of who has but one may go unsaid."""
     me = scope.current()
-    wanted = ids.decode("sto", store) if store else None
-    if wanted is None and me.reach.store_ids is not None and len(me.reach.store_ids) == 1:
-        (wanted,) = me.reach.store_ids
-    found = org.store(me.brand_id, wanted) if wanted is not None and me.reach.covers(wanted) else None
-    if found is None or found.status != "open":
+    if store:
+        found = org.store_by_code(me.brand_id, store)
+    elif me.reach.store_ids is not None and len(me.reach.store_ids) == 1:
+        found = org.store(me.brand_id, *me.reach.store_ids)
+    else:
+        found = None
+    if found is None or found.status != "open" or not me.reach.covers(found.id):
         raise StoreUnknown()
     return Cashier(admin_id=me.admin_id, store=found, timezone=me.timezone)
 
@@ -270,7 +274,7 @@ def today(who: Cashier, cursor: str = "", limit: int = PAGE) -> dict[str, Any]:
     page, next_cursor = paging.page(rows, limit, lambda one: (one.slip.slip_id,))
     people = _people()
     return {
-        "store_id": who.store.id,
+        "store": who.store.code,
         "totals": desk.totals(*key, *within),
         "items": [_line(who, one, people) for one in page],
         "next_cursor": next_cursor,

@@ -99,6 +99,8 @@ def desk_undo(slip: str) -> ResponseReturnValue:
         return _page(who, refused="请选择撤销原因。"), 422
     try:
         desk.undone(who, slip, reason)
+    except NotFound:
+        raise
     except SiyuError as refusal:
         return _refused(who, {}, refusal)
     return redirect(_home(who, "undone", slip), 303)
@@ -106,11 +108,11 @@ def desk_undo(slip: str) -> ResponseReturnValue:
 
 def _cashier(store: str) -> Cashier:
     found = desk.stores()
-    return desk.cashier(store or (ids.encode("sto", found[0].id) if len(found) == 1 else ""))
+    return desk.cashier(store or (found[0].code if len(found) == 1 else ""))
 
 
 def _home(who: Cashier, what: str, slip: str) -> str:
-    values: dict[str, Any] = {"store": ids.encode("sto", who.store.id), what: slip}
+    values: dict[str, Any] = {"store": who.store.code, what: slip}
     return url_for("console.desk_page", **values)
 
 
@@ -132,7 +134,7 @@ def _page(who: Cashier, **state: Any) -> str:
         "console/desk.html",
         who=who,
         stores=desk.stores(),
-        store=ids.encode("sto", who.store.id),
+        store=who.store.code,
         day=desk.today(who, request.args.get("cursor", "")[:200]),
         key=secrets.token_hex(16),
         rows=ROWS,

@@ -32,7 +32,7 @@ class Desk:
 
     def __init__(self, client: Any, world: World, admin: AdminUser) -> None:
         self.client, self.world, self.admin = client, world, admin
-        self.store = ids.encode("sto", world.stores[1].id)
+        self.store = world.stores[1].code
         self.keys = 0
 
     def get(self, path: str = "") -> Any:
@@ -164,14 +164,16 @@ def test_a_second_coupon_on_an_order_number_is_pointed_out(world: World, at_desk
 
 def test_each_works_at_their_own_stores_only(client: Any, world: World, admins: dict[str, AdminUser]) -> None:
     mine = coupon(world)
-    first = ids.encode("sto", world.store.id)
-    abroad = ids.encode("sto", make_world().store.id)
+    first = world.store.code
+    abroad = make_world().store
+    with transaction():
+        session.merge(abroad).code = "S-ABROAD"
     for role, served in {"store": False, "dealer": False, "region": True, "hq": True}.items():
         one = Desk(client, world, admins[role])
         assert one.check(mine.code, store=first).status_code == (200 if served else 404), role
         assert one.redeem(mine.code, 0, store=first).status_code == (422 if served else 404), role
         assert one.get(f"?store={first}").status_code == (200 if served else 404), role
-        for nobodys in (abroad, "sto_x", "x"):
+        for nobodys in ("S-ABROAD", "s001", "x"):
             assert one.check(mine.code, store=nobodys).status_code == 404
     assert Desk(client, world, admins["hq"]).check(mine.code, store="").json["code"] == "store_unknown"
     with transaction():
@@ -248,7 +250,7 @@ def test_an_order_that_was_uploaded_is_refunded_not_undone(world: World, at_desk
 
 def test_a_slip_of_another_store_is_not_there(client: Any, world: World, admins: dict[str, AdminUser]) -> None:
     hq = Desk(client, world, admins["hq"])
-    slip = hq.redeem(coupon(world).code, store=ids.encode("sto", world.store.id)).json["id"]
+    slip = hq.redeem(coupon(world).code, store=world.store.code).json["id"]
     for nobodys in (slip, ids.encode("dsk", 5), "x"):
         assert Desk(client, world, admins["store"]).undo(nobodys).status_code == 404
 
@@ -285,7 +287,7 @@ class Page:
 
 @pytest.fixture
 def page(client: Any, world: World, admins: dict[str, AdminUser]) -> Page:
-    return Page(client, admins["store"], ids.encode("sto", world.stores[1].id))
+    return Page(client, admins["store"], world.stores[1].code)
 
 
 def test_the_page_redeems_once_however_often_it_is_sent(world: World, page: Page) -> None:
@@ -349,9 +351,9 @@ def test_the_page_undoes_with_a_reason(world: World, page: Page) -> None:
 
 
 def test_who_has_many_stores_chooses_one(client: Any, world: World, admins: dict[str, AdminUser]) -> None:
-    page = Page(client, admins["hq"], ids.encode("sto", world.store.id))
+    page = Page(client, admins["hq"], world.store.code)
     assert "在哪家门店核销" in client.get("/console/desk").text
     assert "一号店" in client.get(f"/console/desk?store={page.store}").text
-    assert client.get("/console/desk?store=sto_x").status_code == 404
+    assert client.get("/console/desk?store=x").status_code == 404
     assert client.get(f"/console/desk?store={page.store}&done=dsk_x").status_code == 404
     assert client.get(f"/console/desk?store={page.store}&undone=dsk_x").status_code == 200
