@@ -31,10 +31,11 @@ from app.coupons import commands as coupons
 from app.coupons.events import CodesDue
 from app.coupons.fraud import commands as fraud
 from app.coupons.fraud.models import Flag
-from app.coupons.models import Redemption
+from app.coupons.models import Coupon, Redemption
 from app.coupons.rules import Terms
-from app.flows import merge
+from app.flows import cash_desk, merge
 from app.flows import push as pushes
+from app.flows.cash_desk import Cashier, Order
 from app.flows.sync import runs
 from app.identity import commands as identity
 from app.identity.models import PersonMerge
@@ -73,6 +74,7 @@ OF_THE_BRAND = {
 }
 NOBODY = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}
 REASON = {"reason": "核对本人要求"}
+REASON_OF_DESK = {"store": "S001", "reason": "fault"}
 # What the routes want to be told, else they refuse before they look.
 BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
@@ -87,8 +89,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.tag_member": {"tag": "{tag_id}"},
     "admin.split_merge": REASON,
     "admin.decide_review": REASON | {"same": False},
+    "admin.undo_at_desk": REASON_OF_DESK,
     "console.cancel_import": {},
     "console.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
+    "console.desk_undo": REASON_OF_DESK,
     "console.erase_member": REASON | {"sure": "注销"},
     "console.move_home_store": REASON | {"store": "S002"},
     "console.split_on_page": REASON,
@@ -198,6 +202,7 @@ class Things:
             "batch_id": ids.encode("cdb", batch),
             "claim_id": ids.encode("clm", claim),
             "redemption": ids.encode("rdm", session.scalars(select(Redemption.redemption_id)).one()),
+            "slip": self._slip(admins["hq"], member, spare),
             "external_userid": "wm_customer_1",
             "task_id": ids.encode("tsk", self.busy.task),
             "flag_id": ids.encode("flg", session.scalars(select(Flag.flag_id)).one()),
@@ -229,6 +234,19 @@ class Things:
             },
         }
         self.hq = ids.encode("adm", admins["hq"].id)
+
+    def _slip(self, admin: Any, member: int, campaign: int) -> str:
+        """A coupon redeemed at the first store's cash desk."""
+        key = {"brand_id": self.world.brand_id, "member_id": member}
+        who = Cashier(admin_id=admin.id, store=self.world.store, timezone="Asia/Shanghai")
+        order = Order(order_no="DESK-1", lines=cash_desk.basket(amount_fen=5000))
+        with transaction():
+            coupon = coupons.issue(**key, campaign_id=campaign, source="admin", source_ref="desk")
+            slip = cash_desk.begin(cashier=who, key="access-rows", order=order)
+        code = session.get_one(Coupon, (*key.values(), coupon)).code
+        session.rollback()
+        cash_desk.redeem(cashier=who, slip=slip, code=code, order=order)
+        return ids.encode("dsk", slip.slip_id)
 
     def ids_for(self, audience: str) -> dict[str, str]:
         """The real ids, with a copy of the member's data that the audience's insider asked for."""

@@ -12,6 +12,8 @@ from . import (  # noqa: F401
     campaigns,
     case_pages,
     cases,
+    cash_desk,
+    cash_desk_page,
     channel_code_page,
     channel_codes,
     coupon_flags,

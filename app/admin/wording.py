@@ -86,7 +86,17 @@ ACTION = {
     "sync.started": "开始企微对账",
     "sync.confirmed": "确认对账失效",
     "sync.cancelled": "取消企微对账",
+    "desk.redeem": "收银台核销",
+    "desk.undo": "撤销收银台核销",
 }
+UNDO_REASON = {
+    "order_cancelled": "顾客取消购买",
+    "wrong_amount": "金额或订单号录错",
+    "wrong_coupon": "核错了券",
+    "other_offer": "改用其他优惠",
+    "fault": "设备或网络故障",
+}
+UNDO_RULE = "撤销规则：限核销当日；核销人本人 30 分钟内可撤销，之后由本店其他账号或上级撤销；订单已上传的请走退货流程。"
 CONSENT_PURPOSE = {
     "service": "服务通知",
     "marketing": "营销推广",

@@ -152,11 +152,25 @@ INVARIANTS: dict[str, str] = {
         FROM idempotency_key k LEFT JOIN redemption r
           ON r.redemption_id = (k.answer ->> 'redemption_id')::bigint
              AND r.discount_fen = (k.answer ->> 'discount_fen')::bigint
-        WHERE k.scope LIKE 'pos:%' AND k.answer ? 'redemption_id' AND r.redemption_id IS NULL
+        WHERE k.scope ~ '^(pos|desk):' AND k.answer ? 'redemption_id' AND r.redemption_id IS NULL
     """,
     "redeem_key_made_one_redemption": """
         SELECT answer ->> 'redemption_id' AS redemption_id, count(*) AS keys FROM idempotency_key
-        WHERE scope LIKE 'pos:%' AND answer ? 'redemption_id' GROUP BY 1 HAVING count(*) > 1
+        WHERE scope ~ '^(pos|desk):' AND answer ? 'redemption_id' GROUP BY 1 HAVING count(*) > 1
+    """,
+    "desk_redemptions_have_their_slip": """
+        SELECT r.brand_id, r.member_id, r.redemption_id FROM redemption r
+        LEFT JOIN desk_slip s
+          ON s.brand_id = r.brand_id AND s.store_id = r.store_id AND s.correlation_id = r.correlation_id
+             AND s.order_no = r.order_no
+        WHERE r.source = 'desk' AND s.slip_id IS NULL
+    """,
+    "undone_slips_hold_no_redemption": """
+        SELECT s.brand_id, s.store_id, s.slip_id FROM desk_slip s
+        JOIN redemption r
+          ON r.brand_id = s.brand_id AND r.store_id = s.store_id AND r.correlation_id = s.correlation_id
+             AND r.source = 'desk'
+        WHERE s.undone_at IS NOT NULL AND r.returned_at IS NULL
     """,
     "claim_key_has_its_coupon": """
         SELECT k.scope, k.key, k.answer ->> 'coupon_id' AS coupon_id
