@@ -37,6 +37,9 @@ class Task:
 TABLE = (
     Task("coupons.expire", "*/5 * * * *"),
     Task("coupons.release_locks", "* * * * *", queue="default"),
+    Task("coupons.twins_tend", "*/10 * * * *"),
+    Task("coupons.stocks", "*/10 * * * *", queue="default"),
+    Task("coupons.twins_compare", "50 1 * * *", queue="default"),
     Task("sop.distribute", "* * * * *"),
     Task("sop.remind", "*/10 * * * *"),
     Task("channels.codes", "*/10 * * * *"),

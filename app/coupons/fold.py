@@ -15,6 +15,7 @@ from app.core import moving
 from app.members.family import Homecoming
 
 from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine
+from .twins.models import CouponTwin, TwinCode, TwinConflict
 
 _KEPT = "jsonb_build_object(t.member_id::text, jsonb_build_object('seq', t.seq, 'ref', t.source_ref))"
 # Numbers continue after the highest the target has; who was called something there before is called that again.
@@ -48,10 +49,16 @@ _HOME = {
 }
 
 _HEAD = cast(Table, Coupon.__table__)
+_TWIN = cast(Table, CouponTwin.__table__)
 _COUPONS = moving.Family(
     head=_HEAD,
-    children=tuple(cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine)),
-    lookups=(moving.Lookup(cast(Table, CouponCode.__table__), of=_HEAD, on=("code",)),),
+    children=tuple(
+        cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine, CouponTwin, TwinConflict)
+    ),
+    lookups=(
+        moving.Lookup(cast(Table, CouponCode.__table__), of=_HEAD, on=("code",)),
+        moving.Lookup(cast(Table, TwinCode.__table__), of=_TWIN, on=("external_code", "channel")),
+    ),
 )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from app.members.left_behind import none_at_merged_members, origins_were_merged
 
+from .twins.invariants import INVARIANTS as _TWINS
+
 INVARIANTS: dict[str, str] = {
+    **_TWINS,
     "no_stripe_over_issued": """
         SELECT campaign_id, stripe, quota, issued FROM campaign_stock WHERE issued < 0 OR issued > quota
     """,
