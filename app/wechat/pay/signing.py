@@ -19,7 +19,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..errors import CallbackMalformed, CallbackSignature, CallbackStale
@@ -75,17 +75,25 @@ def verify(account: PayAccount, signed: Signed, body: bytes, *, at: datetime) ->
     """
     if not _DIGITS.fullmatch(signed.timestamp):
         raise CallbackSignature
-    key, signature = account.platform_keys.get(signed.serial), _base64(signed.signature)
-    if key is None or signature is None or not _PLAIN.fullmatch(signed.nonce):
+    key = account.platform_keys.get(signed.serial)
+    if key is None or not _PLAIN.fullmatch(signed.nonce):
         raise CallbackSignature
-    try:
-        key.verify(
-            signature, _joined((signed.timestamp, signed.nonce, body)), padding.PKCS1v15(), hashes.SHA256()
-        )
-    except InvalidSignature:
-        raise CallbackSignature from None
+    if not matches(key, signed.signature, _joined((signed.timestamp, signed.nonce, body))):
+        raise CallbackSignature
     if abs(at.timestamp() - int(signed.timestamp)) > WINDOW:
         raise CallbackStale
+
+
+def matches(key: RSAPublicKey, signature: str, text: bytes) -> bool:
+    """Whether a Base64 signature over a text is that of the key's owner."""
+    made = _base64(signature)
+    if made is None:
+        return False
+    try:
+        key.verify(made, text, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
 
 
 def unseal(key: bytes, resource: Any) -> dict[str, Any]:
