@@ -23,12 +23,15 @@ from sqlalchemy import select
 from app import access
 from app.access import Route
 from app.channels.codes import commands as codes
-from app.core import ids, tokens
+from app.core import clock, ids, tokens
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons.models import Redemption
 from app.coupons.rules import Terms
+from app.coupons.twins import bindings
+from app.coupons.twins.local import LocalChannel
+from app.coupons.twins.models import TwinConflict
 from app.flows import merge
 from app.flows.sync import runs
 from app.identity import commands as identity
@@ -58,6 +61,9 @@ REASON = {"reason": "核对本人要求"}
 # What the routes want to be told, else they refuse before they look.
 BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
+    "admin.bind_campaign": {"channel": "local", "store": "S001"},
+    "admin.close_twin_conflict": {"note": "已核对"},
+    "console.close_twin_conflict": {"note": "已核对"},
     "admin.note_consent": {"purpose": "marketing", "granted": False, "paper_no": "P-1"},
     "admin.erase_member": REASON,
     "admin.move_home_store": REASON | {"store": "S002"},
@@ -125,6 +131,15 @@ class Things:
             coupon = coupons.issue(
                 brand_id=brand, member_id=member, campaign_id=spare, source="admin", source_ref="spare"
             )
+            bindings.bind(
+                brand_id=brand, campaign_id=spare, channel="local", can=LocalChannel.capabilities, own_codes=True,
+                store_id=self.world.store.id, image_url="", stock=None, by="test",
+            )  # fmt: skip
+            conflict = TwinConflict(
+                brand_id=brand, member_id=member, coupon_id=coupon, kind="used_twice", ref="1", channel="local",
+                ours={}, theirs={}, found_at=clock.now(), correlation_id="cor_test",
+            )  # fmt: skip
+            session.add(conflict)
             beside, away = make_member(self.world, store=self.world.stores[1]), make_member(self.other)
             second, self.second_secret = org.create_api_client(
                 brand_id=brand, name="second", store_ids=[self.world.stores[1].id]
@@ -148,6 +163,8 @@ class Things:
             "campaign": ids.encode("cmp", spare),
             "spare": ids.encode("cmp", spare),
             "coupon": ids.encode("cpn", coupon),
+            "campaign_id": ids.encode("cmp", spare),
+            "conflict_id": ids.encode("tcf", conflict.conflict_id),
             "claim_id": ids.encode("clm", claim),
             "redemption": ids.encode("rdm", session.scalars(select(Redemption.redemption_id)).one()),
             "external_userid": "wm_customer_1",

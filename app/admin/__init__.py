@@ -13,6 +13,8 @@ from . import (  # noqa: F401
     cases,
     channel_code_page,
     channel_codes,
+    coupon_channel_page,
+    coupon_channels,
     import_pages,
     imports,
     lists,

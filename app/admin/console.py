@@ -26,7 +26,7 @@ NAVIGATION = (
     ("", (("console.today", "今日"),)),
     ("会员", (("console.find_members", "会员"), ("console.tags", "标签"), ("console.review_queue", "身份审核"))),
     ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"))),
-    ("渠道", (("console.channel_codes", "渠道活码"),)),
+    ("渠道", (("console.channel_codes", "渠道活码"), ("console.coupon_channels", "券渠道"))),
     ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),
     ("系统", (("console.imports", "数据导入"), ("console.sync_list", "企微对账"), ("console.audit_log", "操作日志"))),
 )

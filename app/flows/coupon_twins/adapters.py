@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.coupons.twins import rules
 from app.coupons.twins.errors import ChannelNotConfigured, ChannelUnknown
 from app.coupons.twins.local import LocalChannel
-from app.coupons.twins.port import CouponChannel
+from app.coupons.twins.port import Capabilities, CouponChannel
 
 from .. import accounts
 from .product_coupon import ProductCouponChannel
@@ -23,6 +23,11 @@ def channel(name: str) -> CouponChannel:
     if gateway is None:
         raise ChannelNotConfigured(channel=name)
     return ProductCouponChannel(gateway)
+
+
+def capabilities(name: str) -> Capabilities | None:
+    """What a channel can do, also without an account there; None for one that takes nobody new."""
+    return {rules.LOCAL: LocalChannel.capabilities, rules.PRODUCT: ProductCouponChannel.capabilities}.get(name)
 
 
 def configured(name: str) -> bool:
