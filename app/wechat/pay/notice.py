@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,7 +43,19 @@ def open_notice(account: PayAccount, headers: Mapping[str, str], body: bytes) ->
         raise CallbackMalformed
     if not isinstance(kind, str) or not _TYPE.fullmatch(kind) or made is None:
         raise CallbackMalformed
-    return Notice(notice_id, kind, made, unseal(account.api_v3_key, told.get("resource")))
+    return Notice(notice_id, kind, made, _storable(unseal(account.api_v3_key, told.get("resource"))))
+
+
+def _storable(fields: dict[str, Any]) -> dict[str, Any]:
+    """What a database takes as JSON: no half characters, no NUL, no numbers without end."""
+    try:
+        text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError:
+        raise CallbackMalformed from None
+    if "\\u0000" in text:
+        raise CallbackMalformed
+    return fields
 
 
 def moment(value: Any) -> datetime | None:
