@@ -33,6 +33,7 @@ class Show:
     def __init__(self, world: World, tencent: Tencent, run_work: Callable[[], int]) -> None:
         self.world, self.tencent, self.run_work = world, tencent, run_work
         self.pay, self.there = tencent.engine.pay, tencent.engine.world
+        session.expunge_all()  # a refused request must not spoil the world's rows for the test
 
     @property
     def brand_id(self) -> int:

@@ -39,7 +39,7 @@ def test_a_campaign_is_shown_in_wechat_pay_and_a_contradiction_settled(
     assert "两边各核销了一次" in said and "TILL-0001" in said and "WX-20260101-0001" in said
     shot(page, "console-coupon-channels")
     page.fill("input[name=note]", "已与门店核对，由门店承担")
-    page.click("form.slim button")
+    page.click("form.slim button >> nth=0")
     page.wait_for_selector("text=没有待处理的问题")
     page.click("text=查看已处理")
     page.wait_for_selector("text=已与门店核对，由门店承担")
