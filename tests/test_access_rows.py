@@ -33,6 +33,9 @@ from app.coupons.fraud import commands as fraud
 from app.coupons.fraud.models import Flag
 from app.coupons.models import Coupon, Redemption
 from app.coupons.rules import Terms
+from app.coupons.twins import bindings
+from app.coupons.twins.local import LocalChannel
+from app.coupons.twins.models import TwinConflict
 from app.flows import cash_desk, merge
 from app.flows import push as pushes
 from app.flows.cash_desk import Cashier, Order
@@ -80,6 +83,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
     "admin.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
     "admin.note_guide_phone": {"phone": "13611113333"},
+    "admin.bind_campaign": {"channel": "local", "store": "S001"},
+    "admin.close_twin_conflict": {"note": "已核对"},
+    "console.close_twin_conflict": {"note": "已核对"},
     "admin.note_consent": {"purpose": "marketing", "granted": False, "paper_no": "P-1"},
     "admin.erase_member": REASON,
     "admin.change_gift_rule": {"active": False},
@@ -172,6 +178,15 @@ class Things:
                 member_id=member,
                 store_id=self.world.store.id,
             )
+            bindings.bind(
+                brand_id=brand, campaign_id=spare, channel="local", can=LocalChannel.capabilities, own_codes=True,
+                store_id=self.world.store.id, image_url="", stock=None, by="test",
+            )  # fmt: skip
+            conflict = TwinConflict(
+                brand_id=brand, member_id=member, coupon_id=coupon, kind="used_twice", ref="1", channel="local",
+                ours={}, theirs={}, found_at=clock.now(), correlation_id="cor_test",
+            )  # fmt: skip
+            session.add(conflict)
             beside, away = make_member(self.world, store=self.world.stores[1]), make_member(self.other)
             second, self.second_secret = org.create_api_client(
                 brand_id=brand, name="second", store_ids=[self.world.stores[1].id]
@@ -200,6 +215,8 @@ class Things:
             "push_id": ids.encode("psh", push),
             "rule_id": ids.encode("gfr", rule),
             "batch_id": ids.encode("cdb", batch),
+            "campaign_id": ids.encode("cmp", spare),
+            "conflict_id": ids.encode("tcf", conflict.conflict_id),
             "claim_id": ids.encode("clm", claim),
             "redemption": ids.encode("rdm", session.scalars(select(Redemption.redemption_id)).one()),
             "slip": self._slip(admins["hq"], member, spare),

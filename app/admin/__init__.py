@@ -16,6 +16,8 @@ from . import (  # noqa: F401
     cash_desk_page,
     channel_code_page,
     channel_codes,
+    coupon_channel_page,
+    coupon_channels,
     coupon_flags,
     coupon_pages,
     coupon_pushes,

@@ -35,7 +35,7 @@ NAVIGATION = (
         ),
     ),
     ("收银", (("console.desk_page", "收银台核销"),)),
-    ("渠道", (("console.channel_codes", "渠道活码"),)),
+    ("渠道", (("console.channel_codes", "渠道活码"), ("console.coupon_channels", "券渠道"))),
     ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),
     ("系统", (("console.imports", "数据导入"), ("console.sync_list", "企微对账"), ("console.audit_log", "操作日志"))),
 )

@@ -6,10 +6,12 @@ from app.members.left_behind import none_at_merged_members, origins_were_merged
 
 from .issue_invariants import INVARIANTS as OF_ISSUE
 from .statements import invariants as statements
+from .twins.invariants import INVARIANTS as OF_TWINS
 
 INVARIANTS: dict[str, str] = {
     **OF_ISSUE,
     **statements.INVARIANTS,
+    **OF_TWINS,
     "no_stripe_over_issued": """
         SELECT campaign_id, stripe, quota, issued FROM campaign_stock WHERE issued < 0 OR issued > quota
     """,

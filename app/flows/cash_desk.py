@@ -38,7 +38,7 @@ class Cashier:
     @property
     def till(self) -> commands.Till:
         store = self.store
-        return commands.Till(store.brand_id, store.id, store.dealer_id is not None, desk.SOURCE, None)
+        return commands.Till(store.brand_id, store.id, store.dealer_id, store.region_id, "desk", desk.SOURCE, None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from app.core.sheets import csv_of
 from app.coupons.fraud.models import Flag
 from app.coupons.issue_models import CouponHoldOut, CouponTransfer, Gift, Referral
 from app.coupons.models import Campaign, Coupon, Redemption
+from app.coupons.twins.models import CouponTwin
 from app.identity import queries as identity
 from app.members import queries as members
 from app.members.family import family
@@ -180,6 +181,12 @@ def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:
         .join(Campaign, same(Campaign, Coupon, "campaign_id"))
         .where(mine(Coupon))
         .order_by(Coupon.claimed_at, Coupon.coupon_id),
+        "coupon_twins": select(
+            Campaign.name, CouponTwin.channel, CouponTwin.external_code, CouponTwin.state, CouponTwin.created_at
+        )
+        .join(Campaign, same(Campaign, CouponTwin, "campaign_id"))
+        .where(mine(CouponTwin))
+        .order_by(CouponTwin.created_at, CouponTwin.coupon_id),
         "redemptions": select(
             Redemption.order_no, Store.name.label("store"), Redemption.discount_fen, Redemption.redeemed_at,
             Redemption.returned_at,

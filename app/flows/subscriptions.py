@@ -8,6 +8,7 @@ from app.core import outbox, slots
 from app.coupons import commands as coupon_commands
 from app.coupons import events as coupon_events
 from app.coupons.fraud import events as fraud
+from app.coupons.twins import events as twin_events
 from app.identity import events as identity
 from app.imports import events as imports
 from app.members import events as members
@@ -48,6 +49,7 @@ from . import (
     welcome,
 )
 from .callbacks import wiring as callbacks
+from .coupon_twins import converge, leaving, nightly, reactions, stocks
 from .imports import engine
 from .sync import conversions
 from .sync import runs as sync_runs
@@ -111,6 +113,17 @@ def wire() -> None:
     slots.handle("coupons.birthdays", gifts.open_birthdays)
     outbox.subscribe(fraud.LimitHit, "coupons.flag_limit", coupon_limits.on_limit_hit)
     slots.handle("coupons.watch", coupon_limits.look)
+    outbox.subscribe(coupon_events.Issued, "twins.on_issued", reactions.on_issued)
+    outbox.subscribe(coupon_events.Redeemed, "twins.on_redeemed", reactions.on_changed)
+    outbox.subscribe(coupon_events.Returned, "twins.on_returned", reactions.on_changed)
+    outbox.subscribe(members.Joined, "twins.on_joined", reactions.ON_JOINED, queue="messages")
+    outbox.subscribe(twin_events.TwinDue, "twins.converge", converge.EFFECT, queue="messages")
+    outbox.subscribe(twin_events.TwinLeft, "twins.left", leaving.EFFECT, queue="messages")
+    outbox.subscribe(twin_events.BindingDue, "twins.stock", stocks.EFFECT, queue="messages")
+    outbox.subscribe(twin_events.TwinsCompared, "twins.compare", nightly.EFFECT, queue="bulk")
+    slots.handle("coupons.twins_tend", reactions.tend)
+    slots.handle("coupons.twins_compare", nightly.begin)
+    slots.handle("coupons.stocks", stocks.look_again)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
