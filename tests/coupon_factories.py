@@ -63,7 +63,7 @@ def fresh(world: World, member_id: int, coupon_id: int) -> Coupon:
 
 def till(world: World, store: int = 0) -> commands.Till:
     place = world.stores[store]
-    return commands.Till(world.brand_id, place.id, place.dealer_id is not None, "till", world.till.id)
+    return commands.Till(world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id)
 
 
 BASKET = (Line(1, "SKU-1", "shoes", 1, 2000), Line(2, "SKU-2", "socks", 2, 1000))

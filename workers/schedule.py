@@ -37,6 +37,7 @@ class Task:
 TABLE = (
     Task("coupons.expire", "*/5 * * * *"),
     Task("coupons.release_locks", "* * * * *", queue="default"),
+    Task("coupons.withdraw", "* * * * *"),
     Task("sop.distribute", "* * * * *"),
     Task("sop.remind", "*/10 * * * *"),
     Task("channels.codes", "*/10 * * * *"),

@@ -92,6 +92,7 @@ def wire() -> None:
     # coupons
     slots.handle("coupons.expire", coupons.expire)
     slots.handle("coupons.release_locks", coupons.release_locks)
+    slots.handle("coupons.withdraw", coupons.withdraw)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)

@@ -2,7 +2,7 @@
 
 from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
 from .names import names_of
-from .till import ShownCoupon, by_code, redemption, terms, version_terms
+from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
 from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
@@ -15,8 +15,10 @@ __all__ = [
     "campaigns",
     "card",
     "claimable",
+    "codes_owned",
     "counts",
     "ending",
+    "groups_on",
     "history",
     "names_of",
     "owned",
