@@ -1,6 +1,18 @@
 """Reads of coupons: at the till (hot pool), in the wallet, of campaigns."""
 
-from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
+from .campaigns import (
+    CampaignLine,
+    Offer,
+    Part,
+    Supply,
+    campaign,
+    campaigns,
+    claimable,
+    events,
+    policy,
+    supply,
+    versions,
+)
 from .names import names_of
 from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
 from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
@@ -9,7 +21,9 @@ __all__ = [
     "CampaignLine",
     "Card",
     "Offer",
+    "Part",
     "ShownCoupon",
+    "Supply",
     "by_code",
     "campaign",
     "campaigns",
@@ -18,13 +32,17 @@ __all__ = [
     "codes_owned",
     "counts",
     "ending",
+    "events",
     "groups_on",
     "history",
     "names_of",
     "owned",
+    "policy",
     "redemption",
+    "supply",
     "tabs",
     "terms",
     "version_terms",
+    "versions",
     "wallet",
 ]
