@@ -259,11 +259,10 @@ class Things:
         order = Order(order_no="DESK-1", lines=cash_desk.basket(amount_fen=5000))
         with transaction():
             coupon = coupons.issue(**key, campaign_id=campaign, source="admin", source_ref="desk")
-            slip = cash_desk.begin(cashier=who, key="access-rows", order=order)
         code = session.get_one(Coupon, (*key.values(), coupon)).code
-        session.rollback()
-        cash_desk.redeem(cashier=who, slip=slip, code=code, order=order)
-        return ids.encode("dsk", slip.slip_id)
+        with transaction():
+            slip = cash_desk.redeem(cashier=who, key="access-rows", codes=[code], order=order)
+        return ids.encode("dsk", slip)
 
     def ids_for(self, audience: str) -> dict[str, str]:
         """The real ids, with a copy of the member's data that the audience's insider asked for."""

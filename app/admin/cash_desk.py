@@ -26,7 +26,9 @@ from . import scope
 from .blueprint import api
 
 PAGE = 50
+GROUP = "集团账号"  # whoever belongs to no brand
 MOST_FEN = 1_000_000_000
+MOST_COUPONS = 10  # on one order
 
 
 class StoreUnknown(NotFound):
@@ -59,7 +61,7 @@ class DeskIn(Schema):
         validate=Length(max=64),
         metadata={"description": "Its code; a store's own user need not name it."},
     )
-    code = fields.String(required=True, validate=Length(1, 64))
+    codes = fields.List(fields.String(validate=Length(1, 64)), required=True, validate=Length(1, MOST_COUPONS))
     order_no = fields.String(load_default="", validate=Length(max=64))
     amount_fen = fields.Integer(load_default=0, strict=True, validate=Range(0, MOST_FEN))
     freight_fen = fields.Integer(load_default=0, strict=True, validate=Range(0, MOST_FEN))
@@ -86,9 +88,10 @@ class DeskWhyOut(Schema):
     words = fields.String(metadata={"description": "In Chinese, to be shown as it is."})
 
 
-class LookedOut(Schema):
+class LookedCouponOut(Schema):
     """`usable` is null for an order without an amount, of a coupon that is good by itself."""
 
+    code = fields.String()
     name = fields.String()
     kind = fields.String()
     summary = fields.String()
@@ -96,18 +99,31 @@ class LookedOut(Schema):
     expiry = fields.String()
     usable = fields.Boolean(allow_none=True)
     why = fields.Nested(DeskWhyOut, allow_none=True)
+    discount_fen = fields.Integer()
+
+
+class LookedOut(Schema):
+    """The coupons as they were told; the sums are those of the usable ones together."""
+
+    coupons = fields.List(fields.Nested(LookedCouponOut))
     amount_fen = fields.Integer()
     discount_fen = fields.Integer()
     pay_fen = fields.Integer()
     currency = fields.Constant("CNY")
-    before = fields.List(fields.String(), metadata={"description": "Coupons redeemed for this order number today."})
+    before = fields.List(fields.String(), metadata={"description": "Coupons redeemed for this order number earlier."})
+
+
+class DeskCouponOut(Schema):
+    redemption = PublicId("rdm", attribute="redemption_id")
+    name = fields.String()
+    summary = fields.String()
+    discount_fen = fields.Integer()
+    returned_at = fields.AwareDateTime(allow_none=True)
 
 
 class DeskLineOut(Schema):
     id = PublicId("dsk", attribute="slip_id")
-    redemption = PublicId("rdm", attribute="redemption_id")
-    name = fields.String()
-    summary = fields.String()
+    coupons = fields.List(fields.Nested(DeskCouponOut))
     order_no = fields.String()
     amount_fen = fields.Integer()
     discount_fen = fields.Integer()
@@ -143,20 +159,20 @@ class UndoneOut(Schema):
 @api.post("/desk/check")
 @api.input(DeskIn, arg_name="given")
 @api.output(LookedOut)
-@api.doc(summary="What a coupon would do at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422])
+@api.doc(summary="What coupons would do at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def check_at_desk(given: dict[str, Any]) -> dict[str, Any]:
     """Changes nothing. A code that is nobody's answers 404; a coupon that cannot be used says why."""
-    return looked(cashier(given["store"]), given["code"], order_of(given))
+    return looked(cashier(given["store"]), given["codes"], order_of(given))
 
 
 @api.post("/desk/redemptions")
 @api.input(DeskOrderIn, arg_name="given")
 @api.output(DeskLineOut, status_code=201)
-@api.doc(summary="Redeem a coupon at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422])
+@api.doc(summary="Redeem coupons at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def redeem_at_desk(given: dict[str, Any]) -> dict[str, Any]:
-    """Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
+    """All of them or none. Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
     key = checked_key(request.headers.get("Idempotency-Key"))
-    return redeemed(cashier(given["store"]), key, given["code"], order_of(given))
+    return redeemed(cashier(given["store"]), key, given["codes"], order_of(given))
 
 
 @api.get("/desk/redemptions")
@@ -217,41 +233,42 @@ def _reading_a_code(who: Cashier) -> Iterator[None]:
         yield
 
 
-def looked(who: Cashier, code: str, order: Order) -> dict[str, Any]:
-    """A coupon in words and what it would take off; raises for a code that is nobody's."""
+def looked(who: Cashier, codes: list[str], order: Order) -> dict[str, Any]:
+    """Coupons in words and what they would take off together; raises for a code that is nobody's."""
     with _reading_a_code(who), reading():
-        found = cash_desk.look(cashier=who, code=code, order=order)
-        terms, refusal = found.terms, found.refusal
-        names = queries.names_of(who.store.brand_id, [terms])
-    off = found.quote.discount_fen if found.quote else 0
+        found = cash_desk.look(cashier=who, codes=codes, order=order)
+        names = queries.names_of(who.store.brand_id, [one.terms for one in found.coupons])
     return {
-        "name": found.coupon.name,
-        "kind": found.coupon.kind,
-        "summary": wording.offer(terms),
-        "conditions": wording.conditions(terms, names),
-        "expiry": wording.expiry(found.coupon.valid_from, found.coupon.valid_to, clock.now(), terms.timezone),
-        "usable": refusal is None if refusal or found.quote else None,
-        "why": {"code": refusal.code, "words": wording.refusal(refusal, terms, names)} if refusal else None,
+        "coupons": [_coupon(one, names, bool(order.lines)) for one in found.coupons],
         "amount_fen": order.amount_fen,
-        "discount_fen": off,
-        "pay_fen": order.amount_fen - off,
+        "discount_fen": found.discount_fen,
+        "pay_fen": order.amount_fen - found.discount_fen,
         "before": [f"{one.name} -{wording.yuan(one.redemption.discount_fen)}" for one in found.before],
     }
 
 
-def redeemed(who: Cashier, key: str, code: str, order: Order) -> dict[str, Any]:
-    """Redeem a code, once a key; what the list would say of it. What is refused is asked first and leaves no slip."""
+def _coupon(one: cash_desk.Shown, names: wording.Names, priced: bool) -> dict[str, Any]:
+    coupon, terms, refusal = one.coupon, one.terms, one.refusal
+    return {
+        "code": one.code,
+        "name": coupon.name,
+        "kind": coupon.kind,
+        "summary": wording.offer(terms),
+        "conditions": wording.conditions(terms, names),
+        "expiry": wording.expiry(coupon.valid_from, coupon.valid_to, clock.now(), terms.timezone),
+        "usable": refusal is None if refusal or priced else None,
+        "why": {"code": refusal.code, "words": wording.refusal(refusal, terms, names)} if refusal else None,
+        "discount_fen": one.discount_fen,
+    }
+
+
+def redeemed(who: Cashier, key: str, codes: list[str], order: Order) -> dict[str, Any]:
+    """Redeem codes, once a key; what the list would say of them."""
     if not order.lines:
         raise OrderEmpty()
     with _reading_a_code(who):
-        with reading():
-            if not cash_desk.sent_before(cashier=who, key=key):
-                refusal = cash_desk.look(cashier=who, code=code, order=order).refusal
-                if refusal is not None:
-                    raise refusal
-        slip = run(lambda: cash_desk.begin(cashier=who, key=key, order=order))
-        cash_desk.redeem(cashier=who, slip=slip, code=code, order=order)
-    return shown(who, slip.slip_id)
+        slip_id = run(lambda: cash_desk.redeem(cashier=who, key=key, codes=codes, order=order))
+    return shown(who, slip_id)
 
 
 def undone(who: Cashier, slip: str, reason: str) -> None:
@@ -263,15 +280,14 @@ def undone(who: Cashier, slip: str, reason: str) -> None:
 
 def shown(who: Cashier, slip_id: int) -> dict[str, Any]:
     """One slip of the store as the list has it."""
-    found = desk.used(who.store.brand_id, who.store.id, slip_id)
-    return _line(who, found[0], _people())
+    return _line(who, desk.used(who.store.brand_id, who.store.id, slip_id), _people())
 
 
 def today(who: Cashier, cursor: str = "", limit: int = PAGE) -> dict[str, Any]:
     """A page of what the store's desk redeemed today, and the day's totals."""
     key, within = (who.store.brand_id, who.store.id), cash_desk.day(clock.now(), who.timezone)
     rows = desk.listed(*key, *within, before=paging.after_id(cursor), limit=limit + 1)
-    page, next_cursor = paging.page(rows, limit, lambda one: (one.slip.slip_id,))
+    page, next_cursor = paging.page(rows, limit, lambda one: (one[0].slip.slip_id,))
     people = _people()
     return {
         "store": who.store.code,
@@ -285,32 +301,40 @@ def _people() -> dict[int, str]:
     return {one.id: one.name for one in org.admin_users(scope.current().brand_id)}
 
 
-def _line(who: Cashier, one: desk.Used, people: dict[int, str]) -> dict[str, Any]:
-    slip, redemption = one.slip, one.redemption
-    off = redemption.discount_fen
+def _line(who: Cashier, found: list[desk.Used], people: dict[int, str]) -> dict[str, Any]:
+    slip = found[0].slip
+    off = sum(one.redemption.discount_fen for one in found)
+    back = [one.redemption.returned_at for one in found if one.redemption.returned_at]
     return {
         "slip_id": slip.slip_id,
-        "redemption_id": redemption.redemption_id,
-        "name": one.name,
-        "summary": wording.offer(queries.terms(slip.brand_id, one.campaign_id, one.version)),
+        "coupons": [
+            {
+                "redemption_id": one.redemption.redemption_id,
+                "name": one.name,
+                "summary": wording.offer(queries.terms(slip.brand_id, one.campaign_id, one.version)),
+                "discount_fen": one.redemption.discount_fen,
+                "returned_at": one.redemption.returned_at,
+            }
+            for one in found
+        ],
         "order_no": slip.order_no,
         "amount_fen": slip.amount_fen,
         "discount_fen": off,
         "pay_fen": slip.amount_fen - off,
-        "at": redemption.redeemed_at,
-        "by": people.get(slip.admin_id, "集团账号"),
-        "undone_at": redemption.returned_at,
-        "undone_by": people.get(slip.undone_by, "集团账号") if slip.undone_by else None,
+        "at": slip.created_at,
+        "by": people.get(slip.admin_id, GROUP),
+        "undone_at": max(back) if len(back) == len(found) else None,
+        "undone_by": people.get(slip.undone_by, GROUP) if slip.undone_by else None,
         "undo_reason": slip.undo_reason,
-        "may_undo": redemption.returned_at is None and _may_undo(who, one),
+        "may_undo": not back and _may_undo(who, slip),
     }
 
 
-def _may_undo(who: Cashier, one: desk.Used) -> bool:
+def _may_undo(who: Cashier, slip: desk.DeskSlip) -> bool:
     try:
         desk.check_undo(
-            redeemed_at=one.redemption.redeemed_at,
-            by_self=one.slip.admin_id == who.admin_id,
+            redeemed_at=slip.created_at,
+            by_self=slip.admin_id == who.admin_id,
             at=clock.now(),
             timezone=who.timezone,
         )

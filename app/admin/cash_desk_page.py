@@ -56,23 +56,29 @@ def desk_page() -> ResponseReturnValue:
 
 @console.post("/desk")
 def desk_check() -> ResponseReturnValue:
-    """The coupon with its terms, what it takes off, and the button; or the form again with the reason why not."""
+    """The coupons with their terms, what they take off, and the button; or the form again with the reason why not.
+
+    `held` are the codes that were good so far, `code` is one more.
+    """
     who, form = _cashier(request.form.get("store", "")[:64]), _form()
     if request.form.get("edit"):
         return _page(who, form=form)
     try:
         order = _order(form)
-        found = desk.looked(who, _code(form), order)
+        found = desk.looked(who, _codes(form), order)
     except FormWrong as wrong:
         return _page(who, form=form, refused=wrong.words, focus=wrong.field), 422
     except SiyuError as refusal:
         return _refused(who, form, refusal)
-    if found["why"]:
-        return _page(who, form=form | {"code": ""}, refused=found["why"]["words"], looked=found), 422
-    if not order.lines:
-        return _page(who, form=form, looked=found, focus="amount")
-    form["order_no"] = form["order_no"] or cash_desk.number(who.timezone)
-    return _page(who, form=form, looked=found, ready=True)
+    good = [one for one in found["coupons"] if not one["why"]]
+    form |= {"code": "", "held": [one["code"] for one in good]}
+    refused = "；".join(one["why"]["words"] for one in found["coupons"] if one["why"])
+    if good and order.lines:
+        form["order_no"] = form["order_no"] or cash_desk.number(who.timezone)
+        return _page(who, form=form, looked=found, refused=refused, ready=True), 422 if refused else 200
+    return _page(who, form=form, looked=found, refused=refused, focus="code" if refused else "amount"), (
+        422 if refused else 200
+    )
 
 
 @console.post("/desk/redeem")
@@ -83,7 +89,7 @@ def desk_redeem() -> ResponseReturnValue:
         order = _order(form)
         if not order.order_no:
             raise FormWrong("请填写订单号。", "order_no")
-        done = desk.redeemed(who, checked_key(request.form.get("key")), _code(form), order)
+        done = desk.redeemed(who, checked_key(request.form.get("key")), _codes(form), order)
     except FormWrong as wrong:
         return _page(who, form=form, refused=wrong.words, focus=wrong.field), 422
     except SiyuError as refusal:
@@ -117,9 +123,9 @@ def _home(who: Cashier, what: str, slip: str) -> str:
 
 
 def _refused(who: Cashier, form: Form, refusal: SiyuError) -> ResponseReturnValue:
-    """The page with the reason. A code is read anew: the one that was refused may be old or wrong."""
+    """The page with the reason. Codes are read anew: the one that was refused may be old or wrong."""
     words = str(refusal.data.get("words") or coupon_words.refusal(refusal))
-    page = _page(who, form=form | {"code": ""}, refused=words)
+    page = _page(who, form=form | {"code": "", "held": []}, refused=words)
     return page, 422 if isinstance(refusal, NotFound) else refusal.status  # this page is there; a code is not
 
 
@@ -127,7 +133,7 @@ def _page(who: Cashier, **state: Any) -> str:
     given = {"form": {}, "looked": None, "ready": False, "refused": "", "done": None, "focus": "code"} | state
     undone = request.args.get("undone", "")[:64]
     try:
-        undone = desk.shown(who, ids.decode("dsk", undone))["name"] if undone else ""
+        undone = _names(desk.shown(who, ids.decode("dsk", undone))) if undone else ""
     except NotFound:
         undone = ""
     return render_template(
@@ -143,20 +149,26 @@ def _page(who: Cashier, **state: Any) -> str:
     )
 
 
+def _names(slip: dict[str, Any]) -> str:
+    return "」「".join(one["name"] for one in slip["coupons"])
+
+
 # ---- reading the form
 
 
 def _form() -> Form:
     form: Form = {name: request.form.get(name, "").strip()[:64] for name in _FIELDS}
     lines = [{name: request.form.get(f"{name}_{row}", "").strip()[:64] for name in _LINE} for row in range(1, ROWS + 1)]
+    form["held"] = [code.strip()[:64] for code in request.form.getlist("held")][: desk.MOST_COUPONS - 1]
     form["lines"] = [line for line in lines if any(line[name] for name in ("sku", "category", "price"))]
     return form
 
 
-def _code(form: Form) -> str:
-    if not form["code"]:
+def _codes(form: Form) -> list[str]:
+    codes = [*form["held"], *([form["code"]] if form["code"] else [])]
+    if not codes:
         raise FormWrong("请扫描或输入券码。", "code")
-    return str(form["code"])
+    return codes
 
 
 def _order(form: Form) -> Order:

@@ -163,11 +163,6 @@ def tasks() -> str:
     return render_template("console/tasks.html", status=known or "", **found)
 
 
-@console.get("/campaigns")
-def campaigns() -> str:
-    return render_template("console/campaigns.html", items=list_queries.campaigns(scope.current().reach))
-
-
 @console.get("/stores")
 def stores() -> str:
     me = scope.current()

@@ -1,24 +1,21 @@
 """The cash desk of a store without an integrated till: who pressed the button, for what order, and who may undo it.
 
-A slip is written before its coupons are redeemed and shares its correlation id with them, so that every redemption of
-the desk has its slip whatever dies in between. One that nothing came of (somebody else was quicker) stays, and is shown
-nowhere.
+A slip is written in the transaction that redeems its coupons, and shares its correlation id with their redemptions.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, and_, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import CheckConstraint, ColumnElement, Index, and_, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock, context, ids
 from app.core.db import Base, distribution, session
 from app.core.errors import Conflict
-from app.core.idempotency import IdempotencyKeyReused
 
 from .errors import RedemptionReturned, RedemptionUnknown
 from .models import Campaign, Coupon, Redemption
@@ -56,14 +53,13 @@ def check_undo(*, redeemed_at: datetime, by_self: bool, at: datetime, timezone: 
 
 
 class DeskSlip(Base):
-    """`key` is the form's: pressed twice or reloaded, it is one slip. `amount_fen` is the order before the coupon.
+    """`amount_fen` is the order before its coupons.
 
     `undone_by` are the ids of console users, `undo_reason` one of UNDO_REASONS.
     """
 
     __tablename__ = "desk_slip"
     __table_args__ = (
-        UniqueConstraint("brand_id", "store_id", "key"),
         CheckConstraint("amount_fen >= 0", name="amount_fen"),
         CheckConstraint(f"undo_reason IN ({', '.join(map(repr, UNDO_REASONS))})", name="undo_reason"),
         CheckConstraint(
@@ -77,7 +73,6 @@ class DeskSlip(Base):
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     store_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     slip_id: Mapped[int] = mapped_column(primary_key=True, default=ids.new_id, autoincrement=False)
-    key: Mapped[str]
     admin_id: Mapped[int]
     order_no: Mapped[str]
     amount_fen: Mapped[int]
@@ -88,38 +83,20 @@ class DeskSlip(Base):
     correlation_id: Mapped[str]
 
 
-def begin(
-    *, brand_id: int, store_id: int, key: str, admin_id: int, order_no: str, amount_fen: int
-) -> tuple[DeskSlip, bool]:
-    """The slip under a form's key, and whether it is new. IdempotencyKeyReused when it is another order's or user's."""
-    added = session.scalar(
-        insert(DeskSlip)
-        .values(
-            brand_id=brand_id,
-            store_id=store_id,
-            slip_id=ids.new_id(),
-            key=key,
-            admin_id=admin_id,
-            order_no=order_no,
-            amount_fen=amount_fen,
-            created_at=clock.now(),
-            correlation_id=context.correlation_id(),
-        )
-        .on_conflict_do_nothing(index_elements=["brand_id", "store_id", "key"])
-        .returning(DeskSlip.slip_id)
+def write(*, brand_id: int, store_id: int, admin_id: int, order_no: str, amount_fen: int) -> DeskSlip:
+    """A new slip, of what the open transaction redeems."""
+    slip = DeskSlip(
+        brand_id=brand_id,
+        store_id=store_id,
+        admin_id=admin_id,
+        order_no=order_no,
+        amount_fen=amount_fen,
+        created_at=clock.now(),
+        correlation_id=context.correlation_id(),
     )
-    slip = by_key(brand_id, store_id, key)
-    assert slip is not None
-    if (slip.admin_id, slip.order_no, slip.amount_fen) != (admin_id, order_no, amount_fen):
-        raise IdempotencyKeyReused()
-    return slip, added is not None
-
-
-def by_key(brand_id: int, store_id: int, key: str) -> DeskSlip | None:
-    """The slip of a form's key, if it was sent before."""
-    return session.scalar(
-        select(DeskSlip).where(DeskSlip.brand_id == brand_id, DeskSlip.store_id == store_id, DeskSlip.key == key)
-    )
+    session.add(slip)
+    session.flush()
+    return slip
 
 
 def mark_undone(*, brand_id: int, store_id: int, slip_id: int, admin_id: int, reason: str) -> None:
@@ -150,35 +127,36 @@ class Used(NamedTuple):
 
 
 def used(brand_id: int, store_id: int, slip_id: int) -> list[Used]:
-    """The coupons redeemed with a slip; RedemptionUnknown when it is not the store's or nothing came of it."""
+    """The coupons redeemed with a slip; RedemptionUnknown when it is not the store's."""
     found = _used(brand_id, store_id, DeskSlip.slip_id == slip_id)
     if not found:
         raise RedemptionUnknown()
     return found
 
 
-def of_order(brand_id: int, store_id: int, order_no: str, since: datetime) -> list[Used]:
-    """The coupons redeemed in a store since a moment for an order number, those given back left out."""
-    return _used(
-        brand_id,
-        store_id,
-        DeskSlip.created_at >= since,
-        DeskSlip.order_no == order_no,
-        Redemption.returned_at.is_(None),
-    )
+def of_order(brand_id: int, store_id: int, order_no: str) -> list[Used]:
+    """The coupons redeemed at a store's desk for an order number, those given back left out."""
+    return _used(brand_id, store_id, Redemption.order_no == order_no, Redemption.returned_at.is_(None))
 
 
 def listed(
     brand_id: int, store_id: int, since: datetime, until: datetime, *, before: int | None = None, limit: int = 50
-) -> list[Used]:
-    """What a store's desk redeemed in [since, until), newest first, below an id of a slip."""
-    within = [DeskSlip.created_at >= since, DeskSlip.created_at < until]
+) -> list[list[Used]]:
+    """What a store's desk redeemed in [since, until) by slip, newest first, below an id of a slip."""
+    slips = select(DeskSlip.slip_id).where(
+        DeskSlip.brand_id == brand_id,
+        DeskSlip.store_id == store_id,
+        DeskSlip.created_at >= since,
+        DeskSlip.created_at < until,
+    )
     if before is not None:
-        within.append(DeskSlip.slip_id < before)
-    return _used(brand_id, store_id, *within, limit=limit)
+        slips = slips.where(DeskSlip.slip_id < before)
+    wanted = session.scalars(slips.order_by(DeskSlip.slip_id.desc()).limit(limit)).all()
+    rows = _used(brand_id, store_id, DeskSlip.slip_id.in_(wanted))
+    return [list(group) for _, group in groupby(rows, key=lambda one: one.slip.slip_id)]
 
 
-def _used(brand_id: int, store_id: int, *conditions: object, limit: int = 50) -> list[Used]:
+def _used(brand_id: int, store_id: int, *conditions: ColumnElement[bool]) -> list[Used]:
     statement = (
         select(DeskSlip, Redemption, Coupon.campaign_id, Coupon.version, Campaign.name)
         .join(Redemption, _JOINED)
@@ -191,9 +169,8 @@ def _used(brand_id: int, store_id: int, *conditions: object, limit: int = 50) ->
             ),
         )
         .join(Campaign, and_(Campaign.brand_id == Coupon.brand_id, Campaign.campaign_id == Coupon.campaign_id))
-        .where(DeskSlip.brand_id == brand_id, DeskSlip.store_id == store_id, *conditions)  # type: ignore[arg-type]
-        .order_by(DeskSlip.slip_id.desc(), Redemption.redemption_id.desc())
-        .limit(limit)
+        .where(DeskSlip.brand_id == brand_id, DeskSlip.store_id == store_id, *conditions)
+        .order_by(DeskSlip.slip_id.desc(), Redemption.redemption_id)
     )
     return [Used._make(row) for row in session.execute(statement)]
 

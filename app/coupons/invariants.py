@@ -149,16 +149,21 @@ INVARIANTS: dict[str, str] = {
           ON i.code = c.code AND i.brand_id = c.brand_id AND i.member_id = c.member_id AND i.coupon_id = c.coupon_id
         WHERE c.coupon_id IS NULL OR i.coupon_id IS NULL
     """,
+    "desk_key_has_its_slip": """
+        SELECT k.scope, k.key, k.answer ->> 'slip_id' AS slip_id
+        FROM idempotency_key k LEFT JOIN desk_slip s ON s.slip_id = (k.answer ->> 'slip_id')::bigint
+        WHERE k.scope LIKE 'desk:%' AND k.answer ? 'slip_id' AND s.slip_id IS NULL
+    """,
     "redeem_key_has_its_redemption": """
         SELECT k.scope, k.key, k.answer ->> 'redemption_id' AS redemption_id
         FROM idempotency_key k LEFT JOIN redemption r
           ON r.redemption_id = (k.answer ->> 'redemption_id')::bigint
              AND r.discount_fen = (k.answer ->> 'discount_fen')::bigint
-        WHERE k.scope ~ '^(pos|desk):' AND k.answer ? 'redemption_id' AND r.redemption_id IS NULL
+        WHERE k.scope LIKE 'pos:%' AND k.answer ? 'redemption_id' AND r.redemption_id IS NULL
     """,
     "redeem_key_made_one_redemption": """
         SELECT answer ->> 'redemption_id' AS redemption_id, count(*) AS keys FROM idempotency_key
-        WHERE scope ~ '^(pos|desk):' AND answer ? 'redemption_id' GROUP BY 1 HAVING count(*) > 1
+        WHERE scope LIKE 'pos:%' AND answer ? 'redemption_id' GROUP BY 1 HAVING count(*) > 1
     """,
     "desk_redemptions_have_their_slip": """
         SELECT r.brand_id, r.member_id, r.redemption_id FROM redemption r

@@ -9,8 +9,17 @@ from typing import NamedTuple
 from app.core.errors import SiyuError
 
 from . import rules
-from .errors import CampaignPaused, CouponWrongStore
+from .errors import BudgetSpent, CampaignPaused, CampaignVoided
 from .queries.wallet import Card
+
+
+class Place(NamedTuple):
+    """Where an order is: a store with its dealer and region, or none (store_id 0) for an order of no store."""
+
+    store_id: int
+    dealer_id: int | None
+    region_id: int | None
+    channel: str
 
 
 class Fit(NamedTuple):
@@ -42,28 +51,34 @@ def check(card: Card, *, at: datetime, order_no: str = "") -> None:
         order_no=order_no,
         at=at,
     )
+    if card.campaign_status == "voided":
+        raise CampaignVoided()
     if card.campaign_status not in ("active", "ended"):
         raise CampaignPaused()
+    if card.budget_left == 0:
+        raise BudgetSpent()
+    rules.check_time(card.terms, at)
 
 
 def fits(
-    cards: Sequence[Card], lines: Sequence[rules.Line], *, store_id: int | None, at: datetime, order_no: str = ""
+    cards: Sequence[Card], lines: Sequence[rules.Line], *, place: Place, at: datetime, order_no: str = ""
 ) -> list[Fit]:
     """Every coupon beside the order, each as if it were used alone.
 
     Best first: by discount, of equal ones the one that ends first, then the older. Those that do not fit follow: the
-    ones that miss the least to their threshold, then by their end. `store_id` None: an order of no store yet.
+    ones that miss the least to their threshold, then by their end.
     """
-    found = [_fit(card, lines, store_id, at, order_no) for card in cards]
+    found = [_fit(card, lines, place, at, order_no) for card in cards]
     return sorted(found, key=_rank)
 
 
-def _fit(card: Card, lines: Sequence[rules.Line], store_id: int | None, at: datetime, order_no: str) -> Fit:
+def _fit(card: Card, lines: Sequence[rules.Line], place: Place, at: datetime, order_no: str) -> Fit:
     try:
         check(card, at=at, order_no=order_no)
-        if card.terms.store_ids is not None and store_id not in card.terms.store_ids:
-            raise CouponWrongStore()
+        rules.check_place(card.terms, place)
         quote = rules.quote(card.terms, lines)
+        if card.budget_left is not None and quote.discount_fen > card.budget_left:
+            raise BudgetSpent()
     except SiyuError as refusal:
         return Fit(card, 0, (), refusal)
     return Fit(card, quote.discount_fen, quote.lines, None)

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.core import audit, clock, context, ids
+from app.core import audit, clock, ids
 from app.core.errors import SiyuError
-from app.core.idempotency import request_hash
-from app.coupons import codes, commands, desk, queries
-from app.coupons.desk import DeskSlip, Used
-from app.coupons.errors import CampaignPaused, CodeReplayed, CouponWrongStore
-from app.coupons.rules import SHIPPING, Line, Quote, Terms, check_usable
+from app.core.idempotency import once, request_hash
+from app.coupons import codes as coupon_codes
+from app.coupons import commands, desk, queries
+from app.coupons.commands.redeem import find
+from app.coupons.desk import Used
+from app.coupons.rules import SHIPPING, Line, Terms
 from app.org.models import Store
 from app.sales import queries as sales
 
@@ -38,7 +40,7 @@ class Cashier:
     @property
     def till(self) -> commands.Till:
         store = self.store
-        return commands.Till(store.brand_id, store.id, store.dealer_id, store.region_id, "desk", desk.SOURCE, None)
+        return commands.Till(store.brand_id, store.id, store.dealer_id, store.region_id, desk.SOURCE, desk.SOURCE, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +55,24 @@ class Order:
         return sum(line.amount_fen for line in self.lines)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Looked:
-    """A coupon at the desk, and what it would take off the order or why it would not; with an order without lines
-    neither, when the coupon itself is good. `before`: what was redeemed for this order number today.
+class Shown(NamedTuple):
+    """One code at the desk: its coupon, and what it would take off beside the others, or why it would not.
+
+    With an order without lines neither, when the coupon itself is good.
     """
 
+    code: str
     coupon: queries.ShownCoupon
     terms: Terms
-    quote: Quote | None
+    discount_fen: int
     refusal: SiyuError | None
+
+
+class Looked(NamedTuple):
+    """The coupons of an order at the desk, as they were told; `before`: redeemed for this order number earlier."""
+
+    coupons: list[Shown]
+    discount_fen: int
     before: Sequence[Used]
 
 
@@ -78,84 +88,60 @@ def basket(*, amount_fen: int, freight_fen: int = 0) -> tuple[Line, ...]:
     return (*told, Line(2, SHIPPING, SHIPPING, 1, freight_fen)) if freight_fen else tuple(told)
 
 
-def look(*, cashier: Cashier, code: str, order: Order) -> Looked:
-    """What a code is and would do here and now. Raises for a code that is nobody's, or shows an old step."""
+def look(*, cashier: Cashier, codes: Sequence[str], order: Order) -> Looked:
+    """What codes are and would do here and now. Raises for a code that is nobody's, or shows an old step."""
     now, store = clock.now(), cashier.store
-    shown = codes.read(code, now)
-    coupon = queries.by_code(store.brand_id, shown.code)
-    terms = queries.terms(store.brand_id, coupon.campaign_id, coupon.version)
-    quote, refusal = None, None
+    coupons = [queries.by_code(store.brand_id, coupon_codes.read(code, now).code) for code in codes]
+    before = desk.of_order(store.brand_id, store.id, order.order_no) if order.order_no else []
+    asked = dict(zip(codes, coupons, strict=True))
+    shown = [Shown(code, one, _terms(store.brand_id, one), 0, None) for code, one in asked.items()]
+    if not order.lines:
+        return Looked([one._replace(refusal=_refusal(cashier, one.code, now)) for one in shown], 0, before)
+    quote = commands.quote_order(till=cashier.till, codes=list(asked), order_no=order.order_no, lines=order.lines)
+    off = {one.code: one.priced.quote.discount_fen if one.priced else 0 for one in quote.answers}
+    why = {one.code: one.reason for one in quote.answers}
+    quoted = [one._replace(discount_fen=off[one.code], refusal=why[one.code]) for one in shown]
+    return Looked(quoted, quote.discount_fen, before)
+
+
+def _terms(brand_id: int, coupon: queries.ShownCoupon) -> Terms:
+    return queries.terms(brand_id, coupon.campaign_id, coupon.version)
+
+
+def _refusal(cashier: Cashier, code: str, now: datetime) -> SiyuError | None:
+    """What would be refused whatever the order is."""
     try:
-        if order.lines:
-            quote = commands.price(till=cashier.till, code=code, order_no=order.order_no, lines=order.lines).quote
-        else:
-            _check(store, coupon, terms, shown.step, order.order_no, now)
+        find(cashier.till, code, "", now)
     except SiyuError as refused:
-        refusal = refused
-    since, _ = day(now, cashier.timezone)
-    before = desk.of_order(store.brand_id, store.id, order.order_no, since) if order.order_no else []
-    return Looked(coupon=coupon, terms=terms, quote=quote, refusal=refusal, before=before)
+        return refused
+    return None
 
 
-def _check(
-    store: Store, coupon: queries.ShownCoupon, terms: Terms, step: int | None, order_no: str, now: datetime
-) -> None:
-    """Raise what would be refused whatever the order costs."""
-    check_usable(
-        status=coupon.status,
-        valid_from=coupon.valid_from,
-        valid_to=coupon.valid_to,
-        locked_order=coupon.locked_order,
-        locked_until=coupon.locked_until,
-        order_no=order_no,
-        at=now,
-    )
-    if step is not None and coupon.code_step is not None and step <= coupon.code_step:
-        raise CodeReplayed()
-    if coupon.campaign_status not in ("active", "ended"):
-        raise CampaignPaused()
-    if terms.store_ids is not None and store.id not in terms.store_ids:
-        raise CouponWrongStore()
+def redeem(*, cashier: Cashier, key: str, codes: Sequence[str], order: Order) -> int:
+    """Redeem codes for an order in the open transaction, all or none, once a key; the slip's id. Raises why not."""
+    store = cashier.store
 
-
-def sent_before(*, cashier: Cashier, key: str) -> bool:
-    """Whether a form with this key was sent: what comes again under it is answered, whatever became of the coupon."""
-    return desk.by_key(cashier.store.brand_id, cashier.store.id, key) is not None
-
-
-def begin(*, cashier: Cashier, key: str, order: Order) -> DeskSlip:
-    """Write down, in the open transaction, that somebody is about to redeem; the same key again is the same slip."""
-    slip, new = desk.begin(
-        brand_id=cashier.store.brand_id,
-        store_id=cashier.store.id,
-        key=key,
-        admin_id=cashier.admin_id,
-        order_no=order.order_no,
-        amount_fen=order.amount_fen,
-    )
-    if new:
+    def work() -> dict[str, int]:
+        commands.redeem_order(till=cashier.till, codes=codes, order_no=order.order_no, lines=order.lines)
+        slip = desk.write(
+            brand_id=store.brand_id,
+            store_id=store.id,
+            admin_id=cashier.admin_id,
+            order_no=order.order_no,
+            amount_fen=order.amount_fen,
+        )
         audit.record(
             actor=cashier.actor,
             action="desk.redeem",
             subject=ids.encode("dsk", slip.slip_id),
-            store=ids.encode("sto", slip.store_id),
+            store=ids.encode("sto", store.id),
             order_no=slip.order_no,
             amount_fen=slip.amount_fen,
         )
-    return slip
+        return {"slip_id": slip.slip_id}
 
-
-def redeem(*, cashier: Cashier, slip: DeskSlip, code: str, order: Order) -> commands.Redemption:
-    """Redeem a code for the order of a slip, once; outside any transaction. Raises why it is refused."""
-    body = [code, order.order_no, [list(line) for line in order.lines]]
-    with context.correlated(slip.correlation_id):
-        return commands.redeem(
-            till=cashier.till,
-            key=commands.Key(f"desk:{ids.encode('sto', slip.store_id)}", slip.key, request_hash("desk.redeem", body)),
-            code=code,
-            order_no=order.order_no,
-            lines=order.lines,
-        )
+    body = [store.id, order.order_no, list(codes), [list(line) for line in order.lines]]
+    return once(scope=f"desk:{cashier.actor}", key=key, digest=request_hash("desk.redeem", body), work=work)["slip_id"]
 
 
 def undo(*, cashier: Cashier, slip_id: int, reason: str) -> list[Used]:
@@ -167,7 +153,7 @@ def undo(*, cashier: Cashier, slip_id: int, reason: str) -> list[Used]:
         brand_id=store.brand_id, store_id=store.id, slip_id=slip_id, admin_id=cashier.admin_id, reason=reason
     )
     desk.check_undo(
-        redeemed_at=min(one.redemption.redeemed_at for one in found),
+        redeemed_at=slip.created_at,
         by_self=slip.admin_id == cashier.admin_id,
         at=now,
         timezone=cashier.timezone,

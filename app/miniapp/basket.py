@@ -19,6 +19,7 @@ from .cards import CardOut, card_view
 bp = APIBlueprint("miniapp_basket", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
 bp.before_request(auth.guard)
 
+MALL = "mall"
 ASKED = 200  # so many of a member's coupons are looked at for one order
 
 
@@ -88,12 +89,12 @@ def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
     Changes nothing. Of equal discounts the coupon that ends first is the better one.
     """
     who, now = auth.member(), clock.now()
-    store_id = _store(who.brand_id, json_data["store"])
+    place = _place(who.brand_id, json_data["store"])
     lines = [rules.Line(**line) for line in json_data["lines"]]
     if len({line.line_no for line in lines}) != len(lines):
         raise LineNumberTwice()
     cards = coupons.wallet(who.brand_id, who.member_id, statuses=rules.OPEN_STATUSES, limit=ASKED)
-    found = usable.fits(cards, lines, store_id=store_id, at=now, order_no=json_data["order_no"])
+    found = usable.fits(cards, lines, place=place, at=now, order_no=json_data["order_no"])
     names = coupons.names_of(who.brand_id, (one.card.terms for one in found))
     best = found[0] if found and found[0].refusal is None else None
     return {
@@ -110,11 +111,11 @@ def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _store(brand_id: int, code: str | None) -> int | None:
-    """The id of the brand's open store with a code; None when the order names none."""
+def _place(brand_id: int, code: str | None) -> usable.Place:
+    """The brand's open store with a code, as the mall's; without a code an order of no store."""
     if code is None:
-        return None
+        return usable.Place(0, None, None, MALL)
     store = org.store_by_code(brand_id, code)
     if store is None or store.status != "open":
         raise StoreUnknown()
-    return store.id
+    return usable.Place(store.id, store.dealer_id, store.region_id, MALL)

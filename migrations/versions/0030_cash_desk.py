@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0030"
-down_revision = "0025"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
@@ -18,7 +18,6 @@ def upgrade() -> None:
         sa.Column("brand_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("store_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("slip_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("admin_id", sa.BigInteger(), nullable=False),
         sa.Column("order_no", sa.Text(), nullable=False),
         sa.Column("amount_fen", sa.BigInteger(), nullable=False),
@@ -28,7 +27,6 @@ def upgrade() -> None:
         sa.Column("undo_reason", sa.Text()),
         sa.Column("correlation_id", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("brand_id", "store_id", "slip_id", name=op.f("pk_desk_slip")),
-        sa.UniqueConstraint("brand_id", "store_id", "key", name=op.f("uq_desk_slip_brand_id_store_id_key")),
         sa.CheckConstraint("amount_fen >= 0", name=op.f("ck_desk_slip_amount_fen")),
         sa.CheckConstraint(_REASONS, name=op.f("ck_desk_slip_undo_reason")),
         sa.CheckConstraint(_UNDONE, name=op.f("ck_desk_slip_undone")),

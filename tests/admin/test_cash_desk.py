@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -38,14 +39,15 @@ class Desk:
     def get(self, path: str = "") -> Any:
         return self.client.get(f"{API}/redemptions{path}", headers=bearer(self.admin))
 
-    def check(self, code: str, amount_fen: int = 10000, **more: Any) -> Any:
-        body = {"code": code, "store": self.store, "amount_fen": amount_fen} | more
+    def check(self, *codes: str, amount_fen: int = 10000, **more: Any) -> Any:
+        body = {"codes": codes, "store": self.store, "amount_fen": amount_fen} | more
         return self.client.post(f"{API}/check", json=body, headers=bearer(self.admin))
 
-    def redeem(self, code: str, amount_fen: int = 10000, *, key: str = "", order_no: str = "A1", **more: Any) -> Any:
+    def redeem(self, *codes: str, amount_fen: int = 10000, key: str = "", order_no: str = "", **more: Any) -> Any:
         self.keys += 1
+        order_no = order_no or f"XS-{self.keys}"
         headers = bearer(self.admin) | {"Idempotency-Key": key or f"desk-key-{self.keys}"}
-        body = {"code": code, "store": self.store, "amount_fen": amount_fen, "order_no": order_no} | more
+        body = {"codes": codes, "store": self.store, "amount_fen": amount_fen, "order_no": order_no} | more
         return self.client.post(f"{API}/redemptions", json=body, headers=headers)
 
     def undo(self, slip: str, reason: str = "wrong_amount") -> Any:
@@ -74,16 +76,17 @@ def at_desk(client: Any, world: World, admins: dict[str, AdminUser]) -> Desk:
 def test_from_the_check_to_the_list(world: World, at_desk: Desk) -> None:
     mine = coupon(world, kind="threshold", amount_fen=5000, threshold_fen=30000)
     shown, _ = codes.rotating(mine.code, clock.now())
-    looked = at_desk.check(shown, 29900)
+    looked = at_desk.check(shown, amount_fen=29900)
     assert looked.status_code == 200, looked.json
-    assert looked.json["usable"] is False and looked.json["why"]["words"] == "还差¥1.00，满¥300可用"
-    assert looked.json["summary"] == "满¥300减¥50"
-    assert at_desk.check(shown, 0).json["usable"] is None
-    looked = at_desk.check(shown, 36800)
+    (told,) = looked.json["coupons"]
+    assert told["usable"] is False and told["why"]["words"] == "还差¥1.00，满¥300可用"
+    assert told["summary"] == "满¥300减¥50" and looked.json["pay_fen"] == 29900
+    assert at_desk.check(shown, amount_fen=0).json["coupons"][0]["usable"] is None
+    looked = at_desk.check(shown, amount_fen=36800)
     assert (looked.json["discount_fen"], looked.json["pay_fen"]) == (5000, 31800)
     assert at_desk.status(mine) == "claimed"
 
-    done = at_desk.redeem(shown, 36800, order_no="XS-1")
+    done = at_desk.redeem(shown, amount_fen=36800, order_no="XS-1")
     assert done.status_code == 201, done.json
     assert (done.json["discount_fen"], done.json["pay_fen"], done.json["by"]) == (5000, 31800, "store")
     assert at_desk.status(mine) == "redeemed"
@@ -101,17 +104,18 @@ def test_from_the_check_to_the_list(world: World, at_desk: Desk) -> None:
 
 def test_a_key_redeems_once_and_answers_again(world: World, at_desk: Desk, admins: dict[str, AdminUser]) -> None:
     mine, other = coupon(world), coupon(world)
-    done = at_desk.redeem(mine.code, key="pressed-twice")
-    assert at_desk.redeem(mine.code, key="pressed-twice").json == done.json
-    for change in (
-        {"code": other.code},
-        {"code": mine.code, "amount_fen": 10001},
-        {"code": mine.code, "order_no": "B"},
+    asked: dict[str, Any] = {"key": "pressed-twice", "order_no": "A1"}
+    done = at_desk.redeem(mine.code, **asked)
+    assert at_desk.redeem(mine.code, **asked).json == done.json
+    for codes_, change in (
+        ((other.code,), {}),
+        ((mine.code,), {"amount_fen": 10001}),
+        ((mine.code,), {"order_no": "B"}),
     ):
-        answer = at_desk.redeem(**({"key": "pressed-twice"} | change))
+        answer = at_desk.redeem(*codes_, **(asked | change))
         assert (answer.status_code, answer.json["code"]) == (409, "idempotency_key_reused"), change
     somebody = Desk(at_desk.client, world, admins["hq"])
-    assert somebody.redeem(mine.code, key="pressed-twice").json["code"] == "idempotency_key_reused"
+    assert somebody.redeem(mine.code, **asked).json["code"] == "coupon_redeemed"
     assert at_desk.redeem(mine.code).json["code"] == "coupon_redeemed"
     assert at_desk.status(other) == "claimed"
     with transaction():
@@ -146,20 +150,51 @@ def test_an_old_rotating_code_asks_for_the_next(world: World, at_desk: Desk) -> 
 
 def test_lines_make_gifts_and_freight_possible(world: World, at_desk: Desk) -> None:
     gift = coupon(world, kind="gift", gift_skus=frozenset({"G-1"}))
-    assert at_desk.check(gift.code).json["why"]["words"] == "订单中没有可兑换的商品，兑换商品：G-1"
+    (told,) = at_desk.check(gift.code).json["coupons"]
+    assert told["why"]["words"] == "订单中没有可兑换的商品，兑换商品：G-1"
     line = {"line_no": 1, "sku": "G-1", "quantity": 2, "amount_fen": 9000}
-    assert at_desk.redeem(gift.code, 0, lines=[line]).json["discount_fen"] == 4500
+    assert at_desk.redeem(gift.code, amount_fen=0, lines=[line]).json["discount_fen"] == 4500
     freight = coupon(world, kind="shipping", amount_fen=0)
-    assert at_desk.redeem(freight.code, 10000, freight_fen=800).json["discount_fen"] == 800
-    assert at_desk.redeem(coupon(world).code, 0).json["code"] == "order_empty"
-    assert at_desk.redeem(coupon(world).code, 0, lines=[line] * 2).json["code"] == "line_number_twice"
+    assert at_desk.redeem(freight.code, freight_fen=800).json["discount_fen"] == 800
+    assert at_desk.redeem(coupon(world).code, amount_fen=0).json["code"] == "order_empty"
+    assert at_desk.redeem(coupon(world).code, amount_fen=0, lines=[line] * 2).json["code"] == "line_number_twice"
     assert broken() == []
 
 
-def test_a_second_coupon_on_an_order_number_is_pointed_out(world: World, at_desk: Desk) -> None:
-    assert at_desk.redeem(coupon(world).code, order_no="A1").status_code == 201
-    assert at_desk.check(coupon(world).code, order_no="A1").json["before"] == ["立减券 -¥5"]
-    assert at_desk.check(coupon(world).code, order_no="A2").json["before"] == []
+def test_several_coupons_go_on_one_order_or_none(world: World, at_desk: Desk) -> None:
+    first = coupon(world, amount_fen=1000, stack_group="cash")
+    tenth = coupon(world, kind="percent", percent_bp=1000, stack_group="share")
+    alone = coupon(world, amount_fen=700)
+    looked = at_desk.check(tenth.code, first.code, alone.code, amount_fen=10000)
+    assert [one["discount_fen"] for one in looked.json["coupons"]] == [900, 1000, 0]
+    assert looked.json["coupons"][2]["why"]["words"] == "不能与本单已用的券同时使用"
+    assert (looked.json["discount_fen"], looked.json["pay_fen"]) == (1900, 8100)
+    refused = at_desk.redeem(tenth.code, first.code, alone.code)
+    assert (refused.status_code, refused.json["code"]) == (409, "coupon_not_stackable")
+    assert {at_desk.status(one) for one in (first, tenth, alone)} == {"claimed"}
+    done = at_desk.redeem(tenth.code, first.code, order_no="XS-2").json
+    assert [one["discount_fen"] for one in done["coupons"]] == [1000, 900] and done["pay_fen"] == 8100
+    assert at_desk.check(alone.code, codes.rotating(alone.code, clock.now())[0]).json["code"] == "coupon_twice"
+    assert at_desk.get().json["totals"] == {"redeemed": 2, "discount_fen": 1900, "amount_fen": 10000, "undone": 0}
+    again = at_desk.check(alone.code, order_no="XS-2").json
+    assert again["before"] == ["立减券 -¥10", "立减券 -¥9"] and again["coupons"][0]["why"]
+    assert at_desk.undo(done["id"]).status_code == 200
+    assert {at_desk.status(one) for one in (first, tenth)} == {"returned"}
+    assert at_desk.get().json["totals"] == {"redeemed": 0, "discount_fen": 0, "amount_fen": 0, "undone": 2}
+    assert broken() == []
+
+
+def test_terms_of_place_channel_and_time_hold_at_the_desk(world: World, at_desk: Desk) -> None:
+    day = clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    for values, words in (
+        ({"channels": frozenset({"mall"})}, "仅限商城使用"),
+        ({"dealer_ids": frozenset({world.dealer.id})}, ""),
+        ({"region_ids": frozenset({world.region.id + 1})}, "仅限指定的 1 个区域的门店使用"),
+        ({"except_store_ids": frozenset({world.stores[1].id})}, "此券不能在本店使用"),
+        ({"except_days": frozenset({day})}, f"{day.year}年{day.month}月{day.day}日不可用"),
+    ):
+        (told,) = at_desk.check(coupon(world, **values).code).json["coupons"]
+        assert (told["why"] or {"words": ""})["words"] == words
 
 
 def test_each_works_at_their_own_stores_only(client: Any, world: World, admins: dict[str, AdminUser]) -> None:
@@ -171,7 +206,7 @@ def test_each_works_at_their_own_stores_only(client: Any, world: World, admins: 
     for role, served in {"store": False, "dealer": False, "region": True, "hq": True}.items():
         one = Desk(client, world, admins[role])
         assert one.check(mine.code, store=first).status_code == (200 if served else 404), role
-        assert one.redeem(mine.code, 0, store=first).status_code == (422 if served else 404), role
+        assert one.redeem(mine.code, amount_fen=0, store=first).status_code == (422 if served else 404), role
         assert one.get(f"?store={first}").status_code == (200 if served else 404), role
         for nobodys in ("S-ABROAD", "s001", "x"):
             assert one.check(mine.code, store=nobodys).status_code == 404
@@ -183,7 +218,7 @@ def test_each_works_at_their_own_stores_only(client: Any, world: World, admins: 
 
 def test_an_undo_gives_the_coupon_back_once(world: World, at_desk: Desk) -> None:
     mine = coupon(world)
-    slip = at_desk.redeem(mine.code).json["id"]
+    slip = at_desk.redeem(mine.code, order_no="A1").json["id"]
     assert at_desk.get().json["items"][0]["may_undo"]
     assert at_desk.undo(slip, "no such reason").status_code == 422
     assert at_desk.undo(slip).status_code == 200
@@ -198,7 +233,7 @@ def test_an_undo_gives_the_coupon_back_once(world: World, at_desk: Desk) -> None
         actions = [entry.action for entry in audit.entries(actors=None, limit=9)]
     assert actions == ["desk.undo", "desk.redeem"]
     # The customer may use it at once, for the same order number too.
-    assert at_desk.redeem(mine.code, 8000).status_code == 201
+    assert at_desk.redeem(mine.code, amount_fen=8000, order_no="A1").status_code == 201
     assert at_desk.get().json["totals"] == {"redeemed": 1, "discount_fen": 500, "amount_fen": 8000, "undone": 1}
     assert broken() == []
 
@@ -229,7 +264,7 @@ def test_who_may_undo_and_until_when(
 
 def test_an_order_that_was_uploaded_is_refunded_not_undone(world: World, at_desk: Desk) -> None:
     mine = coupon(world)
-    done = at_desk.redeem(mine.code, 10000, order_no="XS-9").json
+    done = at_desk.redeem(mine.code, order_no="XS-9").json
     line = LineData(
         line_no=1, sku="A", name="鞋", category="", quantity=1, unit_fen=10000, amount_fen=10000, discount_fen=500
     )
@@ -240,7 +275,7 @@ def test_an_order_that_was_uploaded_is_refunded_not_undone(world: World, at_desk
             order=OrderData(
                 source="till", order_no="XS-9", store_id=world.stores[1].id, paid_at=clock.now(), lines=(line,)
             ),
-            redemptions=[ids.decode("rdm", done["redemption"])],
+            redemptions=[ids.decode("rdm", done["coupons"][0]["redemption"])],
         )
     answer = at_desk.undo(done["id"])
     assert (answer.status_code, answer.json["code"]) == (409, "order_uploaded")

@@ -233,8 +233,8 @@ def test_every_tab_at_the_width_of_the_sidebar(
     frame.wait_for_selector("text=互动轨迹")
     shot(page, "sidebar-customer", full_page=False)
     assert frame.locator(".ticket").all_inner_texts() == [
-        "满¥200减¥20\n换季满减券\n还剩7天\n活动已暂停，恢复后可用",
-        "立减¥30\n一号店专享券\n仅限一号店使用 · 明天到期",
+        "满¥200减¥20\n换季满减券\n不可与其他券同用 · 还剩7天\n活动已暂停，恢复后可用",
+        "立减¥30\n一号店专享券\n仅限一号店使用 · 不可与其他券同用 · 明天到期",
     ]
     frame.evaluate("window.scrollTo(0, 420)")
     shot(page, "sidebar-customer-more", full_page=False)

@@ -77,7 +77,7 @@ def test_the_best_coupon_comes_first_and_the_others_say_why_not(here: World, sho
     assert told[short]["why"]["words"] == "还差¥12.00，满¥112可用" and told[short]["why"]["data"]["short_fen"] == 1200
     assert told[gift]["why"]["words"] == "订单中没有可兑换的商品，兑换商品：G-1"
     assert told[elsewhere]["why"] == {"code": "coupon_wrong_store", "words": "仅限二号店使用", "data": {}}
-    assert told[elsewhere]["conditions"] == ["仅限二号店使用"]
+    assert told[elsewhere]["conditions"] == ["仅限二号店使用", "不可与其他券同用"]
     assert not told[short]["usable"] and told[short]["discount_fen"] == 0
     assert shopper.usable(6000, 4000, store="S002").json["items"][1]["id"] in (small, elsewhere)
 
@@ -160,7 +160,7 @@ def test_refused_claims_bring_their_words(here: World, shopper: Shopper) -> None
     )
     assert (answer.status_code, answer.json["data"]["words"]) == (409, "券已领完")
     (offer,) = shopper.get("campaigns").json["items"]
-    assert offer["conditions"] == ["每人限领1张", "领取后7天内有效"]
+    assert offer["conditions"] == ["不可与其他券同用", "每人限领1张", "领取后7天内有效"]
 
 
 def test_many_coupons_cost_no_more_statements(here: World, shopper: Shopper) -> None:

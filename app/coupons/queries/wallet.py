@@ -13,7 +13,7 @@ from app.core.db import session
 from app.members import family
 
 from ..errors import CouponUnknown
-from ..models import Campaign, Coupon, CouponEvent
+from ..models import Campaign, CampaignBudget, Coupon, CouponEvent
 from ..rules import OPEN_STATUSES, Terms
 from .till import terms
 
@@ -36,6 +36,7 @@ class Card(NamedTuple):
     locked_order: str | None
     locked_until: datetime | None
     campaign_status: str
+    budget_left: int | None
     terms: Terms
 
 
@@ -164,10 +165,12 @@ def _cards(brand_id: int) -> Select[*tuple[Any, ...]]:
         Coupon.locked_order,
         Coupon.locked_until,
         Campaign.status.label("campaign_status"),
+        (CampaignBudget.budget_fen - CampaignBudget.spent_fen).label("budget_left"),
     )
     return (
         select(*columns)
         .join(Campaign, (Campaign.brand_id == Coupon.brand_id) & (Campaign.campaign_id == Coupon.campaign_id))
+        .outerjoin(CampaignBudget, CampaignBudget.campaign_id == Coupon.campaign_id)
         .where(Coupon.brand_id == brand_id)
     )
 

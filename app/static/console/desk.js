@@ -3,6 +3,9 @@
 "use strict";
 
 (() => {
+  // Where typing means a keyboard over half of the screen, nothing has the focus before it is touched.
+  if (window.matchMedia("(pointer: coarse)").matches && document.activeElement) document.activeElement.blur();
+
   for (const form of document.querySelectorAll("form[data-once]")) {
     form.addEventListener("submit", (event) => {
       const button = event.submitter;
