@@ -25,12 +25,15 @@ _TIMES = (
     "released_at",
     "reserved_at",
     "asked_at",
+    "invited_at",
 )
 # A later moment of a row that is a step of its own.
 _LATER = {
     "member": (("bound_at", "phone bound"),),
     "guide_task": (("announced_at", "guide told"), ("done_at", "done")),
     "redemption": (("returned_at", "returned"),),
+    "coupon_transfer": (("ended_at", "ended"),),
+    "referral": (("joined_at", "joined"),),
     "follow": (("changed_at", "changed"),),
     "person_merge": (("revoked_at", "taken back"),),
     "member_merge": (("revoked_at", "taken back"),),
@@ -69,6 +72,10 @@ _FACTS = {
     ),
     "coupon_flag": ("flag_id", "rule", "count", "status", "store_id", "guide_id"),
     "coupon_month": ("status", "lines", "discount_fen", "asked_by", "closed_by"),
+    "coupon_transfer": ("transfer_id", "coupon_id", "status", "taken_by", "taken_coupon_id"),
+    "coupon_hold_out": ("push_id", "campaign_id"),
+    "gift": ("kind", "occasion"),
+    "referral": ("referrer_id", "member_id"),
     "guide_task": ("task_id", "sop_id", "guide_id", "store_id", "status", "deadline_at"),
 }
 _PUBLIC = {
@@ -89,6 +96,13 @@ _PUBLIC = {
     "sop_id": "sop",
     "material_id": "mat",
     "segment_id": "seg",
+    "push_id": "psh",
+    "batch_id": "cdb",
+    "rule_id": "gfr",
+    "transfer_id": "cgt",
+    "taken_coupon_id": "cpn",
+    "taken_by": "mbr",
+    "referrer_id": "mbr",
 }
 _OF_MEMBERS = {**_PUBLIC, "winner_id": "mbr", "loser_id": "mbr"}
 _SILENT = {"brand_id", "member_id", "person_id", "welcome_code"}
