@@ -103,6 +103,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.decide_review": REASON | {"same": False},
     "admin.undo_at_desk": REASON_OF_DESK,
     "console.cancel_import": {},
+    "console.switch_campaign": {"step": "pause"} | REASON,
+    "console.supply_campaign": {"more": "1", "key": "rows-supply-1"},
     "console.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
     "console.desk_undo": REASON_OF_DESK,
     "console.erase_member": REASON | {"sure": "注销"},
