@@ -18,7 +18,7 @@ from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
 from app.coupons import codes, commands, queries
-from app.coupons.errors import PushEnded, PushUnknown
+from app.coupons.errors import PushEnded, PushUnknown, PushUnsuitable
 from app.coupons.events import PushAdvanced
 from app.coupons.issue_models import CouponHoldOut, CouponPush
 from app.coupons.models import CampaignStock, Coupon
@@ -245,3 +245,24 @@ def test_many_codes_are_made_as_one_is() -> None:
         swapped = code[1] + code[0] + code[2:]
         assert codes.typed(swapped) in (None, code)
         assert swapped == code or codes.typed(swapped) is None
+
+
+@pytest.mark.parametrize("kind", ["day", "store", "period"])
+def test_what_is_given_one_by_one_is_not_pushed(world: World, crowd: list[int], kind: str) -> None:
+    campaign_id = campaign(world, **{"day": {"day_quota": 5}, "period": {"per_day": 1}}.get(kind, {}))
+    if kind == "store":
+        with transaction():
+            commands.allocate(
+                brand_id=world.brand_id, campaign_id=campaign_id, quotas={world.store.id: 5}, actor="adm_1"
+            )
+    with pytest.raises(PushUnsuitable):
+        start(world, campaign_id)
+
+
+def test_a_push_stops_when_its_campaign_is_given_a_days_stock(world: World, crowd: list[int]) -> None:
+    campaign_id = campaign(world)
+    push = start(world, campaign_id)
+    with transaction():
+        commands.set_day_quota(brand_id=world.brand_id, campaign_id=campaign_id, day_quota=5, actor="adm_1")
+    stopped = carry_out(push)
+    assert (stopped.status, stopped.stop_reason, stopped.issued) == ("stopped", "unsuitable", 0)

@@ -20,7 +20,7 @@ from app.core.errors import Busy, Invalid
 from app.privacy.rules import MARKETING
 
 from .. import codes, queries, rules
-from ..errors import PushEnded, PushUnknown
+from ..errors import PushEnded, PushUnknown, PushUnsuitable
 from ..events import PushAdvanced
 from ..issue_models import CouponPush
 from . import stock
@@ -112,11 +112,14 @@ def start_push(
 ) -> CouponPush:
     """Begin to give a campaign to whom a segment has at `as_of`; `hold_out_bp` of them are kept out to compare with.
 
-    Raises CampaignUnknown, and why the campaign gives out nothing now.
+    Raises CampaignUnknown, PushUnsuitable when its stock is by day or with stores, or its members' limit by periods:
+    these are for those who come one by one.
     """
     if not 0 <= hold_out_bp <= MOST_HELD_OUT_BP:
         raise Invalid("Between 0 and 9999 basis points can be held out.", field="hold_out_bp")
-    queries.campaign(brand_id, campaign_id)
+    row = queries.campaign(brand_id, campaign_id)
+    if _unsuitable(row.day_quota, row.allocated, queries.version_terms(brand_id, campaign_id, row.version)):
+        raise PushUnsuitable()
     push = CouponPush(
         brand_id=brand_id,
         campaign_id=campaign_id,
@@ -236,7 +239,7 @@ def asked(push: CouponPush, terms: rules.Terms) -> dict[str, Any]:
 
 
 _CAMPAIGN = text("""
-SELECT status, version FROM campaign WHERE brand_id = :brand_id AND campaign_id = :campaign_id FOR SHARE
+SELECT status, version, day_quota, allocated FROM campaign WHERE brand_id = :brand_id AND campaign_id = :campaign_id FOR SHARE
 """)
 
 
@@ -245,13 +248,20 @@ def _offer(push: CouponPush) -> _Offer | None:
     until the transaction ends.
     """
     key = {"brand_id": push.brand_id, "campaign_id": push.campaign_id}
-    status, version = session.execute(_CAMPAIGN, key).one()
+    status, version, day_quota, allocated = session.execute(_CAMPAIGN, key).one()
     terms, now = queries.version_terms(push.brand_id, push.campaign_id, version), clock.now()
     valid = rules.window(terms, now)
     if status != "active" or valid is None:
         _stop(push, "campaign_paused" if status == "paused" else "campaign_closed")
         return None
+    if _unsuitable(day_quota, allocated, terms):  # it was changed on the way
+        _stop(push, "unsuitable")
+        return None
     return _Offer(version, terms, now, valid)
+
+
+def _unsuitable(day_quota: int | None, allocated: bool, terms: rules.Terms) -> bool:
+    return day_quota is not None or allocated or bool(rules.periods(terms, clock.now()))
 
 
 def _stop(push: CouponPush, reason: str) -> None:
