@@ -19,6 +19,7 @@ from app.coupons.rules import Line
 
 from .auth import idempotency_key, signed
 from .checked import Checked, Many, Text, Whole, answer, described
+from .shown_codes import known
 
 blueprint = APIBlueprint("redemptions", __name__, url_prefix="/api/pos/v1/redemptions", tag="pos")
 
@@ -135,7 +136,11 @@ def validate() -> Response:
     body = _redemption_in.body()
     lines, till = _basket(body), _till(body["store"])
     try:
-        priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
+        priced = known(
+            till.brand_id,
+            body["code"],
+            lambda code: coupons.price(till=till, code=code, order_no=body["order_no"], lines=lines),
+        )
     except NotFound:
         raise
     except SiyuError as refusal:
@@ -163,12 +168,11 @@ def redeem() -> Response:
     """Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
     key, body = idempotency_key(), _redemption_in.body()
     lines, till = _basket(body), _till(body["store"])
-    done = coupons.redeem(
-        till=till,
-        key=coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body)),
-        code=body["code"],
-        order_no=body["order_no"],
-        lines=lines,
+    once_by = coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body))
+    done = known(
+        till.brand_id,
+        body["code"],
+        lambda code: coupons.redeem(till=till, key=once_by, code=code, order_no=body["order_no"], lines=lines),
     )
     return answer(
         {
