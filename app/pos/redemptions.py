@@ -21,6 +21,7 @@ from app.flows.coupon_limits import trying_code
 
 from .auth import idempotency_key, signed
 from .checked import Checked, Choice, Many, Text, Whole, answer, described
+from .shown_codes import known
 
 blueprint = APIBlueprint("redemptions", __name__, url_prefix="/api/pos/v1/redemptions", tag="pos")
 
@@ -182,7 +183,11 @@ def validate() -> Response:
     lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
     try:
         with trying(till, body["code"]):
-            priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
+            priced = known(
+                till.brand_id,
+                body["code"],
+                lambda code: coupons.price(till=till, code=code, order_no=body["order_no"], lines=lines),
+            )
     except (NotFound, TooManyRequests):
         raise
     except SiyuError as refusal:
@@ -212,13 +217,12 @@ def redeem() -> Response:
     Many wrong codes answer 429 with Retry-After, for the key and for the store."""
     key, body = idempotency_key(), _redemption_in.body()
     lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
+    once_by = coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body))
     with trying(till, body["code"]):
-        done = coupons.redeem(
-            till=till,
-            key=coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body)),
-            code=body["code"],
-            order_no=body["order_no"],
-            lines=lines,
+        done = known(
+            till.brand_id,
+            body["code"],
+            lambda code: coupons.redeem(till=till, key=once_by, code=code, order_no=body["order_no"], lines=lines),
         )
     return answer(redemption_of(body["store"], done))
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from coupon_factories import campaign
+from coupon_factories import body, campaign, post
 from invariants import broken
 from mini_phone import Phone
 from sqlalchemy import select, update
 from twin_show import Show
 
-from app.core import clock, outbox
+from app.core import clock, ids, outbox
 from app.core.db import session
 from app.core.slots import Slot
 from app.core.transaction import transaction
@@ -205,9 +205,14 @@ def test_a_user_takes_a_coupon_in_wechat_and_has_ours(show: Show) -> None:
     session.remove()
     assert (mine.member_id, mine.source, mine.status) == (member_id, "self", "claimed")
     assert show.theirs(mine).state == "EFFECTIVE" and show.twin(mine).external_code == taken["coupon_code"]
-    with transaction():
-        assert queries.own_code(show.brand_id, taken["coupon_code"]) == mine.code
-    assert broken() == []
+    shown = body(taken["coupon_code"], "TILL-1")
+    assert post(show.tencent.client, show.world, "redemptions/validate", shown).json["usable"]
+    done = post(show.tencent.client, show.world, "redemptions", shown, idempotency_key="wallet-0001")
+    assert done.status_code == 200 and done.json["coupon"]["id"] == ids.encode("cpn", mine.coupon_id)
+    unknown = post(show.tencent.client, show.world, "redemptions/validate", body("WNOBODYSCODE0001", "TILL-2"))
+    assert unknown.status_code == 404
+    show.settle()
+    assert show.theirs(mine).state == "USED" and broken() == []
 
 
 def test_a_stranger_takes_a_coupon_in_wechat_and_finds_it_as_a_member(show: Show) -> None:
