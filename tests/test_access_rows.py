@@ -53,7 +53,16 @@ NO_ROW = {
     "console.import_template": "a file without rows",
 }
 # What is the brand's own and no store's or person's: only another brand's callers are outside.
-OF_THE_BRAND = {"miniapp_coupons.claim"}
+OF_THE_BRAND = {
+    "miniapp_coupons.claim",
+    "admin.campaign",
+    "admin.revise_campaign",
+    "admin.supply_campaign",
+    "admin.switch_campaign",
+    "console.one_campaign",
+    "console.supply_campaign",
+    "console.switch_campaign",
+}
 NOBODY = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}
 REASON = {"reason": "核对本人要求"}
 REASON_OF_DESK = {"store": "S001", "reason": "fault"}
@@ -67,8 +76,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.tag_member": {"tag": "{tag_id}"},
     "admin.split_merge": REASON,
     "admin.decide_review": REASON | {"same": False},
+    "admin.revise_campaign": {"kind": "amount", "amount_fen": 200, "valid_days": 9, "per_member": 9},
+    "admin.supply_campaign": {"more": 5},
+    "admin.switch_campaign": REASON,
     "admin.undo_at_desk": REASON_OF_DESK,
     "console.cancel_import": {},
+    "console.switch_campaign": {"step": "pause", "reason": "核对"},
+    "console.supply_campaign": {"more": "5", "key": "access-supply"},
     "console.desk_undo": REASON_OF_DESK,
     "console.erase_member": REASON | {"sure": "注销"},
     "console.move_home_store": REASON | {"store": "S002"},
@@ -78,6 +92,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "console.decide_on_page": REASON | {"same": "no"},
     "console.change_tag": {"act": "apply"},
     "console.change_user": {"act": "enable"},
+    "redemptions.refund": {"refund_no": "R-1", "lines": [{"line_no": 1, "quantity": 1}]},
     "miniapp_session.claim": {"answer": "not_mine"},
     "sidebar_api.give": {"campaign": "{spare}"},
     "sidebar_api.reveal": REASON | {"field": "phone"},
@@ -150,6 +165,8 @@ class Things:
             "start": self.busy.correlation,
             "user_id": ids.encode("adm", admins["region"].id),
             "campaign": ids.encode("cmp", spare),
+            "campaign_id": ids.encode("cmp", spare),
+            "step": "pause",
             "spare": ids.encode("cmp", spare),
             "coupon": ids.encode("cpn", coupon),
             "claim_id": ids.encode("clm", claim),
@@ -245,12 +262,12 @@ def _missing(real: dict[str, str]) -> dict[str, str]:
     return {
         name: ids.encode(value.split("_")[0], ids.new_id()) if re.fullmatch(r"[a-z]{3}_\w+", value) else "no-such"
         for name, value in real.items()
-    } | {"start": "cor_no_such", "external_userid": "wm_nobody"}
+    } | {"start": "cor_no_such", "external_userid": "wm_nobody", "step": "pause"}
 
 
 def _ask(app: Any, route: Route, proof: Proof, names: dict[str, str], real: dict[str, str]) -> Any:
     """Ask a route for the things `names` says; what the body names is real."""
-    path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: names[found[1]], route.path)
+    path = re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: names[found[1]], route.path)
     wanted = json.loads(re.sub(r"\{(\w+)\}", lambda found: real[found[1]], json.dumps(BODIES.get(route.endpoint, {}))))
     body = b"" if route.page or route.method == "GET" else json.dumps(wanted).encode()
     how: dict[str, Any] = {"data": wanted} if route.page else {"data": body, "content_type": "application/json"}
