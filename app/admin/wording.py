@@ -226,7 +226,7 @@ def yuan(fen: int | None) -> str:
 
 
 def campaign_details(details: Mapping[str, Any], stores: Mapping[str, str]) -> str:
-    """What a step of a campaign set, in words; `stores` are names by id."""
+    """What a step of a campaign set, in words; `stores` are names by id, of those that the reader may see."""
     told = []
     for name, value in details.items():
         if value is None:
@@ -241,8 +241,8 @@ def campaign_details(details: Mapping[str, Any], stores: Mapping[str, str]) -> s
             case "version":
                 told.append(f"第 {value} 版")
             case "quotas":
-                told += [f"{stores.get(store, store)} {count:,} 张" for store, count in list(value.items())[:5]]
-                told += [f"等 {len(value)} 家门店"] if len(value) > 5 else []
+                parts = [f"{stores[store]} {count:,} 张" for store, count in value.items() if store in stores]
+                told += [*parts[:5], f"等 {len(parts)} 家门店"] if len(parts) > 5 else parts
     return "，".join(told)
 
 
