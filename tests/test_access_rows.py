@@ -115,7 +115,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "console.decide_on_page": REASON | {"same": "no"},
     "console.change_tag": {"act": "apply"},
     "console.change_user": {"act": "enable"},
-    "redemptions.refund": {"refund_no": "R-1", "lines": [{"line_no": 1, "quantity": 1}]},
     "miniapp_session.claim": {"answer": "not_mine"},
     "sidebar_api.give": {"campaign": "{spare}"},
     "sidebar_api.reveal": REASON | {"field": "phone"},
