@@ -13,7 +13,7 @@ from .campaigns import (
     supply,
     versions,
 )
-from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
+from .till import ShownCoupon, by_code, codes_owned, groups_on, live_redemption, redemption, terms, version_terms
 from .wallet import Card, card, counts, history, owned, wallet
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "events",
     "groups_on",
     "history",
+    "live_redemption",
     "owned",
     "policy",
     "redemption",
