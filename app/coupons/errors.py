@@ -139,3 +139,67 @@ class RefundChanged(Conflict):
 
 class NotHeld(Conflict):
     code, message = "not_held", "The order does not hold this coupon."
+
+
+class GuideQuotaReached(Conflict):
+    code, message = "guide_quota_reached", "The guide has given all the coupons of this campaign that one day allows."
+
+
+class NotTransferable(Conflict):
+    code, message = "coupon_not_transferable", "The campaign does not let its coupons be given to friends."
+
+
+class TransferUnknown(NotFound):
+    code, message = "transfer_unknown", "There is no such gift."
+
+
+class TransferOwn(Conflict):
+    code, message = "transfer_own", "The coupon is the member's own."
+
+
+class TransferEnded(Conflict):
+    code, message = "transfer_ended", "The gift was taken, taken back, or has ended."
+
+
+class RedeemCodeUnknown(NotFound):
+    code, message = "redeem_code_unknown", "There is no such code."
+
+
+class RedeemCodeUsed(Conflict):
+    code, message = "redeem_code_used", "The code was used already."
+
+
+class RedeemCodeEnded(Conflict):
+    code, message = "redeem_code_ended", "The code is good no more."
+
+
+class BatchUnknown(NotFound):
+    code, message = "redeem_batch_unknown", "There is no such batch of codes."
+
+
+class BatchNotReady(Conflict):
+    code, message = "redeem_batch_not_ready", "The codes are still being made, or the batch was voided."
+
+
+class CodesExported(Conflict):
+    code, message = "redeem_codes_exported", "The codes were exported, or are being exported; they are given out once."
+
+
+class PushUnknown(NotFound):
+    code, message = "push_unknown", "There is no such push."
+
+
+class PushEnded(Conflict):
+    code, message = "push_ended", "The push is not in a state in which this can be done."
+
+
+class PushUnsuitable(Conflict):
+    code, message = "push_unsuitable", "What is given by day, by store or by periods is not pushed to many at once."
+
+
+class GiftRuleUnknown(NotFound):
+    code, message = "gift_rule_unknown", "There is no such gift rule."
+
+
+class GiftRuleExists(Conflict):
+    code, message = "gift_rule_exists", "There is a rule of this kind for this campaign already."

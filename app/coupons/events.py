@@ -9,7 +9,10 @@ from app.core.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class Issued(Event):
-    """A member has a new coupon: claimed, or given by `source` (self, sop, tier, push, admin)."""
+    """A member has a new coupon: claimed, or given by `source` (see rules.SOURCES).
+
+    Not told of the coupons of a push, which are told of chunk by chunk (PushAdvanced).
+    """
 
     name = "coupons.issued"
 
@@ -92,3 +95,46 @@ class Expired(Event):
 
     coupon_id: int
     campaign_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushAdvanced(Event):
+    """A push was begun, or came one chunk further and gave out `issued` coupons; it asks for the next chunk."""
+
+    name = "coupons.push_advanced"
+
+    push_id: int
+    campaign_id: int
+    issued: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiftDue(Event):
+    """A member is owed a coupon of the campaign, by a rule, on an occasion (see gift_rules)."""
+
+    name = "coupons.gift_due"
+
+    rule_id: int
+    campaign_id: int
+    kind: str
+    occasion: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BirthdaysDue(Event):
+    """Members after the id `after` are to be looked through for a rule's birthdays of a local day (ISO 8601)."""
+
+    name = "coupons.birthdays_due"
+
+    rule_id: int
+    day: str
+    after: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodesDue(Event):
+    """A batch wants its next redeem codes made."""
+
+    name = "coupons.codes_due"
+
+    batch_id: int

@@ -13,32 +13,57 @@ from .campaigns import (
     supply,
     versions,
 )
+from .gifts import gift_rule, gift_rules
+from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
+from .issues import batch, batches, push, pushes, used_codes
+from .names import names_of
 from .till import ShownCoupon, by_code, codes_owned, groups_on, live_redemption, redemption, terms, version_terms
-from .wallet import Card, card, counts, history, owned, wallet
+from .transfers import Offered, check_open, transfer, transfers
+from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
     "CampaignLine",
     "Card",
+    "GuideOffer",
+    "GuideUse",
     "Offer",
+    "Offered",
     "Part",
     "ShownCoupon",
     "Supply",
+    "batch",
+    "batches",
     "by_code",
     "campaign",
     "campaigns",
     "card",
+    "check_open",
     "claimable",
     "codes_owned",
     "counts",
+    "ending",
     "events",
+    "gift_rule",
+    "gift_rules",
+    "givable",
     "groups_on",
+    "guide_limit",
     "history",
     "live_redemption",
+    "names_of",
     "owned",
     "policy",
+    "push",
+    "pushes",
     "redemption",
     "supply",
+    "tabs",
     "terms",
+    "today",
+    "transfer",
+    "transfers",
+    "used_by_guides",
+    "used_codes",
     "version_terms",
     "versions",
     "wallet",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.core.db import session
 
@@ -36,8 +37,10 @@ class Offer(NamedTuple):
     taken: int
 
 
-def claimable(brand_id: int, member_id: int) -> list[Offer]:
-    """The brand's campaigns that members claim from by themselves, sold-out ones included (left = 0)."""
+def claimable(brand_id: int, member_id: int, *, also: Sequence[int] = ()) -> list[Offer]:
+    """The brand's campaigns that members claim from by themselves, sold-out ones included (left = 0); `also`: other
+    campaigns, as far as they are open.
+    """
     stock = (
         select(CampaignStock.campaign_id, func.sum(CampaignStock.quota - CampaignStock.issued).label("left_over"))
         .where(CampaignStock.brand_id == brand_id)
@@ -54,7 +57,11 @@ def claimable(brand_id: int, member_id: int) -> list[Offer]:
         select(Campaign, func.coalesce(stock.c.left_over, 0), func.coalesce(taken.c.taken, 0))
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
         .outerjoin(taken, taken.c.campaign_id == Campaign.campaign_id)
-        .where(Campaign.brand_id == brand_id, Campaign.status == "active", Campaign.claimable)
+        .where(
+            Campaign.brand_id == brand_id,
+            Campaign.status == "active",
+            or_(Campaign.claimable, Campaign.campaign_id.in_(also)),
+        )
         .order_by(Campaign.campaign_id.desc())
     )
     return [
@@ -71,7 +78,7 @@ def claimable(brand_id: int, member_id: int) -> list[Offer]:
 
 
 class CampaignLine(NamedTuple):
-    """A campaign in a list: its state and its stock."""
+    """A campaign in a list: its state, its stock, and its budget in fen (None: none)."""
 
     campaign_id: int
     code: str
@@ -81,6 +88,8 @@ class CampaignLine(NamedTuple):
     claimable: bool
     quota: int
     issued: int
+    budget_fen: int | None
+    spent_fen: int
 
 
 def campaigns(brand_id: int) -> list[CampaignLine]:
@@ -105,13 +114,16 @@ def campaigns(brand_id: int) -> list[CampaignLine]:
             Campaign.claimable,
             func.coalesce(stock.c.quota, 0),
             func.coalesce(stock.c.issued, 0),
+            CampaignBudget.budget_fen,
+            func.coalesce(CampaignBudget.spent_fen, 0),
         )
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
+        .outerjoin(CampaignBudget, CampaignBudget.campaign_id == Campaign.campaign_id)
         .where(Campaign.brand_id == brand_id)
         .order_by(Campaign.campaign_id.desc())
     )
     rows = session.execute(statement)
-    return [CampaignLine(*row[:6], *(int(value) for value in row[6:])) for row in rows]
+    return [CampaignLine._make((*row[:6], int(row[6]), int(row[7]), *row[8:])) for row in rows]
 
 
 class Part(NamedTuple):

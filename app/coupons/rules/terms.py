@@ -11,7 +11,9 @@ from typing import Any
 KINDS = ("amount", "threshold", "percent", "gift", "shipping")
 STATUSES = ("claimed", "locked", "redeemed", "returned", "expired", "voided")
 OPEN_STATUSES = ("claimed", "locked", "returned")
-SOURCES = ("self", "sop", "tier", "push", "admin")
+SOURCES = (
+    "self", "sop", "tier", "push", "admin", "guide", "welcome", "birthday", "order", "referral", "code", "friend",
+)  # fmt: skip
 CHANNELS = ("till", "desk", "mall")  # an integrated till, the cash-desk page, the mini-program's or another mall
 RETURNS = ("never", "full")
 PERIODS = ("day", "week", "month")
