@@ -30,6 +30,7 @@ from .redeem import REDEEM_LATE, Found, Till, find, prepare, quoted
 
 OLDEST = timedelta(days=7)
 AHEAD = timedelta(minutes=5)  # a till's clock may be this much before ours
+_TRIES = 3
 
 _CHARGE = text("""
 UPDATE offline_quota SET used_fen = used_fen + :fen
@@ -98,17 +99,18 @@ def set_offline_limit(*, brand_id: int, store_id: int, limit_fen: int) -> None:
 
 
 def _redeem(till: Till, receipt: Receipt, at: datetime) -> OfflineReceipt:
-    found = find(till, receipt.code, receipt.order_no, at, swept=True)
-    rules.check_stack(found.terms, queries.groups_on(till.brand_id, receipt.order_no, till.source, till.store_id))
-    priced = quoted(found, receipt.lines, receipt.lines)
-    answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
-    with session.begin_nested():
-        row = in_session(REDEEM_LATE, parameters)
-    if row is None:  # somebody was faster, and that one counts
-        raise CouponRedeemed()
-    return _keep(
-        till, receipt, "redeemed", "", found, redemption_id=answer.redemption_id, discount_fen=answer.discount_fen
-    )
+    for _ in range(_TRIES):
+        found = find(till, receipt.code, receipt.order_no, at, swept=True)
+        rules.check_stack(found.terms, queries.groups_on(till.brand_id, receipt.order_no, till.source, till.store_id))
+        priced = quoted(found, receipt.lines, receipt.lines)
+        answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
+        with session.begin_nested():
+            row = in_session(REDEEM_LATE, parameters)
+        if row is not None:
+            told = {"redemption_id": answer.redemption_id, "discount_fen": answer.discount_fen}
+            return _keep(till, receipt, "redeemed", "", found, **told)
+    # Its state changed each time: the sweep may have come by once, after that somebody was faster.
+    raise CouponRedeemed()
 
 
 def _used_for(till: Till, receipt: Receipt) -> OfflineReceipt | None:
