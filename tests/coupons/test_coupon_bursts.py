@@ -56,7 +56,7 @@ class CouponBursts(RuleBasedStateMachine):
         self.campaigns = {"a": self._campaign("a", DAY, BUDGET), "b": self._campaign("b", None, None)}
         self.status = dict.fromkeys("ab", "active")
         self.coupons: list[Mine] = []
-        self.members: dict[str, list[int]] = {"a": [], "b": []}
+        self.given = {"a": 0, "b": 0}  # to friends: two coupons that took the stock once
         self.orders = (f"B{number}-{self.campaigns['a']}" for number in range(10**6))
 
     def _campaign(self, group: str, day_quota: int | None, budget_fen: int | None) -> int:
@@ -65,7 +65,7 @@ class CouponBursts(RuleBasedStateMachine):
                 brand_id=self.world.brand_id,
                 code=f"BURST{ids.new_id()}",
                 name="立减券",
-                terms=terms(per_member=LIMIT, stack_group=group, amount_fen=OFF),
+                terms=terms(per_member=LIMIT, stack_group=group, amount_fen=OFF, transferable=True),
                 quota=QUOTA,
                 stripes=2,
                 claimable=True,
@@ -95,8 +95,10 @@ class CouponBursts(RuleBasedStateMachine):
         return transacted(lambda: work().returned_at)
 
     def _left(self, group: str) -> int:
-        issued = sum(one.group == group for one in self.coupons)
-        return min(QUOTA, DAY if group == "a" else QUOTA) - issued
+        return min(QUOTA, DAY if group == "a" else QUOTA) - self._issued(group)
+
+    def _issued(self, group: str) -> int:
+        return sum(one.group == group for one in self.coupons) - self.given[group]
 
     def _budget_left(self) -> int:
         return BUDGET - sum(OFF - SOCKS[one.back] for one in self._of("a", "redeemed"))
@@ -230,6 +232,23 @@ class CouponBursts(RuleBasedStateMachine):
         if now.status == "redeemed":
             self._redeemed(one, next(result for result in done if result.redemption_id == _live(one)))
 
+    @rule(which=picks, count=hands)
+    def many_friends_take_one_and_the_giver_wants_it_back(self, which: int, count: int) -> None:
+        one = self._one(which, "free")
+        if one is None or self.status[one.group] != "active":
+            return
+        transfer_id = transacted(partial(commands.offer_transfer, **self._keys(one)))()
+        take = partial(commands.take_transfer, brand_id=self.world.brand_id, token=commands.token_of(transfer_id))
+        keys = {"brand_id": self.world.brand_id, "member_id": one.row.member_id, "transfer_id": transfer_id}
+        works = [transacted(partial(take, member_id=friend)) for friend in ids.new_ids(count - 1)]
+        results = self._all([*works, transacted(partial(commands.take_back_transfer, **keys))])
+        assert refused(results) == {"transfer_ended": count - 1}
+        if results[-1] is not None:  # a friend was first
+            row = next(row for row in _rows(Coupon) if row.coupon_id in results)
+            one.state = "voided"
+            self.coupons.append(Mine(row, one.group))
+            self.given[one.group] += 1
+
     @rule(group=st.sampled_from("ab"))
     def pause_or_go_on(self, group: str) -> None:
         if self.status[group] != "voided":
@@ -265,11 +284,11 @@ class CouponBursts(RuleBasedStateMachine):
             assert (now.locked_order or "") == (one.order if one.state == "locked" else "")
         for group, campaign_id in self.campaigns.items():
             issued = sum(row.issued for row in _rows(CampaignStock) if row.campaign_id == campaign_id)
-            assert issued == sum(one.group == group for one in self.coupons)
+            assert issued == self._issued(group)
         budget = next(row for row in _rows(CampaignBudget) if row.campaign_id == self.campaigns["a"])
         assert budget.budget_fen - budget.spent_fen == self._budget_left()
         today = [row.issued for row in _rows(CampaignDay) if row.campaign_id == self.campaigns["a"]]
-        assert sum(today) == sum(one.group == "a" for one in self.coupons)
+        assert sum(today) == self._issued("a")
         assert all(row.discount_fen <= row.total_fen for row in _rows(OrderDiscount))
         assert broken("coupons.") == []
 
