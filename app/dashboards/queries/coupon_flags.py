@@ -41,7 +41,7 @@ def waiting(reach: Reach) -> int:
     ) or 0  # fmt: skip
 
 
-def _flags(reach: Reach) -> Select[Any]:
+def _flags(reach: Reach) -> Select[*tuple[Any, ...]]:
     return (
         select(Flag, Member, Store.name, Guide.name)
         .outerjoin(Member, and_(Member.brand_id == Flag.brand_id, Member.member_id == Flag.member_id))
