@@ -42,7 +42,7 @@ class PreviewOut(Schema):
     held_out = fields.Integer()
     opted_out = fields.Integer(metadata={"description": "Want no advertising."})
     limited = fields.Integer(metadata={"description": "Have all that one member may have."})
-    left = fields.Integer(metadata={"description": "The campaign's stock."})
+    left = fields.Integer(metadata={"description": "What the campaign may still give, today where days have a stock."})
     unsold = fields.Integer()
 
 
@@ -55,7 +55,7 @@ class PushOut(Schema):
     segment = PublicId("seg", attribute="segment_id")
     status = fields.String(metadata={"description": "running, stopped or done."})
     stop_reason = fields.String(
-        allow_none=True, metadata={"description": "operator, sold_out, campaign_paused or campaign_closed."}
+        allow_none=True, metadata={"description": "operator, sold_out, sold_out_today, store_needed, campaign_paused or campaign_closed."}
     )
     hold_out_bp = fields.Integer()
     audience = fields.Integer(allow_none=True)

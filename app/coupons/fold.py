@@ -16,7 +16,7 @@ from app.core import moving
 from app.members.family import Homecoming
 
 from .issue_models import CouponTransfer, Gift, TransferToken
-from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine
+from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine, RedemptionRefund
 
 _KEPT = "jsonb_build_object(t.member_id::text, jsonb_build_object('seq', t.seq, 'ref', t.source_ref))"
 # Numbers continue after the highest the target has; who was called something there before is called that again.
@@ -52,7 +52,10 @@ _HOME = {
 _HEAD, _TRANSFER = cast(Table, Coupon.__table__), cast(Table, CouponTransfer.__table__)
 _COUPONS = moving.Family(
     head=_HEAD,
-    children=(*(cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine)), _TRANSFER),
+    children=(
+        *(cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine, RedemptionRefund)),
+        _TRANSFER,
+    ),
     lookups=(
         moving.Lookup(cast(Table, CouponCode.__table__), of=_HEAD, on=("code",)),
         moving.Lookup(cast(Table, TransferToken.__table__), of=_TRANSFER, on=("token_hash",)),

@@ -21,6 +21,7 @@ from . import (
     arrivals,
     channel_codes,
     consents,
+    coupon_refunds,
     coupons,
     doctor,
     erase,
@@ -105,10 +106,12 @@ def wire() -> None:
     outbox.subscribe(coupon_events.GiftDue, "gifts.deliver", gifts.deliver)
     outbox.subscribe(coupon_events.BirthdaysDue, "gifts.birthdays", gifts.birthdays, queue="bulk")
     slots.handle("coupons.birthdays", gifts.open_birthdays)
+    slots.handle("coupons.withdraw", coupons.withdraw)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
     outbox.subscribe(sales.OrderRefunded, "traits.on_refund", traits.on_order)
+    outbox.subscribe(sales.OrderRefunded, "coupons.on_refund", coupon_refunds.on_refund)
     outbox.subscribe(privacy.OptedOut, "traits.on_opt_out", traits.on_consent)
     outbox.subscribe(privacy.OptedIn, "traits.on_opt_in", traits.on_consent)
     outbox.subscribe(imports.Finished, "traits.on_import", traits.on_import, queue="bulk")

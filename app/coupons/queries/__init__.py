@@ -1,10 +1,22 @@
 """Reads of coupons: at the till (hot pool), in the wallet, of campaigns."""
 
-from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
+from .campaigns import (
+    CampaignLine,
+    Offer,
+    Part,
+    Supply,
+    campaign,
+    campaigns,
+    claimable,
+    events,
+    policy,
+    supply,
+    versions,
+)
 from .gifts import gift_rule, gift_rules
 from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
 from .issues import batch, batches, push, pushes, used_codes
-from .till import ShownCoupon, by_code, redemption, terms, version_terms
+from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
 from .transfers import Offered, check_open, transfer, transfers
 from .wallet import Card, card, counts, history, owned, wallet
 
@@ -15,7 +27,9 @@ __all__ = [
     "GuideUse",
     "Offer",
     "Offered",
+    "Part",
     "ShownCoupon",
+    "Supply",
     "batch",
     "batches",
     "by_code",
@@ -24,16 +38,21 @@ __all__ = [
     "card",
     "check_open",
     "claimable",
+    "codes_owned",
     "counts",
+    "events",
     "gift_rule",
     "gift_rules",
     "givable",
+    "groups_on",
     "guide_limit",
     "history",
     "owned",
+    "policy",
     "push",
     "pushes",
     "redemption",
+    "supply",
     "terms",
     "today",
     "transfer",
@@ -41,5 +60,6 @@ __all__ = [
     "used_by_guides",
     "used_codes",
     "version_terms",
+    "versions",
     "wallet",
 ]
