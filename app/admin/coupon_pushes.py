@@ -55,7 +55,10 @@ class PushOut(Schema):
     segment = PublicId("seg", attribute="segment_id")
     status = fields.String(metadata={"description": "running, stopped or done."})
     stop_reason = fields.String(
-        allow_none=True, metadata={"description": "operator, sold_out, sold_out_today, store_needed, campaign_paused or campaign_closed."}
+        allow_none=True,
+        metadata={
+            "description": "operator, sold_out, sold_out_today, store_needed, campaign_paused or campaign_closed."
+        },
     )
     hold_out_bp = fields.Integer()
     audience = fields.Integer(allow_none=True)

@@ -251,7 +251,8 @@ def asked(push: CouponPush, terms: rules.Terms, now: datetime) -> dict[str, Any]
 
 
 _CAMPAIGN = text("""
-SELECT status, version, day_quota, allocated FROM campaign WHERE brand_id = :brand_id AND campaign_id = :campaign_id FOR SHARE
+SELECT status, version, day_quota, allocated FROM campaign
+WHERE brand_id = :brand_id AND campaign_id = :campaign_id FOR SHARE
 """)
 
 
