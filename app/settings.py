@@ -12,6 +12,8 @@ from environs import Env, EnvValidationError
 from marshmallow.validate import ContainsOnly, OneOf, Range
 
 from .core.crypto import Keyring
+from .settings_pay import PAY_NAMES, pay_account
+from .wechat.pay.account import PAY_API, PayAccount
 
 TENCENT_WECOM = "https://qyapi.weixin.qq.com"
 TENCENT_WECHAT = "https://api.weixin.qq.com"
@@ -31,6 +33,8 @@ class Settings:
     public_url: where browsers reach us. *_base: Tencent's servers, or the simulator's outside production.
     trusted_proxies: how many reverse proxies of ours stand in front and say who calls (X-Forwarded-For).
     second_factor_roles: console roles that must have a second factor; in production at least hq.
+    claims_per_address: coupons that may be asked for from one network address in a minute.
+    pay: the account at WeChat Pay whose product coupons show campaigns; None without one.
     """
 
     environment: str
@@ -47,6 +51,8 @@ class Settings:
     hot_pool_size: int
     trusted_proxies: int
     second_factor_roles: frozenset[str]
+    claims_per_address: int
+    pay: PayAccount | None = None
 
     @property
     def production(self) -> bool:
@@ -74,8 +80,11 @@ def load() -> Settings:
         "log_level": env.str("LOG_LEVEL", "INFO"),
         "hot_pool_size": env.int("HOT_POOL_SIZE", 4),
         "second_factor_roles": env.list("SECOND_FACTOR_ROLES", [], validate=ContainsOnly(CONSOLE_ROLES)),
+        "claims_per_address": env.int("CLAIMS_PER_ADDRESS", 3000, validate=Range(min=1)),
         "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=Range(0, 5)),
     }
+    pay_values = {name: env.str(name, "") for name in PAY_NAMES}
+    pay_base = env.str("WXPAY_API_BASE", PAY_API)
     problems: list[str] = []
     try:
         env.seal()
@@ -85,11 +94,12 @@ def load() -> Settings:
             for name, messages in cast("dict[str, list[str]]", error.error_messages).items()
         ]
     keyring, key_problems = _keyring(keys or "", index_key or "")
-    problems += key_problems
+    pay, pay_problems = pay_account(pay_values, pay_base)
+    problems += key_problems + pay_problems
     if not problems:
         roles = frozenset(values.pop("second_factor_roles"))
         required = roles | {"hq"} if values["environment"] == "production" else roles
-        settings = Settings(keyring=keyring, second_factor_roles=required, **values)
+        settings = Settings(keyring=keyring, second_factor_roles=required, pay=pay, **values)
         problems = _unsafe(settings) if settings.production else []
         if not problems:
             return settings
@@ -135,6 +145,10 @@ def _unsafe(settings: Settings) -> list[str]:
         "WECHAT_OPEN_BASE": (settings.oauth_base, TENCENT_OPEN),
         "WECOM_JSSDK_URL": (settings.jssdk_url, ""),
     }
+    if settings.pay is not None:
+        tencent["WXPAY_API_BASE"] = (settings.pay.api_base, PAY_API)
+        if len(set(settings.pay.api_v3_key)) < 10:
+            problems.append("WXPAY_API_V3_KEY: random characters are needed")
     problems += [
         f"{name}: only Tencent's own server in production" for name, (is_, must) in tencent.items() if is_ != must
     ]

@@ -26,12 +26,17 @@ def write_private(path: Path, text: str) -> None:
 
 def load_secrets() -> dict[str, str]:
     """The keys of var/secrets.env, made at the first start. Without them the data of var/services cannot be read."""
-    path = VAR / "secrets.env"
     made = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "BLIND_INDEX_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
     }
+    return keep_secrets(made)
+
+
+def keep_secrets(made: dict[str, str]) -> dict[str, str]:
+    """All that var/secrets.env holds, with what was made for names that it lacked; values are of one line."""
+    path = VAR / "secrets.env"
     kept = dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line) if path.exists() else {}
     both = {**made, **kept}
     if both != kept:

@@ -53,6 +53,10 @@ class Instance:
         signal.signal(signal.SIGUSR1, self._ask_restart)
         try:
             self._flask("db", "upgrade")
+            if "WXPAY_BRAND_ID" not in self.env:
+                # RSA keys need the product's libraries, which this script does not have.
+                made = json.loads(self._flask("simulate", "pay-keys", capture=True))
+                self.env.update(environment.keep_secrets(made))
             serve = f"flask --app wsgi simulate serve --port {self.ports['simulator']}"
             self.supervisor.add(Program("simulator", serve))
             self._wait_for("simulator")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from chromium import chromium
+from pay_keys import pay_environment
 from sqlalchemy import update
 from tencent import tencent, world
 
@@ -50,6 +51,7 @@ def _environment(database_url: str, redis_url: str) -> dict[str, str]:
         "WECHAT_API_BASE": "http://wechat.test",
         "WECHAT_OPEN_BASE": "http://open.test",
         "LOG_LEVEL": "WARNING",
+        **pay_environment(),
     }
 
 

@@ -17,7 +17,7 @@ from app.members.models import Member, MemberMerge
 
 # What is worked out anew whenever it is asked for, and the moment at which it was.
 _NOT_KEPT = {"member_trait", "member", "segment_snapshot"}
-_LOOKUPS = ("order_number", "refund_number", "coupon_code")
+_LOOKUPS = ("order_number", "refund_number", "coupon_code", "twin_code")
 
 
 def members(world: World, count: int) -> list[int]:

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 import responses
 from factories import AES_KEY, World, make_world
+from pay_keys import pay_brand
 
 from app.wechat.simulator.engine import Engine
+from app.wechat.simulator.engine.pay import PREFIX as PAY
 from app.wechat.simulator.engine.rows import Customer, Sent
 from app.wechat.simulator.responses_bridge import register
 from app.wechat.simulator.sender import envelope
 
-HOSTS = ("http://wecom.test", "http://wechat.test")
+HOSTS = ("http://wecom.test", "http://wechat.test", "http://wxpay.test")
 
 
 class Tencent:
@@ -31,6 +33,7 @@ class Tencent:
         register(mock, self.engine, hosts=HOSTS)
         self.waiting: list[tuple[str, dict[str, Any]]] = []
         self.engine.world.on_event = lambda receiver, fields: self.waiting.append((receiver, fields))
+        self.engine.pay.put_brand(pay_brand())
         directory = self.engine.directory
         directory.put_corp(
             {
@@ -85,6 +88,9 @@ class Tencent:
         return [self.post(receiver, fields) for receiver, fields in events for _ in range(times)]
 
     def post(self, receiver: str, fields: dict[str, Any]) -> int:
+        if receiver.startswith(PAY):
+            url, body, headers = self.engine.pay.envelope(fields)
+            return int(self.client.post(url, data=body, headers=headers).status_code)
         target = self.engine.world.targets.rows[receiver]
         url, body, headers, query = envelope(target, fields, mini=receiver in self.engine.world.minis)
         answer = self.client.post(url, data=body, headers=headers, query_string=query)

@@ -25,6 +25,8 @@ from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons.events import CodesDue
+from app.coupons.fraud import commands as fraud
+from app.coupons.fraud.models import Flag
 from app.coupons.rules import Terms
 from app.flows import push as pushes
 from app.flows.sync import runs
@@ -209,12 +211,32 @@ def _ways_of_issue(busy: Busy) -> dict[str, str]:
         "transfer_id": ids.encode("cgt", transfer),
         "token": coupons.token_of(transfer),
     }
+def _flag(busy: Busy) -> int:
+    """Something to look into, in the member's store."""
+    brand_id = busy.world.brand_id
+    with transaction():
+        fraud.flag(
+            brand_id=brand_id,
+            rule="staff_redeems",
+            subject=f"member:{busy.member}",
+            window_from=clock.now(),
+            count=1,
+            evidence={},
+            member_id=busy.member,
+            store_id=busy.world.store.id,
+        )
+        return session.query(Flag.flag_id).one()[0]
 
 
 def _true_ids(busy: Busy, coupon: int, audience: str) -> dict[str, str]:
     """Ids of things that are there, by the parameter that names them."""
     return {
         "code_id": ids.encode("chc", _live_code(busy)),
+        "flag_id": ids.encode("flg", _flag(busy)),
+        "guide_id": ids.encode("gde", busy.world.guide.id),
+        "store_id": ids.encode("sto", busy.world.store.id),
+        "month": f"{clock.now():%Y-%m}",
+        "guide": ids.encode("gde", busy.world.guide.id),
         "import_id": ids.encode("imp", _import_with_errors(busy)),
         "run_id": ids.encode("syn", _run_with_drift(busy)),
         "export_id": ids.encode("exp", _copy(busy, audience)),

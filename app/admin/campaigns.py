@@ -354,7 +354,7 @@ def _ids(known: Mapping[str, int], codes: Iterable[str], field: str) -> list[int
 
 def shown(campaign_id: int) -> dict[str, Any]:
     """A campaign as the API answers and the page shows it."""
-    brand_id = scope.current().brand_id
+    brand_id, reach = scope.current().brand_id, scope.current().reach
     row = queries.campaign(brand_id, campaign_id)
     versions = queries.versions(brand_id, campaign_id)
     supply = queries.supply(brand_id, campaign_id, _today(versions[0]))
@@ -373,7 +373,9 @@ def shown(campaign_id: int) -> dict[str, Any]:
         "budget_fen": supply.budget_fen,
         "spent_fen": supply.spent_fen,
         "stores": [
-            {"store": codes.get(part.store_id, ""), "quota": part.quota, "issued": part.issued} for part in supply.parts
+            {"store": codes.get(part.store_id, ""), "quota": part.quota, "issued": part.issued}
+            for part in supply.parts
+            if reach.covers(part.store_id)
         ],
         "versions": told,
         "events": queries.events(brand_id, campaign_id),

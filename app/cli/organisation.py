@@ -6,13 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
 from app.core import audit, ids
 from app.core.errors import SiyuError
 from app.core.transaction import transaction
+from app.flows import accounts
 from app.org import admins, commands, queries, second_factor
 from app.org.models import Brand
+from app.settings import Settings
 
 brand = AppGroup("brand", help="Brands of the group.")
 account = AppGroup("account", help="WeCom and WeChat accounts of a brand.")
@@ -120,6 +123,20 @@ def set_account(
         )
         audit.record(actor=ACTOR, action="account.set", subject=ids.encode("brd", found.id), kind=kind)
     click.echo(f"{kind} {namespace} is set; callbacks go to PUBLIC_URL/hooks/{kind}/{namespace}")
+
+
+@account.command("pay-notices")
+def pay_notices() -> None:
+    """Tell WeChat Pay where notices of product coupons go; needed once, before campaigns are shown there."""
+    gateway, known = accounts.product_coupons(), accounts.pay()
+    if gateway is None or known is None:
+        raise click.UsageError("the environment names no account at WeChat Pay (WXPAY_..)")
+    settings: Settings = current_app.extensions["siyu"]
+    url = f"{settings.public_url.rstrip('/')}/hooks/wxpay/{known.id}"
+    gateway.notify_at(url)
+    with transaction():
+        audit.record(actor=ACTOR, action="account.pay_notices", subject=f"wxpay:{known.id}", url=url)
+    click.echo(f"notices go to {url}")
 
 
 @admin.command("create")

@@ -129,6 +129,18 @@ class RedemptionReturned(Conflict):
     code, message = "redemption_returned", "The redemption was given back already."
 
 
+class RefundTooLarge(Conflict):
+    code, message = "refund_too_large", "More would be refunded than was bought."
+
+
+class RefundChanged(Conflict):
+    code, message = "refund_changed", "This refund was told before, with other lines."
+
+
+class NotHeld(Conflict):
+    code, message = "not_held", "The order does not hold this coupon."
+
+
 class GuideQuotaReached(Conflict):
     code, message = "guide_quota_reached", "The guide has given all the coupons of this campaign that one day allows."
 
@@ -187,15 +199,3 @@ class GiftRuleUnknown(NotFound):
 
 class GiftRuleExists(Conflict):
     code, message = "gift_rule_exists", "There is a rule of this kind for this campaign already."
-
-
-class RefundTooLarge(Conflict):
-    code, message = "refund_too_large", "More would be refunded than was bought."
-
-
-class RefundChanged(Conflict):
-    code, message = "refund_changed", "This refund was told before, with other lines."
-
-
-class NotHeld(Conflict):
-    code, message = "not_held", "The order does not hold this coupon."

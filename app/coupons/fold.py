@@ -17,6 +17,7 @@ from app.members.family import Homecoming
 
 from .issue_models import CouponTransfer, Gift, TransferToken
 from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine, RedemptionRefund
+from .twins.models import CouponTwin, TwinCode, TwinConflict
 
 _KEPT = "jsonb_build_object(t.member_id::text, jsonb_build_object('seq', t.seq, 'ref', t.source_ref))"
 # Numbers continue after the highest the target has; who was called something there before is called that again.
@@ -50,15 +51,19 @@ _HOME = {
 }
 
 _HEAD, _TRANSFER = cast(Table, Coupon.__table__), cast(Table, CouponTransfer.__table__)
+_TWIN = cast(Table, CouponTwin.__table__)
 _COUPONS = moving.Family(
     head=_HEAD,
     children=(
         *(cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine, RedemptionRefund)),
         _TRANSFER,
+        _TWIN,
+        cast(Table, TwinConflict.__table__),
     ),
     lookups=(
         moving.Lookup(cast(Table, CouponCode.__table__), of=_HEAD, on=("code",)),
         moving.Lookup(cast(Table, TransferToken.__table__), of=_TRANSFER, on=("token_hash",)),
+        moving.Lookup(cast(Table, TwinCode.__table__), of=_TWIN, on=("external_code", "channel")),
     ),
 )
 # Where both were given something on the same occasion each keeps its note, and neither is given it again.

@@ -5,8 +5,13 @@ from __future__ import annotations
 from app.members.left_behind import none_at_merged_members, origins_were_merged
 
 from .issue_invariants import INVARIANTS as OF_ISSUE
+from .statements import invariants as statements
+from .twins.invariants import INVARIANTS as OF_TWINS
 
-INVARIANTS: dict[str, str] = OF_ISSUE | {
+INVARIANTS: dict[str, str] = {
+    **OF_ISSUE,
+    **statements.INVARIANTS,
+    **OF_TWINS,
     "no_stripe_over_issued": """
         SELECT campaign_id, stripe, quota, issued FROM campaign_stock WHERE issued < 0 OR issued > quota
     """,
@@ -144,6 +149,11 @@ INVARIANTS: dict[str, str] = OF_ISSUE | {
           ON i.code = c.code AND i.brand_id = c.brand_id AND i.member_id = c.member_id AND i.coupon_id = c.coupon_id
         WHERE c.coupon_id IS NULL OR i.coupon_id IS NULL
     """,
+    "desk_key_has_its_slip": """
+        SELECT k.scope, k.key, k.answer ->> 'slip_id' AS slip_id
+        FROM idempotency_key k LEFT JOIN desk_slip s ON s.slip_id = (k.answer ->> 'slip_id')::bigint
+        WHERE k.scope LIKE 'desk:%' AND k.answer ? 'slip_id' AND s.slip_id IS NULL
+    """,
     "redeem_key_has_its_redemption": """
         SELECT k.scope, k.key, k.answer ->> 'redemption_id' AS redemption_id
         FROM idempotency_key k LEFT JOIN redemption r
@@ -154,6 +164,20 @@ INVARIANTS: dict[str, str] = OF_ISSUE | {
     "redeem_key_made_one_redemption": """
         SELECT answer ->> 'redemption_id' AS redemption_id, count(*) AS keys FROM idempotency_key
         WHERE scope LIKE 'pos:%' AND answer ? 'redemption_id' GROUP BY 1 HAVING count(*) > 1
+    """,
+    "desk_redemptions_have_their_slip": """
+        SELECT r.brand_id, r.member_id, r.redemption_id FROM redemption r
+        LEFT JOIN desk_slip s
+          ON s.brand_id = r.brand_id AND s.store_id = r.store_id AND s.correlation_id = r.correlation_id
+             AND s.order_no = r.order_no
+        WHERE r.source = 'desk' AND s.slip_id IS NULL
+    """,
+    "undone_slips_hold_no_redemption": """
+        SELECT s.brand_id, s.store_id, s.slip_id FROM desk_slip s
+        JOIN redemption r
+          ON r.brand_id = s.brand_id AND r.store_id = s.store_id AND r.correlation_id = s.correlation_id
+             AND r.source = 'desk'
+        WHERE s.undone_at IS NOT NULL AND r.returned_at IS NULL
     """,
     "claim_key_has_its_coupon": """
         SELECT k.scope, k.key, k.answer ->> 'coupon_id' AS coupon_id

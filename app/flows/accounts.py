@@ -18,6 +18,9 @@ from app.wechat.accounts import MiniProgram, OfficialAccount, WeComApp
 from app.wechat.client import Wire
 from app.wechat.miniprogram import MiniProgramGateway
 from app.wechat.official import OfficialGateway
+from app.wechat.pay.account import PayAccount
+from app.wechat.pay.client import PayWire
+from app.wechat.pay.product_coupons import ProductCoupons
 from app.wechat.wecom import WeCom
 
 
@@ -26,6 +29,8 @@ class _Outside:
     """What every gateway of the process shares."""
 
     wire: Wire
+    pay: PayAccount | None
+    pay_wire: PayWire
     wecom_api_base: str
     wechat_api_base: str
     oauth_base: str
@@ -45,13 +50,31 @@ def configure(settings: Settings, redis: Redis) -> None:
     """Install the shared connection pool and base URLs; called once by the composition root."""
     global _outside
     _remembered.clear()
-    _outside = _Outside(Wire(redis), settings.wecom_api_base, settings.wechat_api_base, settings.oauth_base)
+    _outside = _Outside(
+        wire=Wire(redis),
+        pay=settings.pay,
+        pay_wire=PayWire(),
+        wecom_api_base=settings.wecom_api_base,
+        wechat_api_base=settings.wechat_api_base,
+        oauth_base=settings.oauth_base,
+    )
 
 
 def _shared() -> _Outside:
     if _outside is None:
         raise ProgrammingError("platform accounts are not configured")
     return _outside
+
+
+def pay() -> PayAccount | None:
+    """The deployment's account at WeChat Pay, if it has one."""
+    return _shared().pay
+
+
+def product_coupons() -> ProductCoupons | None:
+    """The gateway to the product coupons of that account."""
+    account = pay()
+    return ProductCoupons(account, _shared().pay_wire) if account is not None else None
 
 
 def wecom(brand_id: int) -> WeCom:

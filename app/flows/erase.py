@@ -19,6 +19,8 @@ from app.core.slots import Slot
 from app.coupons import commands as coupons
 from app.coupons import erase as coupon_gifts
 from app.coupons import referrals
+from app.coupons.fraud import commands as fraud
+from app.coupons.twins import erase as coupon_twins
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
 from app.members import erase as members
@@ -203,9 +205,11 @@ def _forget_wallet(brand_id: int, member_ids: Sequence[int]) -> dict[str, int]:
     """What hangs on a member whose row is locked; doing it again takes what came since."""
     counted = {
         "coupons": coupons.void_all(brand_id=brand_id, member_ids=member_ids, cause="erased"),
+        "twins": coupon_twins.erase(brand_id=brand_id, member_ids=member_ids),
         "points": points.write_off(brand_id=brand_id, member_ids=member_ids, at=clock.now()),
     }
     coupon_gifts.erase(brand_id=brand_id, member_ids=member_ids)
+    fraud.forget(brand_id=brand_id, member_ids=member_ids)
     sales.erase(brand_id=brand_id, member_ids=member_ids)
     segments.erase(brand_id=brand_id, member_ids=member_ids)
     sop.erase(brand_id=brand_id, member_ids=member_ids)

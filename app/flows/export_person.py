@@ -20,8 +20,10 @@ from app.channels.state import GroupChat, GroupChatMember, OfficialFollow, Subsc
 from app.core import clock, ids
 from app.core.db import session
 from app.core.sheets import csv_of
+from app.coupons.fraud.models import Flag
 from app.coupons.issue_models import CouponHoldOut, CouponTransfer, Gift, Referral
 from app.coupons.models import Campaign, Coupon, Redemption
+from app.coupons.twins.models import CouponTwin
 from app.identity import queries as identity
 from app.members import queries as members
 from app.members.family import family
@@ -179,6 +181,12 @@ def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:
         .join(Campaign, same(Campaign, Coupon, "campaign_id"))
         .where(mine(Coupon))
         .order_by(Coupon.claimed_at, Coupon.coupon_id),
+        "coupon_twins": select(
+            Campaign.name, CouponTwin.channel, CouponTwin.external_code, CouponTwin.state, CouponTwin.created_at
+        )
+        .join(Campaign, same(Campaign, CouponTwin, "campaign_id"))
+        .where(mine(CouponTwin))
+        .order_by(CouponTwin.created_at, CouponTwin.coupon_id),
         "redemptions": select(
             Redemption.order_no, Store.name.label("store"), Redemption.discount_fen, Redemption.redeemed_at,
             Redemption.returned_at,
@@ -205,6 +213,9 @@ def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:
         .join(Campaign, same(Campaign, CouponHoldOut, "campaign_id"))
         .where(mine(CouponHoldOut))
         .order_by(CouponHoldOut.at),
+        "coupon_flags": select(Flag.rule, Flag.count, Flag.window_from, Flag.status, Flag.created_at)
+        .where(Flag.brand_id == brand_id, Flag.member_id.in_(homes))
+        .order_by(Flag.created_at),
         "tags": select(Tag.group_name, Tag.name, MemberTag.source, MemberTag.held, MemberTag.at)
         .join(Tag, same(Tag, MemberTag, "tag_id"))
         .where(mine(MemberTag))

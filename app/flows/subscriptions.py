@@ -7,6 +7,8 @@ from app.channels.codes import events as codes
 from app.core import outbox, slots
 from app.coupons import commands as coupon_commands
 from app.coupons import events as coupon_events
+from app.coupons.fraud import events as fraud
+from app.coupons.twins import events as twin_events
 from app.identity import events as identity
 from app.imports import events as imports
 from app.members import events as members
@@ -21,6 +23,7 @@ from . import (
     arrivals,
     channel_codes,
     consents,
+    coupon_limits,
     coupon_refunds,
     coupons,
     doctor,
@@ -46,6 +49,7 @@ from . import (
     welcome,
 )
 from .callbacks import wiring as callbacks
+from .coupon_twins import converge, leaving, nightly, reactions, stocks
 from .imports import engine
 from .sync import conversions
 from .sync import runs as sync_runs
@@ -97,6 +101,7 @@ def wire() -> None:
     # coupons
     slots.handle("coupons.expire", coupons.expire)
     slots.handle("coupons.release_locks", coupons.release_locks)
+    slots.handle("coupons.withdraw", coupons.withdraw)
     outbox.subscribe(coupon_events.PushAdvanced, "coupons.push_chunk", push.go_on, queue="bulk")
     outbox.subscribe(coupon_events.CodesDue, "coupons.make_codes", coupon_commands.make_codes, queue="bulk")
     outbox.subscribe(members.Bound, "gifts.on_bound", gifts.on_bound)
@@ -106,7 +111,19 @@ def wire() -> None:
     outbox.subscribe(coupon_events.GiftDue, "gifts.deliver", gifts.deliver)
     outbox.subscribe(coupon_events.BirthdaysDue, "gifts.birthdays", gifts.birthdays, queue="bulk")
     slots.handle("coupons.birthdays", gifts.open_birthdays)
-    slots.handle("coupons.withdraw", coupons.withdraw)
+    outbox.subscribe(fraud.LimitHit, "coupons.flag_limit", coupon_limits.on_limit_hit)
+    slots.handle("coupons.watch", coupon_limits.look)
+    outbox.subscribe(coupon_events.Issued, "twins.on_issued", reactions.on_issued)
+    outbox.subscribe(coupon_events.Redeemed, "twins.on_redeemed", reactions.on_changed)
+    outbox.subscribe(coupon_events.Returned, "twins.on_returned", reactions.on_changed)
+    outbox.subscribe(members.Joined, "twins.on_joined", reactions.ON_JOINED, queue="messages")
+    outbox.subscribe(twin_events.TwinDue, "twins.converge", converge.EFFECT, queue="messages")
+    outbox.subscribe(twin_events.TwinLeft, "twins.left", leaving.EFFECT, queue="messages")
+    outbox.subscribe(twin_events.BindingDue, "twins.stock", stocks.EFFECT, queue="messages")
+    outbox.subscribe(twin_events.TwinsCompared, "twins.compare", nightly.EFFECT, queue="bulk")
+    slots.handle("coupons.twins_tend", reactions.tend)
+    slots.handle("coupons.twins_compare", nightly.begin)
+    slots.handle("coupons.stocks", stocks.look_again)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)

@@ -24,6 +24,7 @@ _TIMES = (
     "granted_at",
     "released_at",
     "reserved_at",
+    "asked_at",
     "invited_at",
 )
 # A later moment of a row that is a step of its own.
@@ -37,6 +38,7 @@ _LATER = {
     "person_merge": (("revoked_at", "taken back"),),
     "member_merge": (("revoked_at", "taken back"),),
     "identity_review": (("decided_at", "decided"),),
+    "coupon_flag": (("decided_at", "decided"),),
 }
 _FACTS = {
     "inbox": ("source", "kind", "status", "attempts", "last_error"),
@@ -65,7 +67,11 @@ _FACTS = {
     "benefit_grant": ("benefit_id", "period"),
     "coupon": ("coupon_id", "campaign_id", "source", "status", "valid_to"),
     "coupon_event": ("coupon_id", "from_status", "to_status", "cause", "order_no", "store_id"),
-    "redemption": ("redemption_id", "coupon_id", "order_no", "store_id", "discount_fen", "hq_fen", "dealer_fen"),
+    "redemption": (
+        "redemption_id", "coupon_id", "order_no", "store_id", "discount_fen", "hq_fen", "dealer_fen", "supplier_fen",
+    ),
+    "coupon_flag": ("flag_id", "rule", "count", "status", "store_id", "guide_id"),
+    "coupon_month": ("status", "lines", "discount_fen", "asked_by", "closed_by"),
     "coupon_transfer": ("transfer_id", "coupon_id", "status", "taken_by", "taken_coupon_id"),
     "coupon_hold_out": ("push_id", "campaign_id"),
     "gift": ("kind", "occasion"),
@@ -84,6 +90,7 @@ _PUBLIC = {
     "campaign_id": "cmp",
     "coupon_id": "cpn",
     "redemption_id": "rdm",
+    "flag_id": "flg",
     "order_id": "ord",
     "task_id": "tsk",
     "sop_id": "sop",

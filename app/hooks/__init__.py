@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from . import miniprogram, official, suite, wecom
+from . import miniprogram, official, suite, wecom, wxpay
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return (wecom.bp, suite.bp, miniprogram.bp, official.bp)
+    return (wecom.bp, suite.bp, miniprogram.bp, official.bp, wxpay.bp)

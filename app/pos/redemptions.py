@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from apiflask import APIBlueprint, Schema
@@ -9,13 +10,14 @@ from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, Strin
 from flask import Response, g
 
 from app.core import ids
-from app.core.errors import Invalid, NotFound, SiyuError
+from app.core.errors import Invalid, NotFound, SiyuError, TooManyRequests
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
+from app.flows.coupon_limits import trying_code
 
 from .auth import idempotency_key, signed
 from .checked import Checked, Choice, Many, Text, Whole, answer, described
@@ -135,6 +137,13 @@ def till_at(store_code: str, channel: str) -> coupons.Till:
     )
 
 
+def trying(till: coupons.Till, code: str) -> AbstractContextManager[None]:
+    """Too many wrong codes of a key or in a store are refused before another one is looked at."""
+    return trying_code(
+        brand_id=till.brand_id, store_id=till.store_id, caller=f"till:{g.client.client_id}", code=code
+    )
+
+
 def lines_of(lines: Any) -> list[dict[str, int]]:
     return [{"line_no": line_no, "discount_fen": fen} for line_no, fen in lines]
 
@@ -165,15 +174,16 @@ def redemption_of(store: str, done: coupons.Redemption) -> dict[str, Any]:
 @blueprint.post("/validate")
 @signed
 @described(blueprint, takes=RedemptionIn, gives=QuoteOut)
-@blueprint.doc(summary="What a coupon would take off an order", security=SECURITY, responses=[401, 404, 422])
+@blueprint.doc(summary="What a coupon would take off an order", security=SECURITY, responses=[401, 404, 422, 429])
 def validate() -> Response:
     """Changes nothing. A coupon that cannot be used answers `usable: false` with the reason a redemption would give;
-    a code that is nobody's answers 404."""
+    a code that is nobody's answers 404, and 429 when there were many of them."""
     body = _redemption_in.body()
     lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
     try:
-        priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
-    except NotFound:
+        with trying(till, body["code"]):
+            priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
+    except (NotFound, TooManyRequests):
         raise
     except SiyuError as refusal:
         reason = {"code": refusal.code, "message": refusal.message, "data": refusal.data}
@@ -195,18 +205,21 @@ def validate() -> Response:
 @blueprint.post("")
 @signed
 @described(blueprint, takes=RedemptionIn, gives=RedemptionOut)
-@blueprint.doc(summary="Redeem a coupon for an order, once", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(summary="Redeem a coupon for an order, once", security=SECURITY, responses=[401, 404, 409, 422, 429])
 def redeem() -> Response:
-    """Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
+    """Needs an Idempotency-Key: the same key and body get the same answer, another body 409.
+
+    Many wrong codes answer 429 with Retry-After, for the key and for the store."""
     key, body = idempotency_key(), _redemption_in.body()
     lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
-    done = coupons.redeem(
-        till=till,
-        key=coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body)),
-        code=body["code"],
-        order_no=body["order_no"],
-        lines=lines,
-    )
+    with trying(till, body["code"]):
+        done = coupons.redeem(
+            till=till,
+            key=coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body)),
+            code=body["code"],
+            order_no=body["order_no"],
+            lines=lines,
+        )
     return answer(redemption_of(body["store"], done))
 
 

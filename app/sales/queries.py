@@ -76,6 +76,19 @@ def orders_of(
     return session.scalars(statement.order_by(SalesOrder.paid_at.desc(), SalesOrder.order_id.desc()).limit(limit)).all()
 
 
+def stands(brand_id: int, member_id: int, store_id: int, order_no: str, *, since: datetime) -> bool:
+    """Whether an order of a member with this number was taken in for a store, paid since a moment and not refunded."""
+    found = select(SalesOrder.order_id).where(
+        SalesOrder.brand_id == brand_id,
+        SalesOrder.member_id == member_id,
+        SalesOrder.paid_at >= since,
+        SalesOrder.store_id == store_id,
+        SalesOrder.order_no == order_no,
+        SalesOrder.status == "paid",
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def heads(brand_id: int, sources: Sequence[str], order_nos: Sequence[str]) -> dict[tuple[str, str], SalesOrder]:
     """Orders by (source, order_no), of names given side by side; those that are not there are missing."""
     bulk.stage("staged_name", pa.table({"source": list(sources), "order_no": list(order_nos)}))

@@ -11,10 +11,9 @@ from flask import request
 from app.core import idempotency, ids, transaction
 from app.core.errors import Conflict
 from app.core.fields import PublicId
-from app.coupons import commands
+from app.coupons import commands, wording
 from app.coupons import queries as coupons
 from app.coupons.errors import CampaignUnknown
-from app.coupons.wording import offer as worth
 from app.privacy import queries as privacy
 from app.privacy.errors import MarketingRefused
 from app.privacy.rules import MARKETING
@@ -40,6 +39,7 @@ class OfferOut(Schema):
     name = fields.String()
     kind = fields.String()
     summary = fields.String()
+    conditions = fields.List(fields.String(), metadata={"description": "What else is promised, in words."})
     left = fields.Integer()
     limit_reached = fields.Boolean()
     left_today = fields.Integer(allow_none=True)
@@ -70,13 +70,15 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
     guide = auth.guide()
     member = followed(guide, query_data["external_userid"]).member if query_data["external_userid"] else None
     found = coupons.givable(guide.brand_id, member.member_id if member else 0, guide.guide_id)
+    names = coupons.names_of(guide.brand_id, (one.terms for one, _ in found))
     return {
         "items": [
             {
                 "campaign_id": one.campaign_id,
                 "name": one.name,
                 "kind": one.kind,
-                "summary": worth(one.terms),
+                "summary": wording.offer(one.terms),
+                "conditions": wording.conditions(one.terms, names) + wording.rules_of_taking(one.terms, names),
                 "left": one.left,
                 "limit_reached": one.taken >= one.terms.per_member,
                 "left_today": left_today,
@@ -124,4 +126,5 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
 
     digest = idempotency.request_hash(f"give:{external_userid}", json_data)
     scope = f"sidebar:{guide.guide_id}"
-    return transaction.run(lambda: idempotency.once(scope=scope, key=key, digest=digest, work=issue))
+    with wording.added():
+        return transaction.run(lambda: idempotency.once(scope=scope, key=key, digest=digest, work=issue))

@@ -112,6 +112,12 @@ def test_cost_shares_sum_to_the_discount(discount: int, hq_bp: int, of: int, dea
     assert abs(cost.supplier * 10_000 - discount * of) <= 5_000
 
 
+def test_a_supplier_pays_first_and_headquarters_share_the_rest_with_the_dealer() -> None:
+    half = terms(hq_bp=6000, supplier="某某乳业", supplier_bp=5000)
+    assert rules.cost_share(1000, half, dealer=True) == (300, 200, 500)
+    assert rules.cost_share(1000, half, dealer=False) == (500, 0, 500)
+
+
 def test_days_are_local_days() -> None:
     start, end = rules.window(terms(valid_days=1), NOW) or (None, None)
     assert (start, end) == (NOW, datetime(2026, 3, 10, 16, tzinfo=UTC))

@@ -13,14 +13,7 @@ from .campaigns import (
     set_status,
     switch,
 )
-from .gifts import (
-    add_gift_rule,
-    change_gift_rule,
-    grant,
-    hold_gift,
-    open_birthdays,
-    take_back_gift,
-)
+from .gifts import add_gift_rule, change_gift_rule, grant, hold_gift, open_birthdays, take_back_gift
 from .give_back import LineBack, RefundDone, give_back, refund
 from .guides import give_by_guide, limit_guides
 from .hold import lock, release
@@ -29,15 +22,7 @@ from .order import Answer, OrderQuote, lock_order, quote_order, redeem_order, re
 from .parts import Key
 from .push import give, hold_push, resume_push, start_push, stop_push
 from .redeem import Priced, Redemption, Till, price, redeem
-from .redeem_codes import (
-    begin_export,
-    end_export,
-    exchange,
-    make_codes,
-    order_codes,
-    plain_codes,
-    void_codes,
-)
+from .redeem_codes import begin_export, end_export, exchange, make_codes, order_codes, plain_codes, void_codes
 from .sweep import expire, release_ended_locks, withdraw
 from .take import Taken, claim, issue
 from .transfer import find_transfer, offer_transfer, take_back_transfer, take_transfer, token_of

@@ -206,10 +206,17 @@ def set_day_quota(*, brand_id: int, campaign_id: int, day_quota: int | None, act
         raise Invalid("A day's stock is at least one.", field="day_quota")
     row = _locked(brand_id, campaign_id)
     row.day_quota = day_quota
-    today = local_day(queries.version_terms(brand_id, campaign_id, row.version), clock.now())
-    day = session.get(CampaignDay, (campaign_id, today), with_for_update=True)
-    if day is not None and day_quota is not None:
-        day.quota = max(day_quota, day.issued)
+    if day_quota is not None:
+        today = local_day(queries.version_terms(brand_id, campaign_id, row.version), clock.now())
+        # Also where nothing was given today yet: a claim that read the old stock a moment ago must not begin the day.
+        session.execute(
+            insert(CampaignDay)
+            .values(campaign_id=campaign_id, day=today, brand_id=brand_id, quota=day_quota, issued=0)
+            .on_conflict_do_update(
+                index_elements=["campaign_id", "day"], set_={"quota": func.greatest(day_quota, CampaignDay.issued)}
+            ),
+            execution_options={"synchronize_session": False},
+        )
     _note(row, "set_day_quota", row.status, actor, "", {"day_quota": day_quota})
 
 

@@ -57,8 +57,11 @@ WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::big
 """
 
 # A second coupon of the same member at the same moment breaks on the uniqueness of seq, which takes the stock back too.
+# A campaign that was switched, revised, or given a day's or stores' stock meanwhile is looked at again.
 # The member's row is held as `members.family.keep` holds it: a merge waits for the claim, and a claim that waited for
 # a merge finds nothing to take here and looks again.
+_AS_READ = """k.status = 'active' AND k.version = %(version)s::int
+                AND k.day_quota IS NOT DISTINCT FROM %(day_quota)s::bigint AND k.allocated = %(allocated)s::boolean"""
 _TAKE = f"""
 holder AS (
   SELECT merged_into FROM member
@@ -67,7 +70,7 @@ holder AS (
   UPDATE campaign_stock s SET issued = s.issued + 1
   WHERE s.campaign_id = %(campaign_id)s::bigint AND s.stripe = %(stripe)s::smallint AND s.issued < s.quota
     AND EXISTS (SELECT FROM campaign k WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = s.campaign_id
-                AND k.status = 'active' AND k.version = %(version)s::int)
+                AND {_AS_READ})
     AND NOT EXISTS (SELECT FROM holder WHERE merged_into IS NOT NULL)
     AND {{condition}}
   RETURNING s.campaign_id
@@ -92,7 +95,7 @@ _SHARED = """
 open AS (
   SELECT FROM campaign k
   WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
-    AND k.status = 'active' AND k.version = %(version)s::int AND {condition}
+    AND {as_read} AND {condition}
 ), day AS (
   INSERT INTO campaign_day AS d (campaign_id, day, brand_id, quota, issued)
   SELECT %(campaign_id)s::bigint, %(day)s::date, %(brand_id)s::bigint, %(day_quota)s::bigint, 1
@@ -109,12 +112,12 @@ open AS (
 _BOTH = """(%(day_quota)s::bigint IS NULL OR EXISTS (SELECT FROM day))
     AND (NOT %(allocated)s::boolean OR EXISTS (SELECT FROM allocation)) AND {condition}"""
 _OR_NOTHING = """ SELECT coupon_id FROM taken
-UNION ALL SELECT refuse('overtaken') FROM (SELECT FROM day UNION ALL SELECT FROM allocation) some
+UNION ALL SELECT refuse('overtaken') FROM (SELECT FROM day UNION ALL SELECT FROM allocation) narrow
 WHERE NOT EXISTS (SELECT FROM taken) LIMIT 1"""
 
 
 def _shared(condition: str, more: str) -> str:
-    head, both = _SHARED.format(condition=condition), _BOTH.format(condition=condition)
+    head, both = _SHARED.format(condition=condition, as_read=_AS_READ), _BOTH.format(condition=condition)
     return f"WITH {head}{_TAKE.format(condition=both)}{more}{_OR_NOTHING}"
 
 

@@ -89,6 +89,10 @@ class CouponEvent(Base):
             ["brand_id", "member_id", "coupon_id"], ["coupon.brand_id", "coupon.member_id", "coupon.coupon_id"]
         ),
         Index("ix_coupon_event_correlation_id", "correlation_id"),
+        # What ends unused is looked for by time in reports; events of the hot path are not in it.
+        Index(
+            "ix_coupon_event_ended", "brand_id", "at", postgresql_where=text("to_status IN ('expired', 'voided')")
+        ),
         distribution("member_id", merge="moves"),
     )
 

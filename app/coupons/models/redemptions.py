@@ -38,6 +38,7 @@ class Redemption(Base):
         Index("ix_redemption_redemption_id", "redemption_id"),
         Index("ix_redemption_order_no", "brand_id", "order_no"),
         Index("ix_redemption_redeemed_at", "brand_id", "redeemed_at"),
+        Index("ix_redemption_returned_at", "brand_id", "returned_at", postgresql_where=text("returned_at IS NOT NULL")),
         Index("ix_redemption_correlation_id", "correlation_id"),
         distribution("member_id", merge="moves"),
     )

@@ -16,9 +16,10 @@ from .campaigns import (
 from .gifts import gift_rule, gift_rules
 from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
 from .issues import batch, batches, push, pushes, used_codes
+from .names import names_of
 from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
 from .transfers import Offered, check_open, transfer, transfers
-from .wallet import Card, card, counts, history, owned, wallet
+from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
     "CampaignLine",
@@ -40,6 +41,7 @@ __all__ = [
     "claimable",
     "codes_owned",
     "counts",
+    "ending",
     "events",
     "gift_rule",
     "gift_rules",
@@ -47,12 +49,14 @@ __all__ = [
     "groups_on",
     "guide_limit",
     "history",
+    "names_of",
     "owned",
     "policy",
     "push",
     "pushes",
     "redemption",
     "supply",
+    "tabs",
     "terms",
     "today",
     "transfer",

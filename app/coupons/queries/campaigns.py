@@ -78,7 +78,7 @@ def claimable(brand_id: int, member_id: int, *, also: Sequence[int] = ()) -> lis
 
 
 class CampaignLine(NamedTuple):
-    """A campaign in a list: its state and its stock."""
+    """A campaign in a list: its state, its stock, and its budget in fen (None: none)."""
 
     campaign_id: int
     code: str
@@ -88,6 +88,8 @@ class CampaignLine(NamedTuple):
     claimable: bool
     quota: int
     issued: int
+    budget_fen: int | None
+    spent_fen: int
 
 
 def campaigns(brand_id: int) -> list[CampaignLine]:
@@ -112,13 +114,16 @@ def campaigns(brand_id: int) -> list[CampaignLine]:
             Campaign.claimable,
             func.coalesce(stock.c.quota, 0),
             func.coalesce(stock.c.issued, 0),
+            CampaignBudget.budget_fen,
+            func.coalesce(CampaignBudget.spent_fen, 0),
         )
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
+        .outerjoin(CampaignBudget, CampaignBudget.campaign_id == Campaign.campaign_id)
         .where(Campaign.brand_id == brand_id)
         .order_by(Campaign.campaign_id.desc())
     )
     rows = session.execute(statement)
-    return [CampaignLine(*row[:6], *(int(value) for value in row[6:])) for row in rows]
+    return [CampaignLine._make((*row[:6], int(row[6]), int(row[7]), *row[8:])) for row in rows]
 
 
 class Part(NamedTuple):

@@ -12,6 +12,7 @@ from app.core import inbox, outbox
 from app.org import events as org
 
 from .. import customer_added, customer_lost, fetch_contact, guides, refresh
+from ..coupon_twins import callbacks as coupon_twins
 from . import acquisition, cards, chats, miniprogram, official, staff, suite, tags
 
 KEPT = frozenset(
@@ -81,6 +82,9 @@ def wire() -> None:
     inbox.handle("miniprogram.subscribe_msg_sent_event", miniprogram.sent)
     for event in ("user_authorization_revoke", "user_authorization_cancellation", "user_info_modified"):
         inbox.handle(f"miniprogram.{event}", miniprogram.revoked)
+
+    for kind in coupon_twins.KINDS:
+        inbox.handle(f"{coupon_twins.PREFIX}.{kind}", coupon_twins.told)
 
     inbox.handle("suite.suite_ticket", suite.ticket)
     for event in ("create_auth", "change_auth", "reset_permanent_code", "cancel_auth"):

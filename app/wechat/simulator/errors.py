@@ -86,6 +86,14 @@ class WireError(Exception):
         return {"errcode": self.errcode, "errmsg": self.errmsg, **self.extra}
 
 
+class PayError(Exception):
+    """A refusal of WeChat Pay: an HTTP status and a code."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status, self.code, self.message = status, code, message
+        super().__init__(f"{status} {code}")
+
+
 class ControlError(Exception):
     """A control call that makes no sense: answered 4xx by the control API, never seen by the product."""
 

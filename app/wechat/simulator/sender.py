@@ -21,6 +21,7 @@ import structlog
 from app.wechat.callbacks import CallbackKeys, seal
 from app.wechat.cipher import signature
 from app.wechat.simulator.engine import Engine
+from app.wechat.simulator.engine.pay import PREFIX as PAY
 from app.wechat.simulator.engine.rows import Target
 from app.wechat.simulator.errors import ControlError
 
@@ -98,7 +99,7 @@ class Sender:
         for _ in range(max(1, options.duplicates)):
             delivery = Delivery(next(self._order), receiver, name, fields, time.monotonic())
             self.deliveries.append(delivery)
-            if receiver not in self.engine.world.targets or chance.random() < options.drop:
+            if not self._known(receiver) or chance.random() < options.drop:
                 self._finish(delivery, "dropped")
                 continue
             wait = options.delay + (chance.random() * options.shuffle if options.shuffle else 0.0)
@@ -169,16 +170,15 @@ class Sender:
                     self._busy -= 1
 
     def _try(self, session: requests.Session, delivery: Delivery) -> None:
-        target = self.engine.world.targets.get(delivery.receiver)
-        if target is None:
+        made = self._envelope(delivery)
+        if made is None:
             return self._finish(delivery, "dropped")
-        mini = delivery.receiver in self.engine.world.minis
-        url, body, headers, query = envelope(target, delivery.fields, mini=mini)
+        url, body, headers, query = made
         delivery.tries += 1
         started = time.perf_counter()
         try:
             answer = session.post(url, params=query, data=body, headers=headers, timeout=TIMEOUT)
-            delivery.status, ok = answer.status_code, answer.status_code == 200
+            delivery.status, ok = answer.status_code, answer.status_code in (200, 204)
         except requests.RequestException:
             delivery.status, ok = None, False
         delivery.latency_ms = round((time.perf_counter() - started) * 1000, 2)
@@ -189,6 +189,20 @@ class Sender:
             self._push(delivery, self.options.retry_after)
             return None
         return self._finish(delivery, "failed")
+
+    def _known(self, receiver: str) -> bool:
+        return receiver.startswith(PAY) or receiver in self.engine.world.targets
+
+    def _envelope(self, delivery: Delivery) -> tuple[str, bytes, dict[str, str], dict[str, str]] | None:
+        """One delivery as it is sent, sealed anew; None without an address."""
+        world = self.engine.world
+        if delivery.receiver.startswith(PAY):
+            url, body, headers = self.engine.pay.envelope(delivery.fields)
+            return (url, body, headers, {}) if url else None
+        target = world.targets.get(delivery.receiver)
+        if target is None:
+            return None
+        return envelope(target, delivery.fields, mini=delivery.receiver in world.minis)
 
     def _finish(self, delivery: Delivery, outcome: str) -> None:
         delivery.outcome = outcome

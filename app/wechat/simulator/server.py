@@ -19,14 +19,15 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 # Importing these modules registers their paths.
 from app.wechat.simulator import oauth, pages
 from app.wechat.simulator.api import acquisition, blueprint, customers, groups, miniprogram, official, wecom
-from app.wechat.simulator.control import actions, control, office, operations, rows
+from app.wechat.simulator.api.pay import pay as pay_api
+from app.wechat.simulator.control import actions, control, office, operations, pay, rows
 from app.wechat.simulator.engine import Engine
 from app.wechat.simulator.sender import Sender
 from app.wechat.simulator.store import Store
 
 log = structlog.get_logger(__name__)
 MAX_REQUEST = 64 << 20  # bytes; a seed of 20,000 customers is about 4 MB
-REGISTERED = (acquisition, customers, groups, miniprogram, official, wecom, actions, office, operations, rows)
+REGISTERED = (acquisition, customers, groups, miniprogram, official, wecom, actions, office, operations, pay, rows)
 
 
 def create_app(engine: Engine, sender: Sender | None = None, *, product_url: str = "", public_url: str = "") -> Flask:
@@ -47,6 +48,7 @@ def create_app(engine: Engine, sender: Sender | None = None, *, product_url: str
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.register_blueprint(blueprint())
+    app.register_blueprint(pay_api)
     app.register_blueprint(control)
     app.register_blueprint(oauth.pages)
     app.register_blueprint(pages.clients)
@@ -68,8 +70,10 @@ def serve(
     public_url: str = "",
     seed: dict[str, Any] | None = None,
     seed_number: int = 7,
+    pay_brand: dict[str, Any] | None = None,
 ) -> None:
-    """Run until SIGINT or SIGTERM. `seed` is a body of /_control/seed, applied at every start.
+    """Run until SIGINT or SIGTERM. `seed` is a body of /_control/seed, applied at every start; `pay_brand` is a brand
+    at WeChat Pay (see engine.pay.put_brand), as its keys are made anew for each instance.
 
     `state_path` (SQLite) keeps the world over restarts; None keeps nothing. Raises RuntimeError in production: a
     stand-in for Tencent that hands out identities must never be reachable there.
@@ -79,6 +83,8 @@ def serve(
     engine = Engine(seed=seed_number)
     store = Store(state_path) if state_path else None
     loaded = store.load(engine.world) if store else 0
+    if pay_brand:
+        engine.pay.put_brand(pay_brand)
     sender = Sender(engine)
     app = create_app(engine, sender, product_url=product_url, public_url=public_url)
     if seed:

@@ -130,7 +130,7 @@ def _faulted(engine: Engine, entry: Entry, fault: Fault) -> tuple[Response | Non
         engine.sleep(fault.latency_ms / 1000)
     headers = {LATENCY_HEADER: str(fault.latency_ms)} if bridged else {}
     if fault.drop:
-        return _dropped(), "drop"
+        return dropped(), "drop"
     if fault.html:
         page = "<html><head><title>502 Bad Gateway</title></head><body><center>502</center></body></html>"
         status = fault.http_status if fault.http_status != 200 else 502
@@ -147,7 +147,8 @@ def _faulted(engine: Engine, entry: Entry, fault: Fault) -> tuple[Response | Non
     return None, ""
 
 
-def _dropped() -> Response:
+def dropped() -> Response:
+    """Cut the connection, or tell the bridge to."""
     connection = request.environ.get("werkzeug.socket")
     if connection is not None:
         try:

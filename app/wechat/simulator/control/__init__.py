@@ -42,6 +42,11 @@ POST   /_control/revoke               {customer, appid, info}: takes data back (
 POST   /_control/cards/press          {staff, task_id, key, menu}: a button of a template card
 POST   /_control/acquisition          {change, LinkId, State, UserID, ..}: any customer_acquisition event
 
+GET    /_control/pay                  WeChat Pay: brands, stocks and users' product coupons
+POST   /_control/pay/receive          {customer, stock_id}: a user takes a coupon in WeChat
+POST   /_control/pay/{use,return,deactivate}   {code, request_no, order_no, at, tell}: as another system of the brand
+POST   /_control/pay/delete           {code}: the user throws it away. /pay/stock {stock_id, state}: audit, pause, stop
+
 POST   /_control/codes                {kind: login|phone|web|oauth, customer | staff, appid | corp_id, scope} -> {code}
 POST   /_control/phones               {customer, phone}
 POST   /_control/subscriptions        {customer, appid, answers: {template_id: true|false}}

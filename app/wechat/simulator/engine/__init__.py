@@ -16,6 +16,7 @@ from app.wechat.simulator.engine.journal import Journal
 from app.wechat.simulator.engine.mass import MassSends
 from app.wechat.simulator.engine.messages import Messages
 from app.wechat.simulator.engine.office import Office
+from app.wechat.simulator.engine.pay import Pay
 from app.wechat.simulator.engine.tags import Tags, Ways
 from app.wechat.simulator.engine.tokens import Tokens
 from app.wechat.simulator.engine.transfers import Transfers
@@ -51,6 +52,7 @@ class Engine:
         self.fans = Fans(self.world, self.directory)
         self.messages = Messages(self.world, self.directory)
         self.mass = MassSends(self.world, self.messages)
+        self.pay = Pay(self.world)
         self.files: dict[str, bytes] = {}  # uploaded media of this run, the last few megabytes
 
     def now(self) -> float:

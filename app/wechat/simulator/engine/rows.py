@@ -227,6 +227,57 @@ class Media:
 
 
 @dataclass
+class PayBrand:
+    """A brand at WeChat Pay: its API certificate by the public key, WeChat Pay's own key, and where notices go."""
+
+    brand_id: str
+    serial_no: str
+    public_key: str
+    platform_key: str
+    platform_id: str
+    api_v3_key: str
+    notify_url: str = ""
+    audits: bool = False  # new stocks wait until somebody approves them
+
+
+@dataclass
+class PayStock:
+    stock_id: str
+    product_id: str
+    brand_id: str
+    request_no: str
+    state: str
+    most: int
+    most_per_user: int
+    code_mode: str
+    period: dict[str, Any]
+    name: str = ""
+
+
+@dataclass
+class PayCoupon:
+    """A user's product coupon; `done` are the request numbers that were carried out."""
+
+    code: str
+    brand_id: str
+    product_id: str
+    stock_id: str
+    appid: str
+    openid: str
+    state: str
+    received: float
+    valid_to: float
+    send_request_no: str | None = None
+    confirmed: float | None = None
+    used: float | None = None
+    use_request_no: str | None = None
+    order_no: str | None = None
+    returned: float | None = None
+    deactivated: float | None = None
+    done: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Meta:
     """One small JSON value: clock offset, sequence, subscriptions and the like."""
 

@@ -26,6 +26,9 @@ from app.wechat.simulator.engine.rows import (
     Media,
     Meta,
     MiniProgram,
+    PayBrand,
+    PayCoupon,
+    PayStock,
     Pending,
     Sent,
     Staff,
@@ -114,6 +117,9 @@ class World:
         self.mass = Table("mass", MassMessage)
         self.transfers = Table("transfer", Transfer)
         self.media = Table("media", Media)
+        self.pay_brands = Table("pay_brand", PayBrand)
+        self.pay_stocks = Table("pay_stock", PayStock)
+        self.pay_coupons = Table("pay_coupon", PayCoupon)
         self.meta = Table("meta", Meta)
         self.tables: list[Table[Any]] = [value for value in vars(self).values() if isinstance(value, Table)]
         self.on_event: Callable[[str, dict[str, Any]], None] = lambda receiver, fields: None

@@ -1,0 +1,149 @@
+"""Writes of bindings: which campaign is shown in which channel. They join the open transaction, and tell nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core import clock, context, outbox
+from app.core.db import session
+
+from ..models import Campaign
+from ..queries import campaign as campaign_of
+from ..queries import version_terms
+from . import queries, rules
+from .errors import BindingExists, BindingUnknown, ChannelClosed, ChannelUnfit, ChannelUnknown
+from .events import BindingDue
+from .models import CampaignChannel
+from .port import Capabilities, StockRef, StockState
+
+_QUIET = {"synchronize_session": False}
+
+
+def check_channel(channel: str) -> None:
+    """ChannelClosed for one that takes nobody new, ChannelUnknown for one there is not."""
+    if channel in rules.CLOSED:
+        raise ChannelClosed(channel=channel)
+    if channel not in rules.CHANNELS:
+        raise ChannelUnknown(channel=channel)
+
+
+def bind(
+    *,
+    brand_id: int,
+    campaign_id: int,
+    channel: str,
+    can: Capabilities,
+    own_codes: bool,
+    store_id: int,
+    image_url: str,
+    stock: StockRef | None,
+    by: str,
+) -> CampaignChannel:
+    """Show a campaign's coupons in a channel from now on; the stock is made there, or is `stock`, that stands already.
+
+    CampaignUnknown, ChannelUnknown, ChannelClosed, ChannelUnfit (data: terms), BindingExists.
+    """
+    check_channel(channel)
+    campaign: Campaign = campaign_of(brand_id, campaign_id)
+    terms = version_terms(brand_id, campaign_id, campaign.version)
+    missing = rules.unfit(terms, can.kinds)
+    if own_codes and not can.own_codes or not own_codes and not can.hands_out:
+        missing.append("own_codes")
+    if can.stocks and stock is None and not image_url:
+        missing.append("image_url")
+    if missing:
+        raise ChannelUnfit(terms=missing)
+    now = clock.now()
+    values: dict[str, Any] = {
+        "channel": channel,
+        "product_id": stock.product_id if stock else None,
+        "stock_id": stock.stock_id if stock else None,
+        "state": "creating",
+        "own_codes": own_codes,
+        "made": stock is None,
+        "image_url": image_url,
+        "store_id": store_id,
+        "most": None,
+        "last_error": None,
+        "bound_at": now,
+        "checked_at": None,
+        "bound_by": by,
+        "correlation_id": context.correlation_id(),
+    }
+    statement = insert(CampaignChannel).values(brand_id=brand_id, campaign_id=campaign_id, round=1, **values)
+    bound = session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["brand_id", "campaign_id"],
+            set_=values | {"round": CampaignChannel.round + 1},
+            where=CampaignChannel.state.in_(("unbound", "refused", "deactivated")),
+        ).returning(CampaignChannel.campaign_id)
+    ).one_or_none()
+    if bound is None:
+        raise BindingExists()
+    outbox.emit(BindingDue(brand_id=brand_id, campaign_id=campaign_id))
+    return queries.binding(brand_id, campaign_id)
+
+
+def unbind(*, brand_id: int, campaign_id: int) -> CampaignChannel:
+    """Show no further coupons of a campaign there. Those that are there are kept in step; a stock that was made for the
+    binding is ended. BindingUnknown when there is none to end.
+    """
+    ended = session.execute(
+        update(CampaignChannel)
+        .where(
+            CampaignChannel.brand_id == brand_id,
+            CampaignChannel.campaign_id == campaign_id,
+            CampaignChannel.state.not_in(("unbound", "refused", "deactivated")),
+        )
+        .values(state="unbound")
+        .returning(CampaignChannel.campaign_id),
+        execution_options=_QUIET,
+    ).one_or_none()
+    if ended is None:
+        raise BindingUnknown()
+    outbox.emit(BindingDue(brand_id=brand_id, campaign_id=campaign_id))
+    return queries.binding(brand_id, campaign_id)
+
+
+def note_stock(*, brand_id: int, campaign_id: int, round_: int, state: StockState) -> None:
+    """Write down what the channel says of a binding's stock, unless the binding ended or was made anew meanwhile."""
+    values: dict[str, Any] = {
+        "product_id": state.ref.product_id,
+        "stock_id": state.ref.stock_id,
+        "state": state.state,
+        "last_error": None,
+        "checked_at": clock.now(),
+    }
+    if state.most is not None:
+        values["most"] = state.most
+    _of_round(brand_id, campaign_id, round_, values, keep_unbound=True)
+
+
+def note_stock_refused(*, brand_id: int, campaign_id: int, round_: int, reason: str, final: bool) -> None:
+    """Write down why the channel would not; `final`: it never made the stock."""
+    values: dict[str, Any] = {"last_error": reason, "checked_at": clock.now()}
+    _of_round(brand_id, campaign_id, round_, values | ({"state": "refused"} if final else {}), keep_unbound=True)
+
+
+def note_stock_ended(*, brand_id: int, campaign_id: int, round_: int, error: str | None) -> None:
+    """An unbound campaign's stock was ended in its channel, or the channel would not."""
+    _of_round(brand_id, campaign_id, round_, {"made": False, "last_error": error, "checked_at": clock.now()})
+
+
+def _of_round(
+    brand_id: int, campaign_id: int, round_: int, values: dict[str, Any], *, keep_unbound: bool = False
+) -> None:
+    here = (
+        CampaignChannel.brand_id == brand_id,
+        CampaignChannel.campaign_id == campaign_id,
+        CampaignChannel.round == round_,
+    )
+    state = values.pop("state", None)
+    session.execute(update(CampaignChannel).where(*here).values(**values), execution_options=_QUIET)
+    if state is not None:
+        # An end that came while the channel was asked stands; what was made there meanwhile is known by its id.
+        kept = CampaignChannel.state != "unbound" if keep_unbound else CampaignChannel.state.is_not(None)
+        session.execute(update(CampaignChannel).where(*here, kept).values(state=state), execution_options=_QUIET)
