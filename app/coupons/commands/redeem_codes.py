@@ -34,7 +34,7 @@ from .take import issue
 
 CHUNK = 50_000
 MOST = 5_000_000
-SOURCE = "code"
+SOURCE = "redeem_code"
 SEALED_CONTEXT = "redeem_code.sealed"
 EXPORT_LEASE = timedelta(minutes=10)
 _BLOCK = 5_000
