@@ -73,6 +73,8 @@ OF_THE_BRAND = {
     "miniapp_coupons.claim",
     "miniapp_friends.offered",  # a link is for whoever has it
     "miniapp_friends.take",
+    "admin.campaign",
+    "console.one_campaign",
     "admin.guide_limit",  # a campaign is the brand's; whose guides are told is within the caller's stores
 }
 NOBODY = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}
@@ -82,6 +84,10 @@ REASON_OF_DESK = {"store": "S001", "reason": "fault"}
 BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
     "admin.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
+    "admin.switch_campaign": {"step": "end"} | REASON,
+    "admin.supply_campaign": {"more": 1},
+    "admin.revise_campaign": {"kind": "amount", "amount_fen": 500, "valid_days": 7},
+    "redemptions.refund": {"refund_no": "R1", "lines": [{"line_no": 1, "quantity": 1}]},
     "admin.note_guide_phone": {"phone": "13611113333"},
     "admin.bind_campaign": {"channel": "local", "store": "S001"},
     "admin.close_twin_conflict": {"note": "已核对"},
@@ -97,6 +103,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.decide_review": REASON | {"same": False},
     "admin.undo_at_desk": REASON_OF_DESK,
     "console.cancel_import": {},
+    "console.switch_campaign": {"step": "pause"} | REASON,
+    "console.supply_campaign": {"more": "1", "key": "rows-supply-1"},
     "console.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
     "console.desk_undo": REASON_OF_DESK,
     "console.erase_member": REASON | {"sure": "注销"},

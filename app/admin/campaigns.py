@@ -115,7 +115,7 @@ class PartOut(Schema):
     issued = fields.Integer()
 
 
-class CampaignOut(Schema):
+class CampaignDetailOut(Schema):
     id = PublicId("cmp", attribute="campaign_id")
     code = fields.String()
     name = fields.String()
@@ -140,7 +140,11 @@ class CampaignOut(Schema):
     events = fields.List(fields.Nested(CampaignEventOut))
 
 
+STEPS = ("submit", "approve", "reject", "pause", "resume", "end", "void")
+
+
 class StepIn(Schema):
+    step = fields.String(required=True, validate=OneOf(STEPS))
     reason = fields.String(load_default="", validate=Length(max=500))
 
 
@@ -166,7 +170,7 @@ class PolicySchema(Schema):
 
 
 @api.get("/campaigns/<campaign_id>")
-@api.output(CampaignOut)
+@api.output(CampaignDetailOut)
 @api.doc(summary="One campaign", security="AdminToken", responses=[401, 403, 404])
 def campaign(campaign_id: str) -> dict[str, Any]:
     """Its terms by version, its stock in all, today and by store, its budget, and who did what to it."""
@@ -175,7 +179,7 @@ def campaign(campaign_id: str) -> dict[str, Any]:
 
 @api.post("/campaigns")
 @api.input(CampaignIn, arg_name="given")
-@api.output(CampaignOut, status_code=201)
+@api.output(CampaignDetailOut, status_code=201)
 @api.doc(summary="Set up a campaign", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def create_campaign(given: dict[str, Any]) -> dict[str, Any]:
     """A draft; submit it to bring it out. Needs an Idempotency-Key."""
@@ -184,7 +188,7 @@ def create_campaign(given: dict[str, Any]) -> dict[str, Any]:
 
 @api.put("/campaigns/<campaign_id>/terms")
 @api.input(TermsSchema, arg_name="given")
-@api.output(CampaignOut)
+@api.output(CampaignDetailOut)
 @api.doc(summary="New terms for coupons issued from now on", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def revise_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
     """What is out keeps its own terms. A campaign that waits for approval is a draft again."""
@@ -194,21 +198,21 @@ def revise_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
     return shown(found)
 
 
-@api.post("/campaigns/<campaign_id>/<any(submit, approve, reject, pause, resume, end, void):step>")
+@api.post("/campaigns/<campaign_id>/steps")
 @api.input(StepIn, arg_name="given")
-@api.output(CampaignOut)
+@api.output(CampaignDetailOut)
 @api.doc(summary="Take a campaign a step", security="AdminToken", responses=[401, 403, 404, 409, 422])
-def switch_campaign(campaign_id: str, step: str, given: dict[str, Any]) -> dict[str, Any]:
+def switch_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
     """reject, pause, end and void need a reason. Above the brand's size a campaign is approved by somebody else than
     who made or submitted it. Void withdraws the coupons that are out, soon after."""
     found = decoded(campaign_id)
-    switched(found, step, given["reason"])
+    switched(found, given["step"], given["reason"])
     return shown(found)
 
 
 @api.patch("/campaigns/<campaign_id>/supply")
 @api.input(SupplyIn, arg_name="given")
-@api.output(CampaignOut)
+@api.output(CampaignDetailOut)
 @api.doc(
     summary="Stock, budget, a day's and the stores' parts", security="AdminToken", responses=[401, 403, 404, 409, 422]
 )

@@ -64,12 +64,12 @@ class FlagWholeOut(FlagOut):
     evidence = fields.Dict(metadata={"description": "`things`: the newest of what was counted; threshold; window."})
 
 
-class DecisionIn(Schema):
+class FlagDecisionIn(Schema):
     status = fields.String(required=True, validate=OneOf(STATUSES[1:]))
     words = fields.String(required=True, validate=Length(2, 200), metadata={"description": "Why."})
 
 
-class RuleOut(Schema):
+class FraudRuleOut(Schema):
     """Flagged from `threshold` on within `window_seconds`, counted for each `subject`."""
 
     kind = fields.String()
@@ -79,11 +79,15 @@ class RuleOut(Schema):
     active = fields.Boolean()
 
 
-class RulesOut(Schema):
-    items = fields.List(fields.Nested(RuleOut))
+class FraudRuleLineOut(FraudRuleOut):
+    """One of the list."""
 
 
-class RuleIn(Schema):
+class FraudRulesOut(Schema):
+    items = fields.List(fields.Nested(FraudRuleLineOut))
+
+
+class FraudRuleIn(Schema):
     threshold = fields.Integer(required=True, validate=Range(1, 1_000_000))
     window_seconds = fields.Integer(required=True, validate=Range(MINUTE, LONGEST))
     active = fields.Boolean(load_default=True)
@@ -126,7 +130,7 @@ def coupon_flag(flag_id: str) -> dict[str, Any]:
 
 
 @api.post("/coupon-flags/<flag_id>/decision")
-@api.input(DecisionIn, arg_name="given")
+@api.input(FlagDecisionIn, arg_name="given")
 @api.output(FlagWholeOut)
 @api.doc(summary="Clear or confirm a flag", security="AdminToken", responses=[401, 403, 404, 409])
 def decide_coupon_flag(flag_id: str, given: dict[str, str]) -> dict[str, Any]:
@@ -136,15 +140,15 @@ def decide_coupon_flag(flag_id: str, given: dict[str, str]) -> dict[str, Any]:
 
 
 @api.get("/coupon-fraud-rules")
-@api.output(RulesOut)
+@api.output(FraudRulesOut)
 @api.doc(summary="The rules that raise flags", security="AdminToken", responses=[401, 403])
 def coupon_fraud_rules() -> dict[str, Any]:
     return {"items": rules()}
 
 
 @api.put("/coupon-fraud-rules/<kind>")
-@api.input(RuleIn, arg_name="given")
-@api.output(RuleOut)
+@api.input(FraudRuleIn, arg_name="given")
+@api.output(FraudRuleOut)
 @api.doc(summary="Change a rule", security="AdminToken", responses=[401, 403, 404])
 def change_coupon_fraud_rule(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     """For what comes from now on; flags that were raised stay."""

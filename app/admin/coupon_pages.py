@@ -161,7 +161,7 @@ def rules_page() -> str:
 def change_rule_on_page(kind: str) -> ResponseReturnValue:
     form = request.form
     try:
-        given = flags.RuleIn().load(
+        given = flags.FraudRuleIn().load(
             {
                 "threshold": form.get("threshold", ""),
                 "window_seconds": int(form.get("minutes", "") or 0) * 60,

@@ -23,7 +23,7 @@ from .naming import decoded
 MOST_FEN = 1_000_000_000
 
 
-class RuleIn(Schema):
+class GiftRuleIn(Schema):
     kind = fields.String(
         required=True,
         validate=OneOf(KINDS),
@@ -55,7 +55,7 @@ class RuleChangeIn(Schema):
     active = fields.Boolean(required=True)
 
 
-class RuleOut(Schema):
+class GiftRuleOut(Schema):
     id = PublicId("gfr", attribute="rule_id")
     kind = fields.String()
     campaign = PublicId("cmp", attribute="campaign_id")
@@ -68,11 +68,11 @@ class RuleOut(Schema):
     created_at = fields.AwareDateTime()
 
 
-class RuleLineOut(RuleOut):
+class RuleLineOut(GiftRuleOut):
     """One of a list."""
 
 
-class RulesOut(Page):
+class GiftRulesOut(Page):
     items = fields.List(fields.Nested(RuleLineOut))
 
 
@@ -100,7 +100,7 @@ class GuideLimitOut(Schema):
 
 
 @api.get("/gift-rules")
-@api.output(RulesOut)
+@api.output(GiftRulesOut)
 @api.doc(summary="Gift rules", security="AdminToken", responses=[401, 403])
 def gift_rules() -> dict[str, Any]:
     """All rules of the brand, those switched off as well."""
@@ -108,8 +108,8 @@ def gift_rules() -> dict[str, Any]:
 
 
 @api.post("/gift-rules")
-@api.input(RuleIn, arg_name="given")
-@api.output(RuleOut, status_code=201)
+@api.input(GiftRuleIn, arg_name="given")
+@api.output(GiftRuleOut, status_code=201)
 @api.doc(summary="Add a gift rule", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def add_gift_rule(given: dict[str, Any]) -> Any:
     """For occasions from now on, each once. 409 `gift_rule_exists`: a kind gives a campaign by one rule."""
@@ -129,7 +129,7 @@ def add_gift_rule(given: dict[str, Any]) -> Any:
 
 @api.patch("/gift-rules/<rule_id>")
 @api.input(RuleChangeIn, arg_name="given")
-@api.output(RuleOut)
+@api.output(GiftRuleOut)
 @api.doc(summary="Switch a gift rule on or off", security="AdminToken", responses=[401, 403, 404, 422])
 def change_gift_rule(rule_id: str, given: dict[str, Any]) -> Any:
     """What was given stays given."""

@@ -41,7 +41,7 @@ MOST = 10  # coupons on one order
 MOST_RECEIPTS = 100
 
 
-class OrderIn(Schema):
+class OrderCouponsIn(Schema):
     codes = List(Text(64), required=True, validate=Length(1, MOST))
     order_no = Text(64, required=True)
     store = Text(64, required=True, metadata={"description": "The store's code."})
@@ -49,7 +49,7 @@ class OrderIn(Schema):
     lines = Many(BasketLine, 200, required=True)
 
 
-class LockIn(OrderIn):
+class LockIn(OrderCouponsIn):
     minutes = Whole(1, 120, load_default=15, metadata={"description": "How long the order holds them unpaid."})
 
 
@@ -69,7 +69,7 @@ class CodeAnswer(Schema):
     coupon = Nested(RedeemedCoupon, allow_none=True)
 
 
-class OrderOut(Schema):
+class OrderCouponsOut(Schema):
     order_no = String()
     discount_fen = Integer()
     currency = String()
@@ -77,8 +77,12 @@ class OrderOut(Schema):
     coupons = List(Nested(CodeAnswer), metadata={"description": "In the order of the codes asked."})
 
 
-class RedeemedOut(OrderOut):
-    redemptions = List(Nested(RedemptionOut), metadata={"description": "In the order in which they take off."})
+class OneRedemptionOut(RedemptionOut):
+    """One of the order's."""
+
+
+class RedeemedOut(OrderCouponsOut):
+    redemptions = List(Nested(OneRedemptionOut), metadata={"description": "In the order in which they take off."})
 
 
 class ReleasedOut(Schema):
@@ -112,7 +116,7 @@ class OfflineOut(Schema):
     receipts = List(Nested(ReceiptOut))
 
 
-_order_in, _lock_in, _release_in, _offline_in = (Checked(one) for one in (OrderIn, LockIn, ReleaseIn, OfflineIn))
+_order_in, _lock_in, _release_in, _offline_in = (Checked(one) for one in (OrderCouponsIn, LockIn, ReleaseIn, OfflineIn))
 
 
 def _asked(body: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +153,7 @@ def _order(order_no: str, quote: coupons.OrderQuote) -> dict[str, Any]:
 
 @blueprint.post("/validate")
 @signed
-@described(blueprint, takes=OrderIn, gives=OrderOut)
+@described(blueprint, takes=OrderCouponsIn, gives=OrderCouponsOut)
 @blueprint.doc(summary="What several coupons would take off an order together", security=SECURITY, responses=[401, 422])
 def validate() -> Response:
     """Changes nothing. Coupons take off in a fixed order (gifts, thresholds, amounts, percentages, freight; within one
@@ -160,7 +164,7 @@ def validate() -> Response:
 
 @blueprint.post("/lock")
 @signed
-@described(blueprint, takes=LockIn, gives=OrderOut)
+@described(blueprint, takes=LockIn, gives=OrderCouponsOut)
 @blueprint.doc(summary="Hold coupons for an unpaid order", security=SECURITY, responses=[401, 404, 409, 422])
 def lock() -> Response:
     """All of them or none. The same order may do so again to hold them longer; after `minutes` others may take them."""
@@ -171,7 +175,7 @@ def lock() -> Response:
 
 @blueprint.post("/redeem")
 @signed
-@described(blueprint, takes=OrderIn, gives=RedeemedOut)
+@described(blueprint, takes=OrderCouponsIn, gives=RedeemedOut)
 @blueprint.doc(summary="Redeem several coupons for an order, once", security=SECURITY, responses=[401, 404, 409, 422])
 def redeem() -> Response:
     """All of them or none. Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""

@@ -65,7 +65,7 @@ def test_a_campaign_is_a_draft_until_it_is_submitted(client: Any, world: World, 
     shown = made.json
     assert (shown["status"], shown["quota"], shown["budget_fen"], shown["day_quota"]) == ("draft", 100, 100_000, 30)
     assert shown["summary"] == "满¥300减¥50" and shown["versions"][0]["terms"]["threshold_fen"] == 30000
-    out = _post(client, hq, f"campaigns/{shown['id']}/submit", {})
+    out = _post(client, hq, f"campaigns/{shown['id']}/steps", {"step": "submit"})
     assert out.json["status"] == "active"
     assert [(one["action"], one["to_status"]) for one in out.json["events"]] == [
         ("submit", "active"),
@@ -104,20 +104,20 @@ def test_a_large_campaign_needs_a_second_person(client: Any, world: World, hq: A
     assert put.status_code == 200
     # Without a budget it may cost 100 x 50 yuan.
     made = _made(client, hq).json
-    assert _post(client, hq, f"campaigns/{made['id']}/submit", {}).json["status"] == "submitted"
-    alone = _post(client, hq, f"campaigns/{made['id']}/approve", {})
+    assert _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "submit"}).json["status"] == "submitted"
+    alone = _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "approve"})
     assert (alone.status_code, alone.json["code"]) == (409, "second_person_needed")
-    back = _post(client, second, f"campaigns/{made['id']}/reject", {"reason": "门槛太低"})
+    back = _post(client, second, f"campaigns/{made['id']}/steps", {"step": "reject", "reason": "门槛太低"})
     assert back.json["status"] == "draft"
-    assert _post(client, hq, f"campaigns/{made['id']}/submit", {}).json["status"] == "submitted"
-    out = _post(client, second, f"campaigns/{made['id']}/approve", {}).json
+    assert _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "submit"}).json["status"] == "submitted"
+    out = _post(client, second, f"campaigns/{made['id']}/steps", {"step": "approve"}).json
     assert out["status"] == "active" and out["approved_by"] != out["submitted_by"]
 
 
 def test_what_is_out_does_not_grow_large_by_its_author(client: Any, world: World, hq: Any, second: Any) -> None:
     client.put(f"{API}/campaign-policy", headers=hq, json={"approve_quota": 200})
     made = _made(client, hq).json
-    assert _post(client, hq, f"campaigns/{made['id']}/submit", {}).json["status"] == "active"
+    assert _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "submit"}).json["status"] == "active"
     path = f"campaigns/{made['id']}/supply"
     assert _post(client, hq, path, {"more": 99}, method="PATCH").json["quota"] == 199
     refused = _post(client, hq, path, {"more": 1}, method="PATCH")
@@ -127,25 +127,27 @@ def test_what_is_out_does_not_grow_large_by_its_author(client: Any, world: World
 
 def test_steps_that_stop_something_say_why(client: Any, world: World, hq: Any) -> None:
     made = _made(client, hq).json
-    _post(client, hq, f"campaigns/{made['id']}/submit", {})
-    assert _post(client, hq, f"campaigns/{made['id']}/pause", {"reason": "  "}).status_code == 422
-    paused = _post(client, hq, f"campaigns/{made['id']}/pause", {"reason": "券面有误"}).json
+    _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "submit"})
+    assert _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "pause", "reason": "  "}).status_code == 422
+    paused = _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "pause", "reason": "券面有误"}).json
     assert paused["status"] == "paused" and paused["events"][0]["reason"] == "券面有误"
-    assert _post(client, hq, f"campaigns/{made['id']}/approve", {}).json["code"] == "not_in_this_state"
-    assert _post(client, hq, f"campaigns/{made['id']}/resume", {}).json["status"] == "active"
-    assert _post(client, hq, f"campaigns/{made['id']}/end", {"reason": "活动结束"}).json["status"] == "ended"
-    assert _post(client, hq, f"campaigns/{made['id']}/resume", {}).json["code"] == "not_in_this_state"
+    assert _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "approve"}).json["code"] == "not_in_this_state"
+    assert _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "resume"}).json["status"] == "active"
+    ended = _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "end", "reason": "活动结束"})
+    assert ended.json["status"] == "ended"
+    assert _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "resume"}).json["code"] == "not_in_this_state"
 
 
 def test_a_voided_campaign_withdraws_what_is_out(client: Any, world: World, hq: Any, run_work: Any) -> None:
     made = _made(client, hq, claimable=True, terms={"kind": "amount", "amount_fen": 500, "valid_days": 7}).json
-    _post(client, hq, f"campaigns/{made['id']}/submit", {})
+    _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "submit"})
     campaign_id = ids.decode("cmp", made["id"])
     used, held, open_one = (coupon(world, campaign_id) for _ in range(3))
     redeem(world, used.code)
     with transaction():
         commands.lock(brand_id=world.brand_id, member_id=held.member_id, coupon_id=held.coupon_id, order_no="O9")
-    assert _post(client, hq, f"campaigns/{made['id']}/void", {"reason": "价格标错"}).json["status"] == "voided"
+    voided = _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "void", "reason": "价格标错"})
+    assert voided.json["status"] == "voided"
     with pytest.raises(Exception, match="withdrawn"):
         redeem(world, open_one.code)
     with transaction():
@@ -162,5 +164,5 @@ def test_a_store_sees_campaigns_and_changes_none(client: Any, world: World, hq: 
     made = _made(client, hq).json
     store = bearer(make_admins(world)["store"])
     assert client.get(f"{API}/campaigns/{made['id']}", headers=store).status_code == 200
-    assert _post(client, store, f"campaigns/{made['id']}/submit", {}).status_code == 403
+    assert _post(client, store, f"campaigns/{made['id']}/steps", {"step": "submit"}).status_code == 403
     assert client.get(f"{API}/campaigns/cmp_0000000000000", headers=hq).json["code"] == "campaign_unknown"
