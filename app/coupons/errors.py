@@ -193,10 +193,6 @@ class PushEnded(Conflict):
     code, message = "push_ended", "The push is not in a state in which this can be done."
 
 
-class PushUnsuitable(Conflict):
-    code, message = "push_unsuitable", "What is given by day, by store or by periods is not pushed to many at once."
-
-
 class GiftRuleUnknown(NotFound):
     code, message = "gift_rule_unknown", "There is no such gift rule."
 

@@ -130,7 +130,6 @@ _REFUSALS: dict[str, str | Why] = {
     "redeem_codes_exported": "这批兑换码已导出过，只能导出一次",
     "push_unknown": "没有找到这次推送",
     "push_ended": "这次推送当前不能这样操作",
-    "push_unsuitable": "限日、限店或限周期领取的活动不能批量推送",
     "gift_rule_unknown": "没有找到这条赠券规则",
     "gift_rule_exists": "这个活动已有同类赠券规则",
     "flag_unknown": "没有找到这条风险记录",
