@@ -15,7 +15,6 @@ from flask import Flask, Response, jsonify, request
 from psycopg_pool import ConnectionPool
 
 from app.core import hot, ids
-from app.core.tokens import IS_REVOKED
 from app.coupons.commands.redeem import REDEEM
 from app.coupons.commands.take import CLAIM, LOOK
 from app.coupons.queries.till import BY_CODE
@@ -75,10 +74,11 @@ def claim() -> Response:
     number = request.get_json()["n"]
     asked = {"brand_id": _constants["brand_id"], "campaign_id": _constants["campaign_id"]}
     with _pool().connection() as connection:
-        assert connection.execute(IS_REVOKED, {"jti": f"jti-{number}"}).fetchone() is None
-        shopper = connection.execute(STANDING, asked | {"person_id": PERSON + number}).fetchone()
+        who = {"person_id": PERSON + number, "jti": f"jti-{number}"}
+        shopper = connection.execute(STANDING, asked | who).fetchone()
         assert shopper is not None
-        found = connection.execute(LOOK, asked | {"member_id": shopper[1]}).fetchone()
+        used = {"key_scope": _constants["key_scope"], "key": f"bare-{number}"}
+        found = connection.execute(LOOK, asked | used | {"member_id": shopper[1]}).fetchone()
         assert found is not None
         made = ids.new_ids(3)
         parameters = _constants | {
@@ -88,7 +88,7 @@ def claim() -> Response:
             "event_id": made[2],
             "code": f"BARE{number:09}",
             "stripe": found[6][number % len(found[6])],
-            "key": f"bare-{number}",
+            **used,
             "key_digest": b"0" * 32,
             "allocated": False,
             **dict.fromkeys(("day_quota", "source_ref", "guide_id", "from_status", "order_no", "store_id")),

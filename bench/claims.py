@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 
-from app.core.tokens import IS_REVOKED
 from app.coupons.commands.take import CLAIM, LOOK
 from app.members.queries import STANDING
 from bench import common
@@ -106,12 +105,12 @@ def run(services: Services, environment: dict[str, str], plan: Plan) -> None:
 
 
 def _script() -> Any:
-    """What a claim asks the database, in its order: the token, the shopper, the campaign; and the claim."""
+    """What a claim asks the database, in its order: the shopper, the campaign; and the claim."""
     common.OUT.mkdir(parents=True, exist_ok=True)
     script = common.OUT / "claims.sql"
     script.write_text(
         "\\set n :base + :client_id * :per_client + :i\n\\set i :i + 1\n"
-        + "".join(common.as_pgbench(one, _EXPRESSIONS) for one in (IS_REVOKED, STANDING, LOOK, CLAIM))
+        + "".join(common.as_pgbench(one, _EXPRESSIONS) for one in (STANDING, LOOK, CLAIM))
     )
     return script
 

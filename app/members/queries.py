@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, extract, func, or_, select, text
 
 from app.core import hot
 from app.core.db import session
+from app.core.tokens import NOT_REVOKED
 from app.identity import queries as identity
 
 from .models import GuideHistory, Member, MemberMerge, MemberNumber, Membership
@@ -169,7 +170,7 @@ class Standing(NamedTuple):
     status: str | None
 
 
-STANDING = """
+STANDING = f"""
 SELECT living.person_id, member.member_id, member.status
 FROM (
     SELECT coalesce(merged_into, person_id) AS person_id FROM person
@@ -177,10 +178,14 @@ FROM (
 ) AS living
 LEFT JOIN membership ON membership.brand_id = %(brand_id)s AND membership.person_id = living.person_id
 LEFT JOIN member ON member.brand_id = membership.brand_id AND member.member_id = membership.member_id
+WHERE {NOT_REVOKED}
 """
 
 
-def standing(brand_id: int, person_id: int) -> Standing | None:
-    """Who a person id is now, and whether a member: one statement on the hot pool, as every shopper's request asks."""
-    row = hot.fetch_one(STANDING, {"brand_id": brand_id, "person_id": person_id})
+def standing(brand_id: int, person_id: int, token_id: str) -> Standing | None:
+    """Who a person id is now, and whether a member; None for nobody, or when the token that names them was revoked.
+
+    One statement on the hot pool, as every shopper's request asks.
+    """
+    row = hot.fetch_one(STANDING, {"brand_id": brand_id, "person_id": person_id, "jti": token_id})
     return None if row is None else Standing(*row)

@@ -100,12 +100,12 @@ def _read() -> Shopper:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenInvalid()
-    claims = tokens.read(AUDIENCE, token)
+    claims = tokens.signed(AUDIENCE, token)
     try:
         brand_id, person_id = ids.decode("brd", str(claims.get("brd"))), ids.decode("prs", str(claims.get("sub")))
     except NotFound:
         raise TokenInvalid() from None
-    standing = members.standing(brand_id, person_id)
+    standing = members.standing(brand_id, person_id, claims["jti"])
     if standing is None:
         raise TokenInvalid()
     return Shopper(brand_id, standing.person_id, standing.member_id, standing.status, str(claims.get("oid")))

@@ -45,10 +45,13 @@ KEY_IS_NEW = "NOT EXISTS (SELECT FROM idempotency_key WHERE scope = %(key_scope)
 _PROMISED = "SELECT request_hash, answer FROM idempotency_key WHERE scope = %(scope)s AND key = %(key)s"
 
 
-def once(used: Key, attempt: Callable[[], T | None], read: Callable[[dict[str, Any]], T], *, tries: int) -> T:
+def once(
+    used: Key, attempt: Callable[[], T | SiyuError | None], read: Callable[[dict[str, Any]], T], *, tries: int
+) -> T:
     """What `attempt` answers, or what was answered under this key before, as `read` makes it of the stored answer.
 
-    All on one hot connection. An attempt that answers None was overtaken and is made again; Busy after `tries`.
+    All on one hot connection. An attempt that answers None was overtaken and is made again; Busy after `tries`. One
+    that answers a refusal, rather than raising it, has seen that nothing was answered under the key.
     """
     with hot.held():
         for _ in range(tries):
@@ -59,6 +62,8 @@ def once(used: Key, attempt: Callable[[], T | None], read: Callable[[dict[str, A
                 if (stored := _promised(used)) is not None:
                     return read(stored)
                 raise
+            if isinstance(done, SiyuError):
+                raise done
             if done is not None:
                 return done
             if (stored := _promised(used)) is not None:
@@ -71,9 +76,14 @@ def _promised(used: Key) -> dict[str, Any] | None:
     row = hot.fetch_one(_PROMISED, {"scope": used.scope, "key": used.key})
     if row is None:
         return None
-    if bytes(row[0]) != used.digest:
+    return answered(used, row[0], row[1])
+
+
+def answered(used: Key, digest: bytes, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer that stands under a key; IdempotencyKeyReused when it was given to another body."""
+    if bytes(digest) != used.digest:
         raise IdempotencyKeyReused()
-    return dict(row[1])
+    return dict(answer)
 
 
 def outbox(source: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core import clock, hot, ids
 from app.core.db import session
-from app.core.errors import Busy
+from app.core.errors import Busy, SiyuError
 from app.members import family
 
 from .. import codes, queries, rules
@@ -40,21 +40,27 @@ from .parts import Key
 
 # Sold-out, paused and over the limit are answered from this read alone. Stripes are 16-bit numbers.
 # Who was merged into another takes as that other, under that one's limit.
-LOOK = """
+_LOOK = """
 SELECT k.status, k.claimable, k.version, k.day_quota, k.allocated,
        (SELECT coalesce(max(seq), 0) FROM coupon c
         WHERE c.brand_id = k.brand_id AND c.member_id = owner.member_id AND c.campaign_id = k.campaign_id),
        (SELECT array_agg(s.stripe ORDER BY s.stripe) FROM campaign_stock s
         WHERE s.campaign_id = k.campaign_id AND s.issued < s.quota),
-       owner.member_id
+       owner.member_id, {promised}
 FROM campaign k
 CROSS JOIN (
   SELECT coalesce((SELECT merged_into FROM member
                    WHERE brand_id = %(brand_id)s::bigint AND member_id = %(member_id)s::bigint),
                   %(member_id)s::bigint) AS member_id
 ) owner
-WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
+{kept}WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
 """
+# A claim sees in the same snapshot what was answered under its key, so that a refusal needs no second look.
+LOOK = _LOOK.format(
+    promised="p.request_hash, p.answer",
+    kept="LEFT JOIN idempotency_key p ON p.scope = %(key_scope)s AND p.key = %(key)s\n",
+)
+_LOOK_TO_ISSUE = _LOOK.format(promised="NULL, NULL", kept="")
 
 # A second coupon of the same member at the same moment breaks on the uniqueness of seq, which takes the stock back too.
 # A campaign that was switched, revised, or given a day's or stores' stock meanwhile is looked at again.
@@ -143,8 +149,8 @@ _TRIES = 20
 
 
 class Look(NamedTuple):
-    """A campaign as the statement will want it: its state, the member's coupons so far, stripes with stock, and whose
-    the coupon will be: the member, or the one it was merged into.
+    """A campaign as the statement will want it: its state, the member's coupons so far, stripes with stock, whose the
+    coupon will be (the member's, or the one's it was merged into), and what the key was used for: a digest, an answer.
     """
 
     status: str
@@ -155,6 +161,8 @@ class Look(NamedTuple):
     taken: int
     stripes: list[int] | None
     member_id: int
+    digest: bytes | None
+    answer: dict[str, Any] | None
 
 
 class Taken(NamedTuple):
@@ -177,7 +185,7 @@ def claim(*, brand_id: int, member_id: int, campaign_id: int, key: Key, store_id
     LimitReached, PeriodLimitReached.
     """
 
-    def attempt() -> Taken | None:
+    def attempt() -> Taken | SiyuError | None:
         try:
             return _claim(brand_id, member_id, campaign_id, store_id, key)
         except (pg.UniqueViolation, pg.RaiseException):
@@ -187,17 +195,34 @@ def claim(*, brand_id: int, member_id: int, campaign_id: int, key: Key, store_id
     return parts.once(key, attempt, lambda answer: Taken(**answer), tries=_TRIES)
 
 
-def _claim(brand_id: int, member_id: int, campaign_id: int, store_id: int | None, key: Key) -> Taken | None:
-    look = _look(hot.fetch_one, brand_id, member_id, campaign_id)
+def _claim(
+    brand_id: int, member_id: int, campaign_id: int, store_id: int | None, key: Key
+) -> Taken | SiyuError | None:
+    used = {"key_scope": key.scope, "key": key.key}
+    look = _look(hot.fetch_one, LOOK, brand_id, member_id, campaign_id, **used)
+    if look.digest is not None and look.answer is not None:
+        return Taken(**parts.answered(key, look.digest, look.answer))
     if not look.claimable:
-        raise CampaignUnknown()
-    terms = queries.terms(brand_id, campaign_id, look.version)
+        return CampaignUnknown()
+    terms, now = queries.terms(brand_id, campaign_id, look.version), clock.now()
+    try:
+        valid = _check(look, terms, now)
+    except SiyuError as refusal:
+        return refusal
     taken, parameters = _prepare(
-        hot.fetch_one, look, terms, brand_id, campaign_id, source="self", source_ref=None, store_id=store_id
+        hot.fetch_one,
+        look,
+        terms,
+        brand_id,
+        campaign_id,
+        now=now,
+        valid=valid,
+        source="self",
+        source_ref=None,
+        store_id=store_id,
     )
     parameters |= {
-        "key_scope": key.scope,
-        "key": key.key,
+        **used,
         "key_digest": key.digest,
         "answer": json.dumps(taken._asdict()),
     }
@@ -231,15 +256,17 @@ def issue(
         )
         if given is not None:
             return given
-        look = _look(_in_session, brand_id, member_id, campaign_id)
+        look = _look(_in_session, _LOOK_TO_ISSUE, brand_id, member_id, campaign_id)
         # Through the session, as the campaign may be as new as this transaction.
-        terms = queries.version_terms(brand_id, campaign_id, look.version)
+        terms, now = queries.version_terms(brand_id, campaign_id, look.version), clock.now()
         taken, parameters = _prepare(
             _in_session,
             look,
             terms,
             brand_id,
             campaign_id,
+            now=now,
+            valid=_check(look, terms, now),
             source=source,
             source_ref=source_ref,
             guide_id=guide_id,
@@ -260,27 +287,15 @@ def _in_session(statement: str, parameters: Mapping[str, Any]) -> Any:
     return session.connection().exec_driver_sql(statement, dict(parameters)).fetchone()
 
 
-def _look(fetch: _Fetch, brand_id: int, member_id: int, campaign_id: int) -> Look:
-    row = fetch(LOOK, {"brand_id": brand_id, "member_id": member_id, "campaign_id": campaign_id})
+def _look(fetch: _Fetch, statement: str, brand_id: int, member_id: int, campaign_id: int, **used: str) -> Look:
+    row = fetch(statement, {"brand_id": brand_id, "member_id": member_id, "campaign_id": campaign_id, **used})
     if row is None:
         raise CampaignUnknown()
     return Look._make(row)
 
 
-def _prepare(
-    fetch: _Fetch,
-    look: Look,
-    terms: rules.Terms,
-    brand_id: int,
-    campaign_id: int,
-    *,
-    source: str,
-    source_ref: str | None,
-    guide_id: int | None = None,
-    store_id: int | None = None,
-) -> tuple[Taken, dict[str, Any]]:
-    """The coupon that would be taken and the statement's parameters; raises why there is none to take."""
-    now = clock.now()
+def _check(look: Look, terms: rules.Terms, now: datetime) -> tuple[datetime, datetime]:
+    """When a coupon taken now would be valid; raises why the campaign has none for the member."""
     if look.status == "paused":
         raise CampaignPaused()
     if look.status != "active":
@@ -292,6 +307,27 @@ def _prepare(
         raise LimitReached(limit=terms.per_member)
     if not look.stripes:
         raise SoldOut()
+    return valid
+
+
+def _prepare(
+    fetch: _Fetch,
+    look: Look,
+    terms: rules.Terms,
+    brand_id: int,
+    campaign_id: int,
+    *,
+    now: datetime,
+    valid: tuple[datetime, datetime],
+    source: str,
+    source_ref: str | None,
+    guide_id: int | None = None,
+    store_id: int | None = None,
+) -> tuple[Taken, dict[str, Any]]:
+    """The coupon that would be taken and the statement's parameters; raises why the narrower stocks and limits have
+    none.
+    """
+    assert look.stripes is not None  # `_check` was there
     day = rules.local_day(terms, now)
     _check_narrow(fetch, look, terms, brand_id, campaign_id, store_id, day, now)
     coupon_id = ids.new_id()

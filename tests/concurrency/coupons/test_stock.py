@@ -156,8 +156,8 @@ def test_a_days_stock_that_is_set_at_the_same_moment_counts(
     campaign_id, others = _daily(world, 50), []
     look = commands.take._look
 
-    def look_then_set(*asked: Any) -> Any:
-        found = look(*asked)
+    def look_then_set(*asked: Any, **used: str) -> Any:
+        found = look(*asked, **used)
         if others:
             change = partial(
                 commands.set_day_quota,
