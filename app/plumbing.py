@@ -7,7 +7,7 @@ from flask import Flask
 from . import settings as settings_module
 from .core import crypto, hot, log, redis, tokens
 from .core.db import db
-from .flows import accounts, subscriptions
+from .flows import accounts, coupon_limits, subscriptions
 from .settings import Settings
 
 
@@ -20,6 +20,7 @@ def equip(app: Flask, settings: Settings | None = None) -> None:
     redis.configure(settings.redis_url)
     accounts.configure(settings, redis.connection())
     hot.configure(settings.database_url, settings.hot_pool_size)
+    coupon_limits.configure(settings.claims_per_address)
     # No SECRET_KEY: tokens are our own, and without one Flask opens no session of its own for each request.
     app.config.update(
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,

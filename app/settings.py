@@ -33,6 +33,7 @@ class Settings:
     public_url: where browsers reach us. *_base: Tencent's servers, or the simulator's outside production.
     trusted_proxies: how many reverse proxies of ours stand in front and say who calls (X-Forwarded-For).
     second_factor_roles: console roles that must have a second factor; in production at least hq.
+    claims_per_address: coupons that may be asked for from one network address in a minute.
     pay: the account at WeChat Pay whose product coupons show campaigns; None without one.
     """
 
@@ -50,6 +51,7 @@ class Settings:
     hot_pool_size: int
     trusted_proxies: int
     second_factor_roles: frozenset[str]
+    claims_per_address: int
     pay: PayAccount | None = None
 
     @property
@@ -78,6 +80,7 @@ def load() -> Settings:
         "log_level": env.str("LOG_LEVEL", "INFO"),
         "hot_pool_size": env.int("HOT_POOL_SIZE", 4),
         "second_factor_roles": env.list("SECOND_FACTOR_ROLES", [], validate=ContainsOnly(CONSOLE_ROLES)),
+        "claims_per_address": env.int("CLAIMS_PER_ADDRESS", 3000, validate=Range(min=1)),
         "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=Range(0, 5)),
     }
     pay_values = {name: env.str(name, "") for name in PAY_NAMES}

@@ -1,4 +1,4 @@
-"""`python -m bench [--short] [--group hot|identity] [PART ..]`: one `ratio NAME VALUE goal GOAL` a line.
+"""`python -m bench [--short] [--group hot|identity|issue] [PART ..]`: one `ratio NAME VALUE goal GOAL` a line.
 
 Raw rows go to bench/out/. Run it alone on the machine. --short is for CI: it shows that everything measures, its
 figures are rough.
@@ -13,9 +13,13 @@ import importlib.util
 from bench import common, hot
 from dev import processes
 
-# A part of `identity` is the module bench.PART with `run(services, environment, plan)`: `environment` is that of a
-# migrated, empty database of its own, for its processes.
-GROUPS = {"hot": ("redemption", "intake"), "identity": ("imports", "home", "profile", "merges")}
+# A part of every group but `hot` is the module bench.PART with `run(services, environment, plan)`: `environment` is
+# that of a migrated, empty database of its own, for its processes.
+GROUPS = {
+    "hot": ("redemption", "intake"),
+    "identity": ("imports", "home", "profile", "merges"),
+    "issue": ("push", "redeem_codes"),
+}
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ class Phone:
     def __init__(self, tencent: Any, name: str) -> None:
         self.tencent, self.name, self.token = tencent, name, ""
 
-    def login(self, code: str | None = None) -> Any:
+    def login(self, code: str | None = None, **more: str) -> Any:
         code = self.tencent.login_code(self.name) if code is None else code
-        answer = self.tencent.client.post(f"{API}/login", json={"appid": self.tencent.appid, "code": code})
+        answer = self.tencent.client.post(f"{API}/login", json={"appid": self.tencent.appid, "code": code, **more})
         if answer.status_code == 200:
             self.token = answer.json["token"]
         return answer

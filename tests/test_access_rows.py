@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from console_world import Busy, bearer, make_admins, make_busy
@@ -27,12 +28,17 @@ from app.core import clock, ids, tokens
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
-from app.coupons.models import Redemption
+from app.coupons.events import CodesDue
+from app.coupons.fraud import commands as fraud
+from app.coupons.fraud.models import Flag
+from app.coupons.models import Coupon, Redemption
 from app.coupons.rules import Terms
 from app.coupons.twins import bindings
 from app.coupons.twins.local import LocalChannel
 from app.coupons.twins.models import TwinConflict
-from app.flows import merge
+from app.flows import cash_desk, merge
+from app.flows import push as pushes
+from app.flows.cash_desk import Cashier, Order
 from app.flows.sync import runs
 from app.identity import commands as identity
 from app.identity.models import PersonMerge
@@ -53,25 +59,52 @@ NO_ROW = {
     "admin.unblock_value": "a value that identifies nobody in any brand",
     "admin.import_template": "a file without rows",
     "console.import_template": "a file without rows",
+    "admin.coupon_statements": "a month, whose lines are of the caller's stores",
+    "admin.coupon_statement_table": "a month, whose lines are of the caller's stores",
+    "console.coupon_statement_table": "a month, whose lines are of the caller's stores",
+    "admin.ask_to_close_month": "a month of the caller's brand",
+    "admin.close_month": "a month of the caller's brand",
+    "console.close_coupon_month": "a month of the caller's brand",
+    "admin.change_coupon_fraud_rule": "a rule of the caller's brand",
+    "console.change_coupon_fraud_rule": "a rule of the caller's brand",
 }
 # What is the brand's own and no store's or person's: only another brand's callers are outside.
-OF_THE_BRAND = {"miniapp_coupons.claim"}
+OF_THE_BRAND = {
+    "miniapp_coupons.claim",
+    "miniapp_friends.offered",  # a link is for whoever has it
+    "miniapp_friends.take",
+    "admin.campaign",
+    "console.one_campaign",
+    "admin.guide_limit",  # a campaign is the brand's; whose guides are told is within the caller's stores
+}
 NOBODY = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}
 REASON = {"reason": "核对本人要求"}
+REASON_OF_DESK = {"store": "S001", "reason": "fault"}
 # What the routes want to be told, else they refuse before they look.
 BODIES: dict[str, dict[str, Any]] = {
     "admin.change_channel_code": {"name": "新名"},
+    "admin.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
+    "admin.switch_campaign": {"step": "end"} | REASON,
+    "admin.supply_campaign": {"more": 1},
+    "admin.revise_campaign": {"kind": "amount", "amount_fen": 500, "valid_days": 7},
+    "redemptions.refund": {"refund_no": "R1", "lines": [{"line_no": 1, "quantity": 1}]},
+    "admin.note_guide_phone": {"phone": "13611113333"},
     "admin.bind_campaign": {"channel": "local", "store": "S001"},
     "admin.close_twin_conflict": {"note": "已核对"},
     "console.close_twin_conflict": {"note": "已核对"},
     "admin.note_consent": {"purpose": "marketing", "granted": False, "paper_no": "P-1"},
     "admin.erase_member": REASON,
+    "admin.change_gift_rule": {"active": False},
+    "admin.limit_guides": {"per_day": 5},
     "admin.move_home_store": REASON | {"store": "S002"},
     "admin.reveal": REASON | {"field": "phone"},
     "admin.tag_member": {"tag": "{tag_id}"},
     "admin.split_merge": REASON,
     "admin.decide_review": REASON | {"same": False},
+    "admin.undo_at_desk": REASON_OF_DESK,
     "console.cancel_import": {},
+    "console.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
+    "console.desk_undo": REASON_OF_DESK,
     "console.erase_member": REASON | {"sure": "注销"},
     "console.move_home_store": REASON | {"store": "S002"},
     "console.split_on_page": REASON,
@@ -87,7 +120,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "sidebar_api.complete": {"evidence": {"kind": "note", "note": "已回访"}},
 }
 # After these there is less to be found: they come last, in this order.
-ENDING = ("decide", "split", "retire", "cancel", "disable", "reset", "erase")
+ENDING = ("take", "decide", "split", "resume", "retire", "cancel", "void_codes", "disable", "reset", "erase")
 REFUSED = (403, 404, 422, 500)
 
 
@@ -124,12 +157,32 @@ class Things:
                 brand_id=brand,
                 code="SPARE",
                 name="备用券",
-                terms=Terms(kind="amount", amount_fen=100, valid_days=9, per_member=9),
+                terms=Terms(kind="amount", amount_fen=100, valid_days=9, per_member=9, transferable=True),
                 quota=50,
                 claimable=True,
             )
-            coupon = coupons.issue(
-                brand_id=brand, member_id=member, campaign_id=spare, source="admin", source_ref="spare"
+            coupon, gift = (
+                coupons.issue(brand_id=brand, member_id=member, campaign_id=spare, source="admin", source_ref=ref)
+                for ref in ("spare", "offered")
+            )
+            transfer = coupons.offer_transfer(brand_id=brand, member_id=member, coupon_id=gift)
+            push = pushes.start(
+                brand_id=brand, campaign_id=spare, segment_id=everybody, hold_out_bp=0, created_by="adm_1"
+            ).push_id
+            rule = coupons.add_gift_rule(brand_id=brand, kind="welcome", campaign_id=spare, created_by="adm_1")
+            batch = coupons.order_codes(
+                brand_id=brand, campaign_id=spare, name="吊牌", size=3, ends_at=None, created_by="adm_1"
+            ).batch_id
+            coupons.make_codes(CodesDue(brand_id=brand, batch_id=batch))
+            fraud.flag(
+                brand_id=brand,
+                rule="staff_redeems",
+                subject=f"member:{member}",
+                window_from=clock.now(),
+                count=1,
+                evidence={},
+                member_id=member,
+                store_id=self.world.store.id,
             )
             bindings.bind(
                 brand_id=brand, campaign_id=spare, channel="local", can=LocalChannel.capabilities, own_codes=True,
@@ -163,12 +216,22 @@ class Things:
             "campaign": ids.encode("cmp", spare),
             "spare": ids.encode("cmp", spare),
             "coupon": ids.encode("cpn", coupon),
+            "transfer_id": ids.encode("cgt", transfer),
+            "token": coupons.token_of(transfer),
+            "push_id": ids.encode("psh", push),
+            "rule_id": ids.encode("gfr", rule),
+            "batch_id": ids.encode("cdb", batch),
             "campaign_id": ids.encode("cmp", spare),
             "conflict_id": ids.encode("tcf", conflict.conflict_id),
             "claim_id": ids.encode("clm", claim),
             "redemption": ids.encode("rdm", session.scalars(select(Redemption.redemption_id)).one()),
+            "slip": self._slip(admins["hq"], member, spare),
             "external_userid": "wm_customer_1",
             "task_id": ids.encode("tsk", self.busy.task),
+            "flag_id": ids.encode("flg", session.scalars(select(Flag.flag_id)).one()),
+            "guide_id": ids.encode("gde", self.world.guide.id),
+            "store_id": ids.encode("sto", self.world.store.id),
+            "month": f"{clock.now().astimezone(ZoneInfo(self.world.brand.timezone)):%Y-%m}",
         }
         self.insiders: dict[str, dict[str, Proof]] = {
             "admin": {role: self._console(admins[role]) for role in ("hq", "region", "group")},
@@ -194,6 +257,18 @@ class Things:
             },
         }
         self.hq = ids.encode("adm", admins["hq"].id)
+
+    def _slip(self, admin: Any, member: int, campaign: int) -> str:
+        """A coupon redeemed at the first store's cash desk."""
+        key = {"brand_id": self.world.brand_id, "member_id": member}
+        who = Cashier(admin_id=admin.id, store=self.world.store, timezone="Asia/Shanghai")
+        order = Order(order_no="DESK-1", lines=cash_desk.basket(amount_fen=5000))
+        with transaction():
+            coupon = coupons.issue(**key, campaign_id=campaign, source="admin", source_ref="desk")
+        code = session.get_one(Coupon, (*key.values(), coupon)).code
+        with transaction():
+            slip = cash_desk.redeem(cashier=who, key="access-rows", codes=[code], order=order)
+        return ids.encode("dsk", slip)
 
     def ids_for(self, audience: str) -> dict[str, str]:
         """The real ids, with a copy of the member's data that the audience's insider asked for."""

@@ -24,7 +24,11 @@ from app.core import clock, ids, tokens
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
+from app.coupons.events import CodesDue
+from app.coupons.fraud import commands as fraud
+from app.coupons.fraud.models import Flag
 from app.coupons.rules import Terms
+from app.flows import push as pushes
 from app.flows.sync import runs
 from app.flows.sync.models import SyncDrift
 from app.identity import commands as identity
@@ -32,6 +36,7 @@ from app.identity.rules import Identity
 from app.miniapp import auth as miniapp_auth
 from app.pos import auth as pos_auth
 from app.privacy import commands as privacy
+from app.segments import commands as segments
 
 EXAMPLES = 8
 AUDIENCES = ("admin", "miniapp", "sidebar", "pos")
@@ -104,15 +109,15 @@ def _identity(busy: Busy, audience: str, request: Request) -> dict[str, str]:
     }
 
 
-def _spare_coupon(busy: Busy) -> int:
+def _spare_coupon(busy: Busy, code: str = "SPARE") -> int:
     """A coupon that is still good."""
     with transaction():
         campaign = coupons.create_campaign(
             brand_id=busy.world.brand_id,
-            code="SPARE",
+            code=code,
             name="备用券",
-            terms=Terms(kind="amount", amount_fen=100, valid_days=9),
-            quota=5,
+            terms=Terms(kind="amount", amount_fen=100, valid_days=9, per_member=9, transferable=True),
+            quota=50,
         )
         return coupons.issue(
             brand_id=busy.world.brand_id,
@@ -181,14 +186,62 @@ def _run_with_drift(busy: Busy) -> int:
     return run_id
 
 
+def _ways_of_issue(busy: Busy) -> dict[str, str]:
+    """A push that runs, a rule, a batch of codes that is made, and a coupon on its way to a friend."""
+    brand, campaign = busy.world.brand_id, busy.campaign
+    with transaction():
+        nobody = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}
+        segment = segments.save_segment(brand_id=brand, name="无人", rule=nobody)
+        push = pushes.start(
+            brand_id=brand, campaign_id=campaign, segment_id=segment, hold_out_bp=0, created_by="adm_1"
+        )
+        rule = coupons.add_gift_rule(brand_id=brand, kind="welcome", campaign_id=campaign, created_by="adm_1")
+        batch = coupons.order_codes(
+            brand_id=brand, campaign_id=campaign, name="吊牌", size=3, ends_at=None, created_by="adm_1"
+        )
+        coupons.make_codes(CodesDue(brand_id=brand, batch_id=batch.batch_id))
+    given = _spare_coupon(busy, "GIVEN")
+    with transaction():
+        transfer = coupons.offer_transfer(brand_id=brand, member_id=busy.member, coupon_id=given)
+    return {
+        "segment": ids.encode("seg", segment),
+        "push_id": ids.encode("psh", push.push_id),
+        "rule_id": ids.encode("gfr", rule),
+        "batch_id": ids.encode("cdb", batch.batch_id),
+        "transfer_id": ids.encode("cgt", transfer),
+        "token": coupons.token_of(transfer),
+    }
+def _flag(busy: Busy) -> int:
+    """Something to look into, in the member's store."""
+    brand_id = busy.world.brand_id
+    with transaction():
+        fraud.flag(
+            brand_id=brand_id,
+            rule="staff_redeems",
+            subject=f"member:{busy.member}",
+            window_from=clock.now(),
+            count=1,
+            evidence={},
+            member_id=busy.member,
+            store_id=busy.world.store.id,
+        )
+        return session.query(Flag.flag_id).one()[0]
+
+
 def _true_ids(busy: Busy, coupon: int, audience: str) -> dict[str, str]:
     """Ids of things that are there, by the parameter that names them."""
     return {
         "code_id": ids.encode("chc", _live_code(busy)),
+        "flag_id": ids.encode("flg", _flag(busy)),
+        "guide_id": ids.encode("gde", busy.world.guide.id),
+        "store_id": ids.encode("sto", busy.world.store.id),
+        "month": f"{clock.now():%Y-%m}",
+        "guide": ids.encode("gde", busy.world.guide.id),
         "import_id": ids.encode("imp", _import_with_errors(busy)),
         "run_id": ids.encode("syn", _run_with_drift(busy)),
         "export_id": ids.encode("exp", _copy(busy, audience)),
         "coupon": ids.encode("cpn", coupon),
+        **_ways_of_issue(busy),
         "member_id": ids.encode("mbr", busy.member),
         "person_id": ids.encode("prs", busy.person),
         "review_id": ids.encode("rev", _open_review(busy)),

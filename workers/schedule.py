@@ -37,6 +37,9 @@ class Task:
 TABLE = (
     Task("coupons.expire", "*/5 * * * *"),
     Task("coupons.release_locks", "* * * * *", queue="default"),
+    Task("coupons.withdraw", "* * * * *"),
+    Task("coupons.birthdays", "5 * * * *"),
+    Task("coupons.watch", "* * * * *"),
     Task("coupons.twins_tend", "*/10 * * * *"),
     Task("coupons.stocks", "*/10 * * * *", queue="default"),
     Task("coupons.twins_compare", "50 1 * * *", queue="default"),

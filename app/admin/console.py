@@ -26,6 +26,15 @@ NAVIGATION = (
     ("", (("console.today", "今日"),)),
     ("会员", (("console.find_members", "会员"), ("console.tags", "标签"), ("console.review_queue", "身份审核"))),
     ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"))),
+    (
+        "券财务与风控",
+        (
+            ("console.coupon_report", "券报表"),
+            ("console.coupon_statements", "门店对账"),
+            ("console.coupon_flags", "风险核查"),
+        ),
+    ),
+    ("收银", (("console.desk_page", "收银台核销"),)),
     ("渠道", (("console.channel_codes", "渠道活码"), ("console.coupon_channels", "券渠道"))),
     ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),
     ("系统", (("console.imports", "数据导入"), ("console.sync_list", "企微对账"), ("console.audit_log", "操作日志"))),
@@ -152,11 +161,6 @@ def tasks() -> str:
     known = status if status in list_queries.TASK_STATUSES else None
     found = lists.listed_tasks(known, request.args.get("cursor", "")[:200])
     return render_template("console/tasks.html", status=known or "", **found)
-
-
-@console.get("/campaigns")
-def campaigns() -> str:
-    return render_template("console/campaigns.html", items=list_queries.campaigns(scope.current().reach))
 
 
 @console.get("/stores")

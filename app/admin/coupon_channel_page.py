@@ -12,7 +12,7 @@ from app.core.errors import SiyuError
 from . import coupon_channel_wording as wording
 from . import coupon_channels
 from .console import console
-from .coupon_channels import BindIn, CloseIn
+from .coupon_channels import BindIn, ConflictClosedIn
 
 
 @console.get("/coupon-channels", endpoint="coupon_channels")
@@ -52,7 +52,7 @@ def unbind(campaign_id: str) -> ResponseReturnValue:
 def close(conflict_id: str) -> ResponseReturnValue:
     given = {"note": request.form.get("note", "").strip(), "retell": request.form.get("retell") == "yes"}
     try:
-        loaded = CloseIn().load(given)
+        loaded = ConflictClosedIn().load(given)
         coupon_channels.closed(conflict_id, loaded["note"], loaded["retell"])
     except ValidationError:
         return _page("invalid"), 422

@@ -134,7 +134,7 @@ class ConflictsOut(Page):
     items = fields.List(fields.Nested(ConflictLineOut))
 
 
-class CloseIn(Schema):
+class ConflictClosedIn(Schema):
     """`retell`: compare both sides once more and tell the channel again."""
 
     note = fields.String(required=True, validate=Length(2, 200))
@@ -186,7 +186,7 @@ def twin_conflicts(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 @api.post("/twin-conflicts/<conflict_id>/close")
-@api.input(CloseIn, arg_name="given")
+@api.input(ConflictClosedIn, arg_name="given")
 @api.output(ConflictOut)
 @api.doc(summary="Settle a contradiction", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def close_twin_conflict(conflict_id: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class TasksOut(Page):
 
 
 class CampaignOut(Schema):
-    """Stock is the brand's; `redeemed` and `discount_fen` are those of the caller's stores."""
+    """Stock and budget are the brand's; `redeemed` and `discount_fen` are those of the caller's stores."""
 
     id = PublicId("cmp", attribute="campaign_id")
     code = fields.String()
@@ -55,6 +55,8 @@ class CampaignOut(Schema):
     claimable = fields.Boolean()
     quota = fields.Integer()
     issued = fields.Integer()
+    budget_fen = fields.Integer(allow_none=True)
+    spent_fen = fields.Integer()
     redeemed = fields.Integer()
     discount_fen = fields.Integer()
     currency = fields.Constant("CNY")

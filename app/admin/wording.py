@@ -4,13 +4,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from app.dashboards.queries.feed import Happened
 from app.dashboards.queries.timeline import Moment
 
 ROLES = {"hq": "总部", "region": "区域", "dealer": "经销商", "store": "门店"}
 TASK_STATUS = {"open": "待完成", "done": "已完成", "expired": "已过期", "cancelled": "已取消"}
-CAMPAIGN_STATUS = {"draft": "草稿", "active": "进行中", "paused": "已暂停", "ended": "已结束"}
+CAMPAIGN_STATUS = {
+    "draft": "草稿",
+    "submitted": "待审批",
+    "active": "进行中",
+    "paused": "已暂停",
+    "ended": "已结束",
+    "voided": "已作废",
+}
+CAMPAIGN_COLOUR = {"submitted": "blue", "active": "green", "paused": "gold", "voided": "red", "draft": "", "ended": ""}
+CAMPAIGN_STEP = {
+    "create": "创建",
+    "submit": "提交",
+    "approve": "审批通过",
+    "reject": "驳回",
+    "activate": "启用",
+    "pause": "暂停",
+    "resume": "恢复",
+    "end": "结束",
+    "void": "作废",
+    "revise": "修改条款",
+    "add_stock": "追加库存",
+    "set_budget": "调整预算",
+    "set_day_quota": "调整每日限量",
+    "allocate": "分配门店配额",
+}
+CAMPAIGN_STEP_MEANS = {
+    "reject": "退回给提交人修改。",
+    "pause": "暂停后不能领取，已发出的券也暂不能使用。",
+    "end": "结束后不再发放，已发出的券仍可使用，不能再恢复。",
+    "void": "作废后不再发放，已发出未使用的券全部收回，不能再恢复。",
+}
+CAMPAIGN_CHANNEL = {"till": "门店收银系统", "desk": "收银台页面", "mall": "商城"}
+WEEKDAY = {1: "周一", 2: "周二", 3: "周三", 4: "周四", 5: "周五", 6: "周六", 7: "周日"}
 CAMPAIGN_KIND = {"amount": "代金券", "threshold": "满减券", "percent": "折扣券", "gift": "兑换券", "shipping": "运费券"}
 COUPON_STATUS = {
     "claimed": "待使用",
@@ -77,6 +110,12 @@ ACTION = {
     "members.phone_search": "按手机号查询会员",
     "privacy.policy_published": "发布隐私政策",
     "trace.viewed": "查看全链路",
+    "coupons.month_asked": "提交券对账关账",
+    "coupons.month_closed": "复核券对账关账",
+    "coupons.flag_cleared": "排除用券风险",
+    "coupons.flag_confirmed": "确认用券风险",
+    "coupons.fraud_rule": "修改风险规则",
+    "coupons.guide_phone": "登记导购本人手机号",
     "coupons.bind": "券活动绑定渠道",
     "coupons.unbind": "券活动解除渠道",
     "coupons.conflict_closed": "处理券渠道问题",
@@ -84,7 +123,27 @@ ACTION = {
     "sync.started": "开始企微对账",
     "sync.confirmed": "确认对账失效",
     "sync.cancelled": "取消企微对账",
+    "campaigns.create": "新建券活动",
+    "campaigns.submit": "提交券活动",
+    "campaigns.approve": "审批通过券活动",
+    "campaigns.reject": "驳回券活动",
+    "campaigns.pause": "暂停券活动",
+    "campaigns.resume": "恢复券活动",
+    "campaigns.end": "结束券活动",
+    "campaigns.void": "作废券活动",
+    "campaigns.supply": "调整券活动供给",
+    "campaigns.policy": "设置券活动审批规模",
+    "desk.redeem": "收银台核销",
+    "desk.undo": "撤销收银台核销",
 }
+UNDO_REASON = {
+    "order_cancelled": "顾客取消购买",
+    "wrong_amount": "金额或订单号录错",
+    "wrong_coupon": "核错了券",
+    "other_offer": "改用其他优惠",
+    "fault": "设备或网络故障",
+}
+UNDO_RULE = "撤销规则：限核销当日；核销人本人 30 分钟内可撤销，之后由本店其他账号或上级撤销；订单已上传的请走退货流程。"
 CONSENT_PURPOSE = {
     "service": "服务通知",
     "marketing": "营销推广",
@@ -164,6 +223,27 @@ def yuan(fen: int | None) -> str:
     """Fen as people read money: ¥1,234.50."""
     whole = fen or 0
     return f"{'-' if whole < 0 else ''}¥{abs(whole) // 100:,}.{abs(whole) % 100:02}"
+
+
+def campaign_details(details: Mapping[str, Any], stores: Mapping[str, str]) -> str:
+    """What a step of a campaign set, in words; `stores` are names by id."""
+    told = []
+    for name, value in details.items():
+        if value is None:
+            continue
+        match name:
+            case "quota" | "more":
+                told.append(f"{'发行' if name == 'quota' else '追加'} {value:,} 张")
+            case "budget_fen":
+                told.append(f"预算 {yuan(value)}")
+            case "day_quota":
+                told.append(f"每日 {value:,} 张")
+            case "version":
+                told.append(f"第 {value} 版")
+            case "quotas":
+                told += [f"{stores.get(store, store)} {count:,} 张" for store, count in list(value.items())[:5]]
+                told += [f"等 {len(value)} 家门店"] if len(value) > 5 else []
+    return "，".join(told)
 
 
 def action(code: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import struct
 from datetime import datetime
 from typing import NamedTuple
 
@@ -70,9 +71,42 @@ def _value(symbols: str) -> int:
     return value
 
 
+# The two symbols of ten bits, and what each pair adds to the check at each of its six places in a code.
+_PAIRS = [_spell(value, 2) for value in range(1024)]
+_PAIR_SUMS = tuple([_sum(pair + ALPHABET[0] * after) for pair in _PAIRS] for after in (11, 9, 7, 5, 3, 1))
+
+
 def new_code() -> str:
     """A fresh coupon code: 13 symbols."""
     return _with_check(_spell(secrets.randbits(_CODE_BITS), _CODE_SYMBOLS))
+
+
+def new_codes(count: int) -> list[str]:
+    """Many fresh codes, as `new_code` makes them: two symbols at a time, about a microsecond each.
+
+    The check is linear, so that of a code is the exclusive or of what its pairs of symbols add to it.
+    """
+    pairs, (a, b, c, d, e, f) = _PAIRS, _PAIR_SUMS
+    out = []
+    for raw in struct.unpack(f">{count}Q", secrets.token_bytes(8 * count)):
+        u, v, w = raw >> 54, raw >> 44 & 1023, raw >> 34 & 1023
+        x, y, z = raw >> 24 & 1023, raw >> 14 & 1023, raw >> 4 & 1023
+        check = ALPHABET[a[u] ^ b[v] ^ c[w] ^ d[x] ^ e[y] ^ f[z]]
+        out.append(pairs[u] + pairs[v] + pairs[w] + pairs[x] + pairs[y] + pairs[z] + check)
+    return out
+
+
+def typed(text: str) -> str | None:
+    """The code of 13 symbols that somebody typed (case, blanks and hyphens do not matter), None for a slip."""
+    symbols = text.upper().replace("-", "").replace(" ", "")
+    if len(symbols) != _CODE_SYMBOLS + 1 or not _VALUES.keys() >= set(symbols) or _sum(symbols):
+        return None
+    return symbols
+
+
+def printed(code: str) -> str:
+    """A code as people read it: XXXX-XXXX-XXXXX. With hyphens no spreadsheet takes it for a number."""
+    return f"{code[:4]}-{code[4:8]}-{code[8:]}"
 
 
 def step_at(at: datetime) -> int:

@@ -2,7 +2,8 @@
 
 A coupon keeps its state on the way: one that is held for an order stays held, and its code finds it. Its number among
 the member's coupons of the campaign (`seq`) is drawn anew after the winner's, so the limit counts both; two that were
-given under one reference stand under it side by side. `moved` keeps both names by member, for the way back.
+given under one reference stand under it side by side. `moved` keeps both names by member, for the way back. An
+offer to a friend goes with its coupon, and the occasions of gifts go too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from sqlalchemy import Table
 from app.core import moving
 from app.members.family import Homecoming
 
-from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine
+from .issue_models import CouponTransfer, Gift, TransferToken
+from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine, RedemptionRefund
 from .twins.models import CouponTwin, TwinCode, TwinConflict
 
 _KEPT = "jsonb_build_object(t.member_id::text, jsonb_build_object('seq', t.seq, 'ref', t.source_ref))"
@@ -48,22 +50,29 @@ _HOME = {
     "moved": "nullif(t.moved - CAST(:target AS text), '{}')",
 }
 
-_HEAD = cast(Table, Coupon.__table__)
+_HEAD, _TRANSFER = cast(Table, Coupon.__table__), cast(Table, CouponTransfer.__table__)
 _TWIN = cast(Table, CouponTwin.__table__)
 _COUPONS = moving.Family(
     head=_HEAD,
-    children=tuple(
-        cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine, CouponTwin, TwinConflict)
+    children=(
+        *(cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine, RedemptionRefund)),
+        _TRANSFER,
+        _TWIN,
+        cast(Table, TwinConflict.__table__),
     ),
     lookups=(
         moving.Lookup(cast(Table, CouponCode.__table__), of=_HEAD, on=("code",)),
+        moving.Lookup(cast(Table, TransferToken.__table__), of=_TRANSFER, on=("token_hash",)),
         moving.Lookup(cast(Table, TwinCode.__table__), of=_TWIN, on=("external_code", "channel")),
     ),
 )
+# Where both were given something on the same occasion each keeps its note, and neither is given it again.
+_GIFTS = moving.Family(head=cast(Table, Gift.__table__), unique=("kind", "occasion"))
 
 
 def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None:
     moving.move(_COUPONS, brand_id=brand_id, source_id=loser_id, target_id=winner_id, replace=_AWAY)
+    moving.move(_GIFTS, brand_id=brand_id, source_id=loser_id, target_id=winner_id)
 
 
 def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
@@ -74,3 +83,4 @@ def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home:
         home=home,
         replace=_HOME,
     )
+    moving.bring_home(_GIFTS, brand_id=brand_id, target_id=loser_id, home=home)

@@ -17,6 +17,9 @@ from app.core.db import session
 from app.core.errors import NotFound
 from app.core.slots import Slot
 from app.coupons import commands as coupons
+from app.coupons import erase as coupon_gifts
+from app.coupons import referrals
+from app.coupons.fraud import commands as fraud
 from app.coupons.twins import erase as coupon_twins
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
@@ -189,6 +192,7 @@ def _forget(brand_id: int, member_ids: Sequence[int], gone: identity.Forgotten) 
         person_ids=gone.person_ids,
         external_userids=[one.value for one in gone.ids if one.kind == "external_userid"],
     )
+    referrals.erase(brand_id=brand_id, member_ids=member_ids, person_ids=gone.person_ids)
     counted = {"events": scrub.events(brand_id=brand_id, member_ids=member_ids, person_ids=gone.person_ids)}
     if member_ids:
         members.erase(brand_id=brand_id, member_ids=member_ids)
@@ -204,6 +208,8 @@ def _forget_wallet(brand_id: int, member_ids: Sequence[int]) -> dict[str, int]:
         "twins": coupon_twins.erase(brand_id=brand_id, member_ids=member_ids),
         "points": points.write_off(brand_id=brand_id, member_ids=member_ids, at=clock.now()),
     }
+    coupon_gifts.erase(brand_id=brand_id, member_ids=member_ids)
+    fraud.forget(brand_id=brand_id, member_ids=member_ids)
     sales.erase(brand_id=brand_id, member_ids=member_ids)
     segments.erase(brand_id=brand_id, member_ids=member_ids)
     sop.erase(brand_id=brand_id, member_ids=member_ids)

@@ -20,6 +20,8 @@ from app.channels.state import GroupChat, GroupChatMember, OfficialFollow, Subsc
 from app.core import clock, ids
 from app.core.db import session
 from app.core.sheets import csv_of
+from app.coupons.fraud.models import Flag
+from app.coupons.issue_models import CouponHoldOut, CouponTransfer, Gift, Referral
 from app.coupons.models import Campaign, Coupon, Redemption
 from app.coupons.twins.models import CouponTwin
 from app.identity import queries as identity
@@ -192,6 +194,28 @@ def _sections(brand_id: int, homes: tuple[int, ...]) -> dict[str, Select[Any]]:
         .outerjoin(Store, Store.id == Redemption.store_id)
         .where(mine(Redemption))
         .order_by(Redemption.redeemed_at, Redemption.redemption_id),
+        "coupon_gifts": select(
+            Campaign.name, CouponTransfer.status, CouponTransfer.created_at, CouponTransfer.expires_at,
+            CouponTransfer.ended_at,
+        )
+        .join(Coupon, same(Coupon, CouponTransfer, "member_id", "coupon_id"))
+        .join(Campaign, same(Campaign, Coupon, "campaign_id"))
+        .where(mine(CouponTransfer))
+        .order_by(CouponTransfer.created_at, CouponTransfer.transfer_id),
+        "gift_occasions": select(Gift.kind, Gift.granted_at).where(mine(Gift)).order_by(Gift.granted_at),
+        "friends_brought": select(Referral.joined_at)
+        .where(Referral.brand_id == brand_id, Referral.referrer_id.in_(homes), Referral.joined_at.is_not(None))
+        .order_by(Referral.joined_at),
+        "invited_by_a_friend": select(Referral.invited_at, Referral.joined_at)
+        .where(Referral.brand_id == brand_id, Referral.member_id.in_(homes))
+        .order_by(Referral.invited_at),
+        "comparison_groups": select(Campaign.name, CouponHoldOut.at)
+        .join(Campaign, same(Campaign, CouponHoldOut, "campaign_id"))
+        .where(mine(CouponHoldOut))
+        .order_by(CouponHoldOut.at),
+        "coupon_flags": select(Flag.rule, Flag.count, Flag.window_from, Flag.status, Flag.created_at)
+        .where(Flag.brand_id == brand_id, Flag.member_id.in_(homes))
+        .order_by(Flag.created_at),
         "tags": select(Tag.group_name, Tag.name, MemberTag.source, MemberTag.held, MemberTag.at)
         .join(Tag, same(Tag, MemberTag, "tag_id"))
         .where(mine(MemberTag))

@@ -105,7 +105,16 @@ KINDS: Mapping[str, Kind] = {
         ("brand_id", "member_id", "segment_id", "taken_at"),
         "brand_id = :brand_id AND taken_at < :before AND NOT EXISTS (SELECT FROM sop_run r WHERE r.status = 'running'"
         " AND r.brand_id = segment_snapshot.brand_id AND r.segment_id = segment_snapshot.segment_id"
-        " AND r.as_of = segment_snapshot.taken_at)",
+        " AND r.as_of = segment_snapshot.taken_at) AND NOT EXISTS (SELECT FROM coupon_push p"
+        " WHERE p.status <> 'done' AND p.brand_id = segment_snapshot.brand_id"
+        " AND p.segment_id = segment_snapshot.segment_id AND p.as_of = segment_snapshot.taken_at)",
+    ),
+    # Who opened an invitation and never joined.
+    "invitation": Kind(
+        90,
+        "referral",
+        ("brand_id", "person_id"),
+        "brand_id = :brand_id AND member_id IS NULL AND invited_at < :before",
     ),
     # Sessions of the sidebar, the console and the mini-program are tokens; what is kept of them is that they ended.
     "session": Kind(1, "revoked_token", ("jti",), "expires_at < :before"),

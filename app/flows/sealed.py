@@ -11,6 +11,8 @@ from typing import Any
 from app.channels.models import Follow
 from app.channels.rules import CONTACT_CONTEXT, SUITE_CONTEXT
 from app.channels.state import SuiteState
+from app.coupons.commands.redeem_codes import SEALED_CONTEXT
+from app.coupons.issue_models import SealedCodes
 from app.identity.models import IdentityRelease, IdentityRow, PhoneClaim
 from app.identity.rules import SEAL_CONTEXT
 from app.imports.models import ImportChunk
@@ -57,4 +59,5 @@ COLUMNS: tuple[SealedColumn, ...] = (
     SealedColumn(DataExport, "content", EXPORT_CONTEXT),
     SealedColumn(Erasure, "sealed", SWEEP_CONTEXT),
     SealedColumn(ImportChunk, "body", CHUNK_CONTEXT),
+    SealedColumn(SealedCodes, "body", SEALED_CONTEXT),
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from app.channels import events as channels
 from app.channels.codes import events as codes
 from app.core import outbox, slots
+from app.coupons import commands as coupon_commands
 from app.coupons import events as coupon_events
+from app.coupons.fraud import events as fraud
 from app.coupons.twins import events as twin_events
 from app.identity import events as identity
 from app.imports import events as imports
@@ -21,14 +23,18 @@ from . import (
     arrivals,
     channel_codes,
     consents,
+    coupon_limits,
+    coupon_refunds,
     coupons,
     doctor,
     erase,
     export_person,
     fetch_contact,
+    gifts,
     guide_notice,
     merge,
     points_expiry,
+    push,
     rekey,
     retention,
     rule_tags,
@@ -95,6 +101,18 @@ def wire() -> None:
     # coupons
     slots.handle("coupons.expire", coupons.expire)
     slots.handle("coupons.release_locks", coupons.release_locks)
+    slots.handle("coupons.withdraw", coupons.withdraw)
+    outbox.subscribe(coupon_events.PushAdvanced, "coupons.push_chunk", push.go_on, queue="bulk")
+    outbox.subscribe(coupon_events.CodesDue, "coupons.make_codes", coupon_commands.make_codes, queue="bulk")
+    outbox.subscribe(members.Bound, "gifts.on_bound", gifts.on_bound)
+    outbox.subscribe(members.Joined, "gifts.on_joined", gifts.on_joined)
+    outbox.subscribe(sales.OrderPaid, "gifts.on_order", gifts.on_order_paid)
+    outbox.subscribe(sales.OrderRefunded, "gifts.on_refund", gifts.on_order_refunded)
+    outbox.subscribe(coupon_events.GiftDue, "gifts.deliver", gifts.deliver)
+    outbox.subscribe(coupon_events.BirthdaysDue, "gifts.birthdays", gifts.birthdays, queue="bulk")
+    slots.handle("coupons.birthdays", gifts.open_birthdays)
+    outbox.subscribe(fraud.LimitHit, "coupons.flag_limit", coupon_limits.on_limit_hit)
+    slots.handle("coupons.watch", coupon_limits.look)
     outbox.subscribe(coupon_events.Issued, "twins.on_issued", reactions.on_issued)
     outbox.subscribe(coupon_events.Redeemed, "twins.on_redeemed", reactions.on_changed)
     outbox.subscribe(coupon_events.Returned, "twins.on_returned", reactions.on_changed)
@@ -110,6 +128,7 @@ def wire() -> None:
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
     outbox.subscribe(sales.OrderRefunded, "traits.on_refund", traits.on_order)
+    outbox.subscribe(sales.OrderRefunded, "coupons.on_refund", coupon_refunds.on_refund)
     outbox.subscribe(privacy.OptedOut, "traits.on_opt_out", traits.on_consent)
     outbox.subscribe(privacy.OptedIn, "traits.on_opt_in", traits.on_consent)
     outbox.subscribe(imports.Finished, "traits.on_import", traits.on_import, queue="bulk")

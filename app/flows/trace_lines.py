@@ -24,16 +24,21 @@ _TIMES = (
     "granted_at",
     "released_at",
     "reserved_at",
+    "asked_at",
+    "invited_at",
 )
 # A later moment of a row that is a step of its own.
 _LATER = {
     "member": (("bound_at", "phone bound"),),
     "guide_task": (("announced_at", "guide told"), ("done_at", "done")),
     "redemption": (("returned_at", "returned"),),
+    "coupon_transfer": (("ended_at", "ended"),),
+    "referral": (("joined_at", "joined"),),
     "follow": (("changed_at", "changed"),),
     "person_merge": (("revoked_at", "taken back"),),
     "member_merge": (("revoked_at", "taken back"),),
     "identity_review": (("decided_at", "decided"),),
+    "coupon_flag": (("decided_at", "decided"),),
 }
 _FACTS = {
     "inbox": ("source", "kind", "status", "attempts", "last_error"),
@@ -62,7 +67,15 @@ _FACTS = {
     "benefit_grant": ("benefit_id", "period"),
     "coupon": ("coupon_id", "campaign_id", "source", "status", "valid_to"),
     "coupon_event": ("coupon_id", "from_status", "to_status", "cause", "order_no", "store_id"),
-    "redemption": ("redemption_id", "coupon_id", "order_no", "store_id", "discount_fen", "hq_fen", "dealer_fen"),
+    "redemption": (
+        "redemption_id", "coupon_id", "order_no", "store_id", "discount_fen", "hq_fen", "dealer_fen", "supplier_fen",
+    ),
+    "coupon_flag": ("flag_id", "rule", "count", "status", "store_id", "guide_id"),
+    "coupon_month": ("status", "lines", "discount_fen", "asked_by", "closed_by"),
+    "coupon_transfer": ("transfer_id", "coupon_id", "status", "taken_by", "taken_coupon_id"),
+    "coupon_hold_out": ("push_id", "campaign_id"),
+    "gift": ("kind", "occasion"),
+    "referral": ("referrer_id", "member_id"),
     "guide_task": ("task_id", "sop_id", "guide_id", "store_id", "status", "deadline_at"),
 }
 _PUBLIC = {
@@ -77,11 +90,19 @@ _PUBLIC = {
     "campaign_id": "cmp",
     "coupon_id": "cpn",
     "redemption_id": "rdm",
+    "flag_id": "flg",
     "order_id": "ord",
     "task_id": "tsk",
     "sop_id": "sop",
     "material_id": "mat",
     "segment_id": "seg",
+    "push_id": "psh",
+    "batch_id": "cdb",
+    "rule_id": "gfr",
+    "transfer_id": "cgt",
+    "taken_coupon_id": "cpn",
+    "taken_by": "mbr",
+    "referrer_id": "mbr",
 }
 _OF_MEMBERS = {**_PUBLIC, "winner_id": "mbr", "loser_id": "mbr"}
 _SILENT = {"brand_id", "member_id", "person_id", "welcome_code"}

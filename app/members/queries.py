@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, extract, func, or_, select, text
 
 from app.core import hot
 from app.core.db import session
@@ -60,6 +60,19 @@ def member_of(brand_id: int, person_id: int) -> Member | None:
         )
     )
     return None if member_id is None else member(brand_id, member_id)
+
+
+def born_on(brand_id: int, days: Sequence[tuple[int, int]], *, after: int, limit: int) -> Sequence[int]:
+    """The next active members, by id, whose birthday is on one of these (month, day)."""
+    mine = [
+        (extract("month", Member.birthday) == month) & (extract("day", Member.birthday) == day) for month, day in days
+    ]
+    return session.scalars(
+        select(Member.member_id)
+        .where(Member.brand_id == brand_id, Member.status == "active", Member.member_id > after, or_(*mine))
+        .order_by(Member.member_id)
+        .limit(limit)
+    ).all()
 
 
 def by_number(brand_id: int, number: str) -> Member | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from . import coupons, me, official, privacy, session
+from . import basket, coupons, friends, me, official, privacy, session
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return (session.bp, official.bp, me.bp, coupons.bp, privacy.bp)
+    return (session.bp, official.bp, me.bp, coupons.bp, basket.bp, friends.bp, privacy.bp)

@@ -9,7 +9,7 @@ from apiflask.validators import Length, OneOf
 
 from app.core import ids, rates, transaction
 from app.core.transaction import reading
-from app.flows import accounts, arrivals, bind_phone, mini_login, phone_claim
+from app.flows import accounts, arrivals, bind_phone, gifts, mini_login, phone_claim
 from app.flows.accounts import AccountMissing
 from app.identity.errors import IdentityConflict
 from app.identity.rules import Identity
@@ -34,6 +34,12 @@ class LoginIn(Schema):
         allow_none=True,
         validate=Length(1, 32),
         metadata={"description": "The decoded `scene` of the mini-program code it was opened by."},
+    )
+    invitation = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=Length(1, 32),
+        metadata={"description": "The code of a member's invitation it was opened by."},
     )
 
 
@@ -82,7 +88,8 @@ class ClaimedOut(Schema):
 @bp.output(LoginOut)
 @bp.doc(summary="Log in", responses=[401, 403, 404, 503])
 def login(json_data: dict[str, Any]) -> dict[str, Any]:
-    """Log in with the code of wx.login. A `scene` that is no channel code of the brand is ignored."""
+    """Log in with the code of wx.login. A `scene` that is no channel code of the brand is ignored, and so is an
+    invitation that is none."""
     with reading():
         account = org.account_by_namespace("miniprogram", json_data["appid"])
     if account is None:
@@ -92,6 +99,7 @@ def login(json_data: dict[str, Any]) -> dict[str, Any]:
     def work() -> mini_login.LoggedIn:
         found = mini_login.login(account=account, session=session)
         arrivals.opened(brand_id=account.brand_id, person_id=found.person_id, scene=json_data["scene"])
+        gifts.invited(brand_id=account.brand_id, person_id=found.person_id, code=json_data["invitation"])
         return found
 
     logged_in = transaction.run(work)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 
 from app.core.db import session
@@ -28,6 +30,12 @@ def store_by_code(brand_id: int, code: str) -> Store | None:
 
 def stores(brand_id: int) -> list[Store]:
     return list(session.scalars(select(Store).where(Store.brand_id == brand_id).order_by(Store.code)))
+
+
+def store_names(brand_id: int, store_ids: Collection[int]) -> dict[int, str]:
+    """The names of some of the brand's stores by id."""
+    found = select(Store.id, Store.name).where(Store.brand_id == brand_id, Store.id.in_(sorted(store_ids)))
+    return {row.id: row.name for row in session.execute(found)}
 
 
 def regions(brand_id: int) -> list[Region]:

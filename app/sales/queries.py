@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import pyarrow as pa
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import and_, select, text, tuple_
 
 from app.core import bulk
 from app.core.db import session
 
-from .models import OrderLine, OrderNumber, SalesOrder
+from .models import OrderLine, OrderNumber, Refund, RefundLine, SalesOrder
 
 
 def order(brand_id: int, member_id: int, order_id: int) -> SalesOrder | None:
@@ -28,6 +29,43 @@ def lines(brand_id: int, member_id: int, order_id: int) -> Sequence[OrderLine]:
     ).all()
 
 
+class RefundTold(NamedTuple):
+    """A refund as others need it: its order, where that was, and (line, quantity) of what came back."""
+
+    refund_no: str
+    order_no: str
+    store_id: int
+    lines: list[tuple[int, int]]
+
+
+def refund_told(brand_id: int, refund_id: int) -> RefundTold | None:
+    """One refund of the brand, wherever its order stands by now; None when only money went back."""
+    rows = session.execute(
+        select(Refund.refund_no, SalesOrder.order_no, SalesOrder.store_id, RefundLine.line_no, RefundLine.quantity)
+        .join(
+            SalesOrder,
+            and_(
+                SalesOrder.brand_id == Refund.brand_id,
+                SalesOrder.member_id == Refund.member_id,
+                SalesOrder.order_id == Refund.order_id,
+            ),
+        )
+        .join(
+            RefundLine,
+            and_(
+                RefundLine.brand_id == Refund.brand_id,
+                RefundLine.member_id == Refund.member_id,
+                RefundLine.refund_id == Refund.refund_id,
+            ),
+        )
+        .where(Refund.brand_id == brand_id, Refund.refund_id == refund_id, RefundLine.quantity > 0)
+        .order_by(RefundLine.line_no)
+    ).all()
+    if not rows:
+        return None
+    return RefundTold(rows[0][0], rows[0][1], rows[0][2], [(row[3], row[4]) for row in rows])
+
+
 def orders_of(
     brand_id: int, member_id: int, *, before: tuple[datetime, int] | None = None, limit: int = 20
 ) -> Sequence[SalesOrder]:
@@ -36,6 +74,19 @@ def orders_of(
     if before is not None:
         statement = statement.where(tuple_(SalesOrder.paid_at, SalesOrder.order_id) < before)
     return session.scalars(statement.order_by(SalesOrder.paid_at.desc(), SalesOrder.order_id.desc()).limit(limit)).all()
+
+
+def stands(brand_id: int, member_id: int, store_id: int, order_no: str, *, since: datetime) -> bool:
+    """Whether an order of a member with this number was taken in for a store, paid since a moment and not refunded."""
+    found = select(SalesOrder.order_id).where(
+        SalesOrder.brand_id == brand_id,
+        SalesOrder.member_id == member_id,
+        SalesOrder.paid_at >= since,
+        SalesOrder.store_id == store_id,
+        SalesOrder.order_no == order_no,
+        SalesOrder.status == "paid",
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 def heads(brand_id: int, sources: Sequence[str], order_nos: Sequence[str]) -> dict[tuple[str, str], SalesOrder]:

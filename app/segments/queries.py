@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from app.core.db import session
 
 from .compiler import audience
 from .errors import SegmentUnknown
-from .models import MemberTag, MemberTrait, Segment, Tag
+from .models import MemberTag, MemberTrait, Segment, SegmentSnapshot, Tag
 
 
 @dataclass(frozen=True)
@@ -158,3 +158,18 @@ def count(*, brand_id: int, rule: dict[str, Any], as_of: datetime) -> int:
     """How many active members the rule is true for."""
     found = audience(brand_id=brand_id, rule=rule, as_of=as_of).subquery()
     return session.scalar(select(func.count()).select_from(found)) or 0
+
+
+def snapshot_page(brand_id: int, segment_id: int, taken_at: datetime, *, after: int, limit: int) -> Sequence[int]:
+    """The next members of a snapshot, by id."""
+    return session.scalars(
+        select(SegmentSnapshot.member_id)
+        .where(
+            SegmentSnapshot.brand_id == brand_id,
+            SegmentSnapshot.segment_id == segment_id,
+            SegmentSnapshot.taken_at == taken_at,
+            SegmentSnapshot.member_id > after,
+        )
+        .order_by(SegmentSnapshot.member_id)
+        .limit(limit)
+    ).all()

@@ -11,10 +11,9 @@ from flask import request
 from app.core import idempotency, ids, transaction
 from app.core.errors import Conflict
 from app.core.fields import PublicId
-from app.coupons import commands
+from app.coupons import commands, wording
 from app.coupons import queries as coupons
 from app.coupons.errors import CampaignUnknown
-from app.coupons.wording import offer as worth
 from app.privacy import queries as privacy
 from app.privacy.errors import MarketingRefused
 from app.privacy.rules import MARKETING
@@ -33,14 +32,17 @@ class CouponsIn(Schema):
 
 
 class OfferOut(Schema):
-    """`left`: stock; `limit_reached`: this customer has had all that one member may have."""
+    """`left`: stock; `limit_reached`: this customer has had all that one member may have; `left_today`: how many of it
+    this guide may still give today, null where no limit is set."""
 
     id = PublicId("cmp", attribute="campaign_id")
     name = fields.String()
     kind = fields.String()
     summary = fields.String()
+    conditions = fields.List(fields.String(), metadata={"description": "What else is promised, in words."})
     left = fields.Integer()
     limit_reached = fields.Boolean()
+    left_today = fields.Integer(allow_none=True)
     valid_days = fields.Integer(allow_none=True)
     ends_at = fields.AwareDateTime(allow_none=True)
 
@@ -67,20 +69,23 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
     """The open campaigns; with `external_userid`, whether that customer may still have one."""
     guide = auth.guide()
     member = followed(guide, query_data["external_userid"]).member if query_data["external_userid"] else None
-    found = coupons.claimable(guide.brand_id, member.member_id if member else 0)
+    found = coupons.givable(guide.brand_id, member.member_id if member else 0, guide.guide_id)
+    names = coupons.names_of(guide.brand_id, (one.terms for one, _ in found))
     return {
         "items": [
             {
                 "campaign_id": one.campaign_id,
                 "name": one.name,
                 "kind": one.kind,
-                "summary": worth(one.terms),
+                "summary": wording.offer(one.terms),
+                "conditions": wording.conditions(one.terms, names) + wording.rules_of_taking(one.terms, names),
                 "left": one.left,
                 "limit_reached": one.taken >= one.terms.per_member,
+                "left_today": left_today,
                 "valid_days": one.terms.valid_days,
                 "ends_at": one.terms.ends_at,
             }
-            for one in found
+            for one, left_today in found
         ]
     }
 
@@ -92,7 +97,8 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
 def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
     """Give the customer a coupon of an open campaign. Needs an Idempotency-Key; stock and limit hold as for a claim.
 
-    409 `marketing_refused` for a customer who wants no advertising through WeCom."""
+    409 `guide_quota_reached` when the guide gave all that one day allows, `marketing_refused` for a customer who wants
+    no advertising through WeCom."""
     guide = auth.guide()
     key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
     campaign_id = ids.decode("cmp", json_data["campaign"])
@@ -104,19 +110,20 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
             raise MarketingRefused()
 
     def issue() -> dict[str, Any]:
-        if campaign_id not in {one.campaign_id for one in coupons.claimable(guide.brand_id, member.member_id)}:
+        offers = coupons.givable(guide.brand_id, member.member_id, guide.guide_id)
+        if campaign_id not in {one.offer.campaign_id for one in offers}:
             raise CampaignUnknown()
-        coupon_id = commands.issue(
+        coupon_id = commands.give_by_guide(
             brand_id=guide.brand_id,
             member_id=member.member_id,
             campaign_id=campaign_id,
-            source="push",
-            source_ref=f"{ids.encode('gde', guide.guide_id)}:{key}",
             guide_id=guide.guide_id,
+            source_ref=f"{ids.encode('gde', guide.guide_id)}:{key}",
         )
         card = coupons.card(guide.brand_id, member.member_id, coupon_id)
         return {"coupon_id": coupon_id, "name": card.name, "valid_to": card.valid_to.isoformat()}
 
     digest = idempotency.request_hash(f"give:{external_userid}", json_data)
     scope = f"sidebar:{guide.guide_id}"
-    return transaction.run(lambda: idempotency.once(scope=scope, key=key, digest=digest, work=issue))
+    with wording.added():
+        return transaction.run(lambda: idempotency.once(scope=scope, key=key, digest=digest, work=issue))

@@ -9,7 +9,9 @@ from apiflask import Schema, fields
 from app.core import clock
 from app.core.fields import PublicId
 from app.coupons import queries as coupons
-from app.coupons.wording import offer
+from app.coupons import usable
+from app.coupons import wording as coupon_words
+from app.coupons.rules import OPEN_STATUSES
 from app.dashboards.queries import timeline
 from app.identity import queries as identity
 from app.members.models import Member
@@ -54,6 +56,9 @@ class CardOut(Schema):
     summary = fields.String()
     status = fields.String()
     valid_to = fields.AwareDateTime()
+    conditions = fields.List(fields.String(), metadata={"description": "What else holds, in words."})
+    expiry = fields.String(metadata={"example": "还剩3天"})
+    why = fields.String(allow_none=True, metadata={"description": "Why it cannot be used now, in words."})
 
 
 class MomentOut(Schema):
@@ -149,13 +154,28 @@ def _member(found: Customer, member: Member) -> dict[str, Any]:
         "usable_coupons": coupons.counts(*key)["usable"],
         "tags": [tag.name for tag in segments.tags_of(*key)],
         **_traits(*key),
-        "coupons": [
-            {**card._asdict(), "summary": offer(card.terms)}
-            for card in coupons.wallet(*key, statuses=("claimed", "locked", "returned"), limit=COUPONS)
-        ],
+        "coupons": _coupons(*key),
         "orders": _orders(*key),
         "timeline": _timeline(member),
     }
+
+
+def _coupons(brand_id: int, member_id: int) -> list[dict[str, Any]]:
+    """The coupons not used yet, in the words that their owner reads."""
+    cards, now = coupons.wallet(brand_id, member_id, statuses=OPEN_STATUSES, limit=COUPONS), clock.now()
+    names = coupons.names_of(brand_id, (card.terms for card in cards))
+    return [
+        {
+            **card._asdict(),
+            "summary": coupon_words.offer(card.terms),
+            "conditions": coupon_words.conditions(card.terms, names),
+            "expiry": coupon_words.expiry(card.valid_from, card.valid_to, now, card.terms.timezone),
+            "why": coupon_words.refusal(refusal, card.terms, names)
+            if (refusal := usable.why_not(card, at=now))
+            else None,
+        }
+        for card in cards
+    ]
 
 
 def _tier(brand_id: int, member_id: int) -> dict[str, Any] | None:

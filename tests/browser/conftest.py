@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from serving import serving
 
+ANSWERED = re.compile("status of (401|409|422)")
 SHOTS = Path(__file__).parent.parent.parent / "var" / "screenshots"
 
 
@@ -20,13 +22,15 @@ def address(app) -> Iterator[str]:  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def page(chromium, address) -> Iterator[object]:  # type: ignore[no-untyped-def]
-    """A fresh browser page; a script error or a refused resource fails the test."""
+    """A fresh browser page; a script error or a refused resource fails the test. A login, or a form that is answered
+    with what is wrong in it, is none."""
     context = chromium.new_context(base_url=address, locale="zh-CN", timezone_id="Asia/Shanghai")
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
-        "console", lambda said: problems.append(said.text) if said.type == "error" and "401" not in said.text else None
+        "console",
+        lambda said: None if ANSWERED.search(said.text) or said.type != "error" else problems.append(said.text),
     )
     yield page
     context.close()

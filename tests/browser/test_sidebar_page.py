@@ -203,10 +203,27 @@ def test_the_whole_round_beside_a_chat(
     assert "¥1,757" in tiles and "2 笔订单" in tiles
 
 
+def _two_coupons(shop: Shop) -> None:
+    """One that is good in the guide's store, and one of a campaign that is paused."""
+    brand = {"brand_id": shop.world.brand_id}
+    with transaction():
+        for name, terms in (
+            (
+                "一号店专享券",
+                Terms(kind="amount", amount_fen=3000, store_ids=frozenset({shop.world.store.id}), valid_days=2),
+            ),
+            ("换季满减券", Terms(kind="threshold", amount_fen=2000, threshold_fen=20000, valid_days=8)),
+        ):
+            one = coupons.create_campaign(**brand, code=name, name=name, terms=terms, quota=9)
+            coupons.issue(**brand, member_id=shop.member_id, campaign_id=one, source="push", source_ref=name)
+        coupons.set_status(**brand, campaign_id=one, status="paused")
+
+
 def test_every_tab_at_the_width_of_the_sidebar(
     shop: Shop, page: Page, address: str, shot: Callable[[Page, str], Any]
 ) -> None:
     """The page by itself, as on a phone outside a chat, and beside a chat by its frame."""
+    _two_coupons(shop)
     page.set_viewport_size({"width": 375, "height": 780})
     page.goto(f"{shop.simulator}/client/wecom?staff={shop.world.guide.userid}&contact={shop.external}")
     page.add_style_tag(
@@ -215,6 +232,10 @@ def test_every_tab_at_the_width_of_the_sidebar(
     frame = _sidebar(page)
     frame.wait_for_selector("text=互动轨迹")
     shot(page, "sidebar-customer", full_page=False)
+    assert frame.locator(".ticket").all_inner_texts() == [
+        "满¥200减¥20\n换季满减券\n不可与其他券同用 · 还剩7天\n活动已暂停，恢复后可用",
+        "立减¥30\n一号店专享券\n仅限一号店使用 · 不可与其他券同用 · 明天到期",
+    ]
     frame.evaluate("window.scrollTo(0, 420)")
     shot(page, "sidebar-customer-more", full_page=False)
     for tab, ready in (

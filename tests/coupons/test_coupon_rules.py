@@ -102,11 +102,20 @@ def test_a_split_sums_and_is_within_one_of_the_exact_share(weights: list[int], d
         assert whole == 0 or abs(share * whole - total * weight) < whole
 
 
-@given(discount=st.integers(1, 10**9), hq_bp=st.integers(0, 10_000), dealer=st.booleans())
-def test_cost_shares_sum_to_the_discount(discount: int, hq_bp: int, dealer: bool) -> None:
-    hq, franchisee = rules.cost_share(discount, hq_bp, dealer=dealer)
-    assert hq + franchisee == discount and hq >= 0 and franchisee >= 0
-    assert dealer or franchisee == 0
+@given(discount=st.integers(1, 10**9), hq_bp=st.integers(0, 10_000), of=st.integers(0, 10_000), dealer=st.booleans())
+def test_cost_shares_sum_to_the_discount(discount: int, hq_bp: int, of: int, dealer: bool) -> None:
+    shared = terms(hq_bp=hq_bp, supplier="某某乳业" if of else "", supplier_bp=of)
+    cost = rules.cost_share(discount, shared, dealer=dealer)
+    assert sum(cost) == discount and min(cost) >= 0
+    assert dealer or cost.dealer == 0
+    assert of or cost.supplier == 0
+    assert abs(cost.supplier * 10_000 - discount * of) <= 5_000
+
+
+def test_a_supplier_pays_first_and_headquarters_share_the_rest_with_the_dealer() -> None:
+    half = terms(hq_bp=6000, supplier="某某乳业", supplier_bp=5000)
+    assert rules.cost_share(1000, half, dealer=True) == (300, 200, 500)
+    assert rules.cost_share(1000, half, dealer=False) == (500, 0, 500)
 
 
 def test_days_are_local_days() -> None:

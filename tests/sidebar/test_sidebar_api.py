@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from invariants import broken
 from people import make_follow, make_member
 from statements import statements
 
@@ -12,6 +13,7 @@ from app.content import commands as content
 from app.core import ids
 from app.core.db import session
 from app.core.transaction import transaction
+from app.coupons import commands
 from app.coupons import queries as coupons
 from app.members import commands as members_commands
 from app.members import queries as members
@@ -182,7 +184,31 @@ def test_a_coupon_is_given_once_and_within_the_limit(counter) -> None:
     assert (offer["left"], offer["limit_reached"]) == (9, True)
     with transaction():
         (card,) = coupons.wallet(counter.world.brand_id, counter.member_id)
-        assert card.source == "push"
+        assert (card.source, offer["left_today"]) == ("guide", None)
+
+
+def test_a_guide_gives_what_the_day_allows_and_sees_what_is_left(counter) -> None:
+    world, limited = counter.world, counter.campaign  # not one that members claim
+    with transaction():
+        commands.limit_guides(brand_id=world.brand_id, campaign_id=limited, per_day=1, changed_by="adm_1")
+        other = make_member(world, guide=world.guide)
+        found = members.member(world.brand_id, other)
+        make_follow(world, world.guide, external_userid="wm-9", person_id=found.person_id)
+    counter.sign_in(world.guide)
+    left = {one["id"]: one["left_today"] for one in counter.get("coupons").get_json()["items"]}
+    public = ids.encode("cmp", counter.public_campaign)
+    assert left == {ids.encode("cmp", limited): 1, public: None}
+    body = {"campaign": ids.encode("cmp", limited)}
+    assert counter.post("customers/wm-9/coupons", body, **{"Idempotency-Key": "press-0001"}).status_code == 201
+    again = counter.post("customers/wm-9/coupons", body, **{"Idempotency-Key": "press-0001"})
+    assert again.status_code == 201  # pressed twice, counted once
+    refused = counter.post("customers/wm-1/coupons", body, **{"Idempotency-Key": "press-0002"}).get_json()
+    assert (refused["code"], refused["data"]) == ("guide_quota_reached", {"per_day": 1})
+    with transaction():
+        commands.limit_guides(brand_id=world.brand_id, campaign_id=limited, per_day=0, changed_by="adm_1")
+    assert [one["id"] for one in counter.get("coupons").get_json()["items"]] == [public]
+    assert counter.post("customers/wm-9/coupons", body, **{"Idempotency-Key": "press-0003"}).status_code == 404
+    assert broken("coupons.") == []
 
 
 def test_what_is_asked_wrongly_is_said_so(counter) -> None:

@@ -377,6 +377,9 @@ def test_bindings_are_checked(show: Show) -> None:
     with pytest.raises(ChannelUnfit) as refused:
         bind(campaign(show.world, kind="gift", gift_skus=frozenset({"A"})), image="")
     assert refused.value.data["terms"] == ["kind", "image_url"]
+    with pytest.raises(ChannelUnfit) as refused:
+        bind(campaign(show.world, weekdays=frozenset({6, 7}), skus=frozenset({"A"}), transferable=True))
+    assert refused.value.data["terms"] == ["skus", "weekdays", "transferable"]
 
 
 def test_an_operator_closes_a_conflict_and_has_it_told_again(show: Show) -> None:

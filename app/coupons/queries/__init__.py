@@ -1,24 +1,69 @@
 """Reads of coupons: at the till (hot pool), in the wallet, of campaigns."""
 
-from .campaigns import CampaignLine, Offer, campaign, campaigns, claimable
-from .till import ShownCoupon, by_code, redemption, terms, version_terms
-from .wallet import Card, card, counts, history, owned, wallet
+from .campaigns import (
+    CampaignLine,
+    Offer,
+    Part,
+    Supply,
+    campaign,
+    campaigns,
+    claimable,
+    events,
+    policy,
+    supply,
+    versions,
+)
+from .gifts import gift_rule, gift_rules
+from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
+from .issues import batch, batches, push, pushes, used_codes
+from .names import names_of
+from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
+from .transfers import Offered, check_open, transfer, transfers
+from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
     "CampaignLine",
     "Card",
+    "GuideOffer",
+    "GuideUse",
     "Offer",
+    "Offered",
+    "Part",
     "ShownCoupon",
+    "Supply",
+    "batch",
+    "batches",
     "by_code",
     "campaign",
     "campaigns",
     "card",
+    "check_open",
     "claimable",
+    "codes_owned",
     "counts",
+    "ending",
+    "events",
+    "gift_rule",
+    "gift_rules",
+    "givable",
+    "groups_on",
+    "guide_limit",
     "history",
+    "names_of",
     "owned",
+    "policy",
+    "push",
+    "pushes",
     "redemption",
+    "supply",
+    "tabs",
     "terms",
+    "today",
+    "transfer",
+    "transfers",
+    "used_by_guides",
+    "used_codes",
     "version_terms",
+    "versions",
     "wallet",
 ]

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.core.db import session
 
 from ..errors import CampaignUnknown
-from ..models import Campaign, CampaignStock, Coupon
+from ..models import (
+    Campaign,
+    CampaignAllocation,
+    CampaignBudget,
+    CampaignDay,
+    CampaignEvent,
+    CampaignPolicy,
+    CampaignStock,
+    CampaignVersion,
+    Coupon,
+)
 from ..rules import Terms
 from .till import terms
 
@@ -25,8 +37,10 @@ class Offer(NamedTuple):
     taken: int
 
 
-def claimable(brand_id: int, member_id: int) -> list[Offer]:
-    """The brand's campaigns that members claim from by themselves, sold-out ones included (left = 0)."""
+def claimable(brand_id: int, member_id: int, *, also: Sequence[int] = ()) -> list[Offer]:
+    """The brand's campaigns that members claim from by themselves, sold-out ones included (left = 0); `also`: other
+    campaigns, as far as they are open.
+    """
     stock = (
         select(CampaignStock.campaign_id, func.sum(CampaignStock.quota - CampaignStock.issued).label("left_over"))
         .where(CampaignStock.brand_id == brand_id)
@@ -43,7 +57,11 @@ def claimable(brand_id: int, member_id: int) -> list[Offer]:
         select(Campaign, func.coalesce(stock.c.left_over, 0), func.coalesce(taken.c.taken, 0))
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
         .outerjoin(taken, taken.c.campaign_id == Campaign.campaign_id)
-        .where(Campaign.brand_id == brand_id, Campaign.status == "active", Campaign.claimable)
+        .where(
+            Campaign.brand_id == brand_id,
+            Campaign.status == "active",
+            or_(Campaign.claimable, Campaign.campaign_id.in_(also)),
+        )
         .order_by(Campaign.campaign_id.desc())
     )
     return [
@@ -60,7 +78,7 @@ def claimable(brand_id: int, member_id: int) -> list[Offer]:
 
 
 class CampaignLine(NamedTuple):
-    """A campaign in a list: its state and its stock."""
+    """A campaign in a list: its state, its stock, and its budget in fen (None: none)."""
 
     campaign_id: int
     code: str
@@ -70,6 +88,8 @@ class CampaignLine(NamedTuple):
     claimable: bool
     quota: int
     issued: int
+    budget_fen: int | None
+    spent_fen: int
 
 
 def campaigns(brand_id: int) -> list[CampaignLine]:
@@ -94,13 +114,93 @@ def campaigns(brand_id: int) -> list[CampaignLine]:
             Campaign.claimable,
             func.coalesce(stock.c.quota, 0),
             func.coalesce(stock.c.issued, 0),
+            CampaignBudget.budget_fen,
+            func.coalesce(CampaignBudget.spent_fen, 0),
         )
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
+        .outerjoin(CampaignBudget, CampaignBudget.campaign_id == Campaign.campaign_id)
         .where(Campaign.brand_id == brand_id)
         .order_by(Campaign.campaign_id.desc())
     )
     rows = session.execute(statement)
-    return [CampaignLine(*row[:6], *(int(value) for value in row[6:])) for row in rows]
+    return [CampaignLine._make((*row[:6], int(row[6]), int(row[7]), *row[8:])) for row in rows]
+
+
+class Part(NamedTuple):
+    """One store's part of a campaign's stock."""
+
+    store_id: int
+    quota: int
+    issued: int
+
+
+class Supply(NamedTuple):
+    """How much of a campaign there is: in all, today (None: no day's stock), by store, and its budget in fen (None:
+    none).
+    """
+
+    quota: int
+    issued: int
+    today_quota: int | None
+    today_issued: int
+    parts: list[Part]
+    budget_fen: int | None
+    spent_fen: int
+
+
+def supply(brand_id: int, campaign_id: int, day: date) -> Supply:
+    """What a campaign has and what is gone of it; `day` is the local day that counts as today."""
+    row = campaign(brand_id, campaign_id)
+    quota, issued = session.execute(
+        select(func.sum(CampaignStock.quota), func.sum(CampaignStock.issued)).where(
+            CampaignStock.campaign_id == campaign_id
+        )
+    ).one()
+    today = session.get(CampaignDay, (campaign_id, day), populate_existing=True)
+    parts = session.execute(
+        select(CampaignAllocation.store_id, CampaignAllocation.quota, CampaignAllocation.issued)
+        .where(CampaignAllocation.campaign_id == campaign_id)
+        .order_by(CampaignAllocation.store_id)
+    )
+    budget = session.get(CampaignBudget, campaign_id, populate_existing=True)
+    return Supply(
+        int(quota or 0),
+        int(issued or 0),
+        row.day_quota,
+        today.issued if today else 0,
+        [Part(*part) for part in parts],
+        budget.budget_fen if budget else None,
+        budget.spent_fen if budget else 0,
+    )
+
+
+def events(brand_id: int, campaign_id: int, *, limit: int = 100) -> list[CampaignEvent]:
+    """What was done to a campaign, newest first."""
+    return list(
+        session.scalars(
+            select(CampaignEvent)
+            .where(CampaignEvent.brand_id == brand_id, CampaignEvent.campaign_id == campaign_id)
+            .order_by(CampaignEvent.event_id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def versions(brand_id: int, campaign_id: int) -> list[CampaignVersion]:
+    """The terms of a campaign as they were promised, newest first."""
+    return list(
+        session.scalars(
+            select(CampaignVersion)
+            .where(CampaignVersion.brand_id == brand_id, CampaignVersion.campaign_id == campaign_id)
+            .order_by(CampaignVersion.version.desc())
+        )
+    )
+
+
+def policy(brand_id: int) -> tuple[int | None, int | None]:
+    """(stock, budget in fen) from which on a campaign is approved by a second person; None: not by that."""
+    row = session.get(CampaignPolicy, brand_id, populate_existing=True)
+    return (None, None) if row is None else (row.approve_quota, row.approve_budget_fen)
 
 
 def campaign(brand_id: int, campaign_id: int) -> Campaign:

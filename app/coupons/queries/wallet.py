@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, select, tuple_
 
 from app.core import clock
 from app.core.db import session
 from app.members import family
 
 from ..errors import CouponUnknown
-from ..models import Campaign, Coupon, CouponEvent
+from ..models import Campaign, CampaignBudget, Coupon, CouponEvent
 from ..rules import OPEN_STATUSES, Terms
 from .till import terms
 
@@ -33,15 +33,26 @@ class Card(NamedTuple):
     valid_from: datetime
     valid_to: datetime
     source: str
+    locked_order: str | None
+    locked_until: datetime | None
+    campaign_status: str
+    budget_left: int | None
     terms: Terms
 
 
 def wallet(
-    brand_id: int, member_id: int, *, statuses: Sequence[str] | None = None, after: int | None = None, limit: int = PAGE
+    brand_id: int,
+    member_id: int,
+    *,
+    statuses: Sequence[str] | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+    upcoming: bool = False,
 ) -> list[Card]:
     """A member's coupons, newest first; `after` is the last coupon_id of the page before.
 
-    A coupon whose validity has ended is shown as expired even before the sweep has marked it.
+    A coupon whose validity has ended is shown as expired even before the sweep has marked it. `upcoming`: only those
+    that are not valid yet.
     """
     statement = _cards(brand_id).where(Coupon.member_id == member_id)
     now = clock.now()
@@ -49,9 +60,32 @@ def wallet(
         shown = Coupon.status.in_(statuses)
         ended = Coupon.status.in_(OPEN_STATUSES) & (Coupon.valid_to <= now)
         statement = statement.where(shown & ~ended if "expired" not in statuses else shown | ended)
+    if upcoming:
+        statement = statement.where(Coupon.valid_from > now)
     if after is not None:
         statement = statement.where(Coupon.coupon_id < after)
     rows = session.execute(statement.order_by(Coupon.coupon_id.desc()).limit(limit))
+    return [_card(brand_id, row, now) for row in rows]
+
+
+def ending(
+    brand_id: int, member_id: int, *, within: timedelta, after: tuple[datetime, int] | None = None, limit: int = PAGE
+) -> list[Card]:
+    """A member's usable coupons that end within a time from now, the first to end first.
+
+    `after` is the last (valid_to, coupon_id) of the page before.
+    """
+    now = clock.now()
+    statement = _cards(brand_id).where(
+        Coupon.member_id == member_id,
+        Coupon.status.in_(OPEN_STATUSES),
+        Coupon.valid_from <= now,
+        Coupon.valid_to > now,
+        Coupon.valid_to <= now + within,
+    )
+    if after is not None:
+        statement = statement.where(tuple_(Coupon.valid_to, Coupon.coupon_id) > after)
+    rows = session.execute(statement.order_by(Coupon.valid_to, Coupon.coupon_id).limit(limit))
     return [_card(brand_id, row, now) for row in rows]
 
 
@@ -93,6 +127,29 @@ def counts(brand_id: int, member_id: int) -> dict[str, int]:
     return dict(row._mapping)
 
 
+def tabs(brand_id: int, member_id: int, *, ending_within: timedelta) -> dict[str, int]:
+    """How many coupons stand under each heading of a wallet.
+
+    `usable` holds `ending` (can be used now, ends within the time) and `upcoming` (not valid yet).
+    """
+    now = clock.now()
+    still = Coupon.status.in_(OPEN_STATUSES) & (Coupon.valid_to > now)
+    headings = {
+        "usable": still,
+        "ending": still & (Coupon.valid_from <= now) & (Coupon.valid_to <= now + ending_within),
+        "upcoming": still & (Coupon.valid_from > now),
+        "redeemed": Coupon.status == "redeemed",
+        "expired": (Coupon.status == "expired") | (Coupon.status.in_(OPEN_STATUSES) & (Coupon.valid_to <= now)),
+        "voided": Coupon.status == "voided",
+    }
+    row = session.execute(
+        select(*(func.count().filter(which).label(name) for name, which in headings.items())).where(
+            Coupon.brand_id == brand_id, Coupon.member_id == member_id
+        )
+    ).one()
+    return dict(row._mapping)
+
+
 def _cards(brand_id: int) -> Select[*tuple[Any, ...]]:
     columns = (
         Coupon.coupon_id,
@@ -105,10 +162,15 @@ def _cards(brand_id: int) -> Select[*tuple[Any, ...]]:
         Coupon.valid_from,
         Coupon.valid_to,
         Coupon.source,
+        Coupon.locked_order,
+        Coupon.locked_until,
+        Campaign.status.label("campaign_status"),
+        (CampaignBudget.budget_fen - CampaignBudget.spent_fen).label("budget_left"),
     )
     return (
         select(*columns)
         .join(Campaign, (Campaign.brand_id == Coupon.brand_id) & (Campaign.campaign_id == Coupon.campaign_id))
+        .outerjoin(CampaignBudget, CampaignBudget.campaign_id == Coupon.campaign_id)
         .where(Coupon.brand_id == brand_id)
     )
 

@@ -182,6 +182,24 @@ def _conflict(about: str, ref: str, live: Used | None = None) -> Step:
     return Step("conflict", live, about=about, ref=ref)
 
 
+# A wallet there would promise the coupon everywhere, always, on everything, and to whoever took it.
+_NARROWING = (
+    "store_ids",
+    "dealer_ids",
+    "region_ids",
+    "except_store_ids",
+    "skus",
+    "categories",
+    "except_skus",
+    "except_categories",
+    "weekdays",
+    "hours",
+    "only_days",
+    "except_days",
+    "transferable",
+)
+
+
 def unfit(terms: Terms, kinds: Collection[str]) -> list[str]:
     """Which of the terms a channel for coupons of these kinds cannot show; empty when it can."""
     found = [] if terms.kind in kinds else ["kind"]
@@ -190,9 +208,7 @@ def unfit(terms: Terms, kinds: Collection[str]) -> list[str]:
             found.append("percent_bp")
         if terms.cap_fen is not None:
             found.append("cap_fen")
-    if terms.store_ids is not None:
-        found.append("store_ids")
-    return found
+    return found + [name for name in _NARROWING if getattr(terms, name)]
 
 
 def nominal(terms: Terms) -> int | None:

@@ -36,7 +36,7 @@ class TaskLine:
 
 @dataclass(frozen=True)
 class CampaignLine:
-    """A campaign with the brand's stock; `redeemed` and `discount_fen` count the reader's stores only."""
+    """A campaign with the brand's stock and budget; `redeemed` and `discount_fen` count the reader's stores only."""
 
     campaign_id: int
     code: str
@@ -46,6 +46,8 @@ class CampaignLine:
     claimable: bool
     quota: int
     issued: int
+    budget_fen: int | None
+    spent_fen: int
     redeemed: int
     discount_fen: int
 

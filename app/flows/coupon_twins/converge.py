@@ -194,7 +194,9 @@ def _till(twin: CouponTwin) -> tuple[coupons.Till | None, int | None]:
     card = coupon_queries.card(twin.brand_id, twin.member_id, twin.coupon_id)
     if store is None:
         return None, None
-    till = coupons.Till(twin.brand_id, store.id, store.dealer_id is not None, rules.SOURCE, None)
+    # It was used, whatever channels the terms name: headquarters bound the campaign to this one.
+    named = min(card.terms.channels or {"mall"})
+    till = coupons.Till(twin.brand_id, store.id, store.dealer_id, store.region_id, named, rules.SOURCE, None)
     return till, rules.nominal(card.terms)
 
 

@@ -1,4 +1,4 @@
-/* Our API, with what can go wrong in words a guide understands. */
+/* Our API, with what can go wrong in words a guide understands. Refusals of coupons bring their own words. */
 
 const BASE = '/api/sidebar/v1/';
 
@@ -9,11 +9,6 @@ const WORDS = {
   task_not_due: '还没到执行时间，请稍后再来。',
   evidence_invalid: '请先把内容发送给客户，再完成任务。',
   material_unknown: '素材已下架。',
-  campaign_unknown: '活动已结束。',
-  campaign_paused: '活动已暂停。',
-  campaign_closed: '活动已结束。',
-  sold_out: '券已发完。',
-  limit_reached: '这位客户已领满该券。',
   marketing_refused: '这位客户已拒绝营销，不能发券。',
   reveal_limit: '今天查看的次数已用完。',
   nothing_to_reveal: '客户没有绑定手机号。',
@@ -28,8 +23,8 @@ const WORDS = {
 };
 
 export class Problem extends Error {
-  constructor(status, code) {
-    super(WORDS[code] || `操作没有成功，请稍后再试。（${code}）`);
+  constructor(status, code, words) {
+    super(words || WORDS[code] || `操作没有成功，请稍后再试。（${code}）`);
     this.status = status;
     this.code = code;
   }
@@ -53,7 +48,7 @@ async function call(method, path, { body, headers } = {}) {
     location.replace(`/sidebar/${location.search}`);
     return new Promise(() => {});
   }
-  if (!answer.ok) throw new Problem(answer.status, value.code || `http_${answer.status}`);
+  if (!answer.ok) throw new Problem(answer.status, value.code || `http_${answer.status}`, value.data && value.data.words);
   return value;
 }
 

@@ -286,12 +286,17 @@ function sidebar() {
 
     offerState(offer) {
       if (offer.limit_reached) return '已领满';
+      if (offer.left_today === 0) return '今日已发完';
       return offer.left < 1 ? '已发完' : '';
     },
 
+    ticketNote(coupon) {
+      return [...coupon.conditions, coupon.expiry].join(' · ');
+    },
+
     offerNote(offer) {
-      const valid = offer.valid_days ? `领取后 ${offer.valid_days} 天有效` : offer.ends_at ? `${format.date(offer.ends_at)}前有效` : '';
-      return [valid, `剩余 ${format.number(offer.left)} 张`].filter(Boolean).join(' · ');
+      const mine = offer.left_today === null ? '' : `今日还可发 ${format.number(offer.left_today)} 张`;
+      return [...offer.conditions, `剩余 ${format.number(offer.left)} 张`, mine].filter(Boolean).join(' · ');
     },
 
     /** Heights of the chart's columns in percent. */

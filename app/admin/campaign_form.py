@@ -1,0 +1,173 @@
+"""The form of a new campaign as the API's body: yuan, folds and dates as an operator writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from marshmallow import ValidationError
+
+from app.coupons.rules import FULL_BP
+
+from . import scope
+from .campaigns import CampaignIn
+
+FIELD = {
+    "code": "活动编码",
+    "name": "活动名称",
+    "kind": "券类型",
+    "quota": "发行总量",
+    "day_quota": "每日限量",
+    "budget_fen": "优惠预算",
+    "amount_fen": "优惠金额",
+    "threshold_fen": "使用门槛",
+    "percent_bp": "折扣",
+    "cap_fen": "最高优惠",
+    "gift_skus": "兑换商品",
+    "skus": "适用商品",
+    "categories": "适用品类",
+    "except_skus": "不适用商品",
+    "except_categories": "不适用品类",
+    "starts_at": "开始日期",
+    "ends_at": "结束日期",
+    "ends_at or valid_days": "结束日期或有效天数",
+    "wait_days": "生效等待天数",
+    "valid_days": "有效天数",
+    "weekdays": "可用星期",
+    "hours": "可用时段",
+    "only_days": "仅限日期",
+    "except_days": "不可用日期",
+    "stores": "适用门店",
+    "channels": "可用渠道",
+    "stack_group": "叠加组",
+    "per_member": "每人限领",
+    "per_day": "每人每天限领",
+    "per_week": "每人每周限领",
+    "per_month": "每人每月限领",
+    "grace_days": "退回后宽限天数",
+    "supplier": "供应商",
+    "supplier_bp": "供应商承担",
+    "hq_bp": "总部承担",
+}
+_NUMBERS = ("per_member", "per_day", "per_week", "per_month", "wait_days", "valid_days", "grace_days")
+_LISTS = ("gift_skus", "skus", "categories", "except_skus", "except_categories", "only_days", "except_days")
+_SPAN = re.compile(r"(\d{1,2}:\d{2})\s*[-–—~至]\s*(\d{1,2}:\d{2})")
+_BETWEEN = re.compile(r"[,，、;；\s]+")
+
+
+class FormWrong(Exception):
+    """What is wrong with a form, in words."""
+
+
+def asked(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The API's body behind the form, checked; FormWrong names the fields."""
+    given = {
+        "code": form.get("code", "").strip(),
+        "name": form.get("name", "").strip(),
+        "quota": whole(form.get("quota", ""), "发行总量"),
+        "claimable": form.get("claimable") == "yes",
+        "budget_fen": fen(form.get("budget", ""), "优惠预算") or None,
+        "day_quota": whole(form["day_quota"], "每日限量") if form.get("day_quota") else None,
+        "terms": _terms(form),
+    }
+    try:
+        return dict(CampaignIn().load(given))
+    except ValidationError as error:
+        raise FormWrong(f"请检查：{'、'.join(_named(error.messages_dict))}。") from error
+
+
+def _terms(form: Mapping[str, Any]) -> dict[str, Any]:
+    terms: dict[str, Any] = {
+        "kind": form.get("kind", ""),
+        "amount_fen": fen(form.get("amount", ""), "优惠金额"),
+        "threshold_fen": fen(form.get("threshold", ""), "使用门槛"),
+        "cap_fen": fen(form.get("cap", ""), "最高优惠") or None,
+        "percent_bp": _off(form.get("folds", "")),
+        "hours": [list(_clock(span)) for span in _SPAN.findall(form.get("hours", ""))],
+        "weekdays": [int(day) for day in form.get("weekdays") or () if day.isdigit()] or None,
+        "channels": list(form.get("channels") or ()) or None,
+        "stores": list(form.get("stores") or ()) or None,
+        "stack_group": form.get("stack_group", "").strip(),
+        "returns": form.get("returns", "full"),
+        "transferable": form.get("transferable") == "yes",
+        "supplier": form.get("supplier", "").strip(),
+        "supplier_bp": _share(form.get("supplier_share", ""), "供应商承担", 0),
+        "hq_bp": _share(form.get("hq_share", ""), "总部承担", FULL_BP),
+        "starts_at": _day(form.get("starts", ""), "开始日期", 0),
+        "ends_at": _day(form.get("ends", ""), "结束日期", 1),
+    }
+    if form.get("hours", "").strip() and not terms["hours"]:
+        raise FormWrong("可用时段不正确，请按 10:00-14:00 填写，多个时段用逗号分开。")
+    terms |= {name: whole(form[name], FIELD[name], least=0) for name in _NUMBERS if form.get(name, "").strip()}
+    terms |= {name: told for name in _LISTS if (told := [one for one in _BETWEEN.split(form.get(name, "")) if one])}
+    return terms
+
+
+def fen(text: str, what: str) -> int:
+    """Yuan as people write them, in fen; 0 for nothing."""
+    plain = text.strip().replace(",", "").removeprefix("¥").removeprefix("￥")
+    if not plain:
+        return 0
+    if not plain.isascii() or not re.fullmatch(r"\d{1,10}(\.\d{1,2})?", plain):
+        raise FormWrong(f"{what}不正确，请填写金额（元），例如 50 或 49.90。")
+    return int(Decimal(plain) * 100)
+
+
+def whole(text: str, what: str, *, least: int = 1) -> int:
+    """A whole number as people write it."""
+    plain = text.strip().replace(",", "")
+    if not plain.isascii() or not plain.isdigit() or len(plain) > 10 or int(plain) < least:
+        raise FormWrong(f"{what}不正确，请填写不小于 {least} 的整数。")
+    return int(plain)
+
+
+def _off(folds: str) -> int:
+    """The share taken off behind folds: 8.5 is 1500; 0 for nothing."""
+    if not folds.strip():
+        return 0
+    value = _decimal(folds, "折扣不正确，请填写 0 至 9.9 之间的数，例如 8.5。", 10)
+    return FULL_BP - int(value * 1000)
+
+
+def _share(text: str, what: str, otherwise: int) -> int:
+    """A percentage in basis points."""
+    if not text.strip():
+        return otherwise
+    return int(_decimal(text, f"{what}不正确，请填写 0 至 100 的百分比。", 101) * 100)
+
+
+def _decimal(text: str, wrong: str, below: int) -> Decimal:
+    try:
+        value = Decimal(text.strip().removesuffix("%"))
+    except InvalidOperation:
+        raise FormWrong(wrong) from None
+    if not value.is_finite() or not 0 <= value < below:
+        raise FormWrong(wrong)
+    return value
+
+
+def _day(text: str, what: str, more: int) -> str | None:
+    """The beginning of a local day, or of the one after it, as the API wants it."""
+    if not text.strip():
+        return None
+    try:
+        day = date.fromisoformat(text.strip()) + timedelta(days=more)
+    except (ValueError, OverflowError):
+        raise FormWrong(f"{what}不正确，请按 2027-01-31 填写。") from None
+    return datetime.combine(day, time(), ZoneInfo(scope.current().timezone)).isoformat()
+
+
+def _clock(span: tuple[str, str]) -> tuple[str, str]:
+    return span[0].zfill(5), span[1].zfill(5)
+
+
+def _named(messages: Mapping[str, Any]) -> list[str]:
+    """The names of the fields that a schema complains of."""
+    names: list[str] = []
+    for name, inner in messages.items():
+        names += _named(inner) if name == "terms" and isinstance(inner, dict) else [FIELD.get(name, name)]
+    return names

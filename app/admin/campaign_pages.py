@@ -1,0 +1,174 @@
+"""The console's pages of coupon campaigns: the list, one campaign with all that was done to it, and a new one."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.core import ids
+from app.core.errors import Invalid, NotFound, SiyuError
+from app.core.idempotency import checked_key
+from app.coupons import commands, queries, rules
+from app.coupons import wording as coupon_words
+from app.dashboards.queries import lists as list_queries
+from app.org import queries as org
+
+from . import campaigns, scope
+from .campaign_form import FIELD, FormWrong, asked, fen, whole
+from .console import console
+
+# What the buttons of a state are, in the order in which they stand.
+BUTTONS = {
+    "draft": ("submit", "end"),
+    "submitted": ("approve", "reject"),
+    "active": ("pause", "end", "void"),
+    "paused": ("resume", "end", "void"),
+    "ended": ("void",),
+    "voided": (),
+}
+STEPS = frozenset(step for steps in BUTTONS.values() for step in steps)
+_SUPPLY = ("more", "budget", "day_quota")
+
+
+@console.get("/campaigns", endpoint="campaigns")
+def campaigns_page() -> str:
+    lines = list_queries.campaigns(scope.current().reach)
+    status = request.args.get("status", "")
+    shown = [one for one in lines if one.status == status] if status else lines
+    return render_template("console/campaigns.html", items=shown, status=status, total=len(lines))
+
+
+@console.get("/campaigns/new", endpoint="new_campaign")
+def new_campaign() -> str:
+    return _form({})
+
+
+@console.post("/campaigns/new", endpoint="create_campaign")
+def create_campaign() -> ResponseReturnValue:
+    """A draft, or the form again: with what is wrong in it, or with its words to look at."""
+    form: dict[str, Any] = request.form.to_dict()
+    form |= {name: request.form.getlist(name) for name in ("weekdays", "channels", "stores")}
+    try:
+        given = asked(form)
+        terms = campaigns.terms_of(scope.current().brand_id, given["terms"])
+        if form.get("look"):
+            return _form(form, terms=terms, given=given)
+        made = campaigns.created(given, checked_key(form.get("key")))
+    except FormWrong as wrong:
+        return _form(form, refused=str(wrong)), 422
+    except campaigns.TermsInvalid as wrong:
+        return _form(form, refused=f"请检查：{'、'.join(FIELD.get(one, one) for one in wrong.data['fields'])}。"), 422
+    except campaigns.CampaignCodeTaken:
+        return _form(form, refused="活动编码已被使用，请换一个。"), 409
+    return redirect(_home(made), 303)
+
+
+@console.get("/campaigns/<campaign_id>", endpoint="one_campaign")
+def campaign_page(campaign_id: str) -> str:
+    return _page(campaigns.decoded(campaign_id))
+
+
+@console.post("/campaigns/<campaign_id>", endpoint="switch_campaign")
+def switch_on_page(campaign_id: str) -> ResponseReturnValue:
+    """A step, with a reason where one is asked for."""
+    found, step = campaigns.decoded(campaign_id), request.form.get("step", "")
+    if step not in STEPS:
+        raise NotFound()
+    try:
+        campaigns.switched(found, step, request.form.get("reason", "").strip()[:500])
+    except Invalid:
+        return _page(found, refused="请填写原因。"), 422
+    except SiyuError as refusal:
+        return _page(found, refused=f"{coupon_words.refusal(refusal)}。"), refusal.status
+    return redirect(_home(found), 303)
+
+
+@console.post("/campaigns/<campaign_id>/supply", endpoint="supply_campaign")
+def supply_on_page(campaign_id: str) -> ResponseReturnValue:
+    """More stock, a budget, a day's stock, one store's part: what is filled in."""
+    found = campaigns.decoded(campaign_id)
+    form = {name: request.form.get(name, "").strip()[:40] for name in (*_SUPPLY, "store", "part")}
+    try:
+        given = _supply(form)
+        campaigns.supplied(found, given, checked_key(request.form.get("key")))
+    except FormWrong as wrong:
+        return _page(found, refused=str(wrong)), 422
+    except campaigns.TermsInvalid:
+        return _page(found, refused="没有找到这家门店。"), 422
+    except Invalid as refusal:
+        spent = refusal.data.get("spent_fen")
+        told = f"预算不能低于已优惠的 {coupon_words.yuan(spent)}。" if spent else "请检查填写的数量。"
+        return _page(found, refused=told), 422
+    except SiyuError as refusal:
+        return _page(found, refused=f"{coupon_words.refusal(refusal)}。"), refusal.status
+    return redirect(_home(found), 303)
+
+
+def _supply(form: dict[str, str]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if form["more"]:
+        given["more"] = whole(form["more"], "追加库存")
+    if form["budget"]:
+        given["budget_fen"] = fen(form["budget"], "优惠预算")
+    if form["day_quota"]:
+        given["day_quota"] = whole(form["day_quota"], "每日限量")
+    if form["part"]:
+        given["stores"] = {form["store"]: whole(form["part"], "门店配额", least=0)}
+    if not given:
+        raise FormWrong("请填写要调整的内容。")
+    return given
+
+
+def _home(campaign_id: int) -> str:
+    return url_for("console.one_campaign", campaign_id=ids.encode("cmp", campaign_id))
+
+
+def _page(campaign_id: int, refused: str = "") -> str:
+    me = scope.current()
+    one = campaigns.shown(campaign_id)
+    line = next(line for line in list_queries.campaigns(me.reach) if line.campaign_id == campaign_id)
+    stores = org.stores(me.brand_id)
+    versions = [version | {"told": rules.Terms.of(version["terms"])} for version in one["versions"]]
+    return render_template(
+        "console/campaign.html",
+        one=one,
+        line=line,
+        versions=versions,
+        names=queries.names_of(me.brand_id, [version["told"] for version in versions]),
+        coupon_words=coupon_words,
+        buttons=BUTTONS[one["status"]] if me.serves("console.switch_campaign") else (),
+        with_reason=commands.WITH_REASON,
+        people={ids.encode("adm", user.id): user.name for user in org.admin_users(me.brand_id)},
+        stores=[store for store in stores if store.status == "open"],
+        store_names={store.code: store.name for store in stores},
+        stores_by_id={str(store.id): store.name for store in stores},
+        key=secrets.token_hex(16),
+        refused=refused,
+    )
+
+
+def _form(
+    form: dict[str, Any], *, refused: str = "", terms: rules.Terms | None = None, given: dict[str, Any] | None = None
+) -> str:
+    me = scope.current()
+    most = terms.most_fen() if terms else None
+    told = None
+    if terms and given:
+        names = queries.names_of(me.brand_id, [terms])
+        told = {
+            "summary": coupon_words.offer(terms),
+            "conditions": [*coupon_words.conditions(terms, names), *coupon_words.rules_of_taking(terms, names)],
+            "most_fen": None if most is None else most * given["quota"],
+            "budget_fen": given["budget_fen"],
+        }
+    return render_template(
+        "console/campaign_new.html",
+        form=form,
+        refused=refused,
+        told=told,
+        stores=[store for store in org.stores(me.brand_id) if store.status == "open"],
+        key=form.get("key") or secrets.token_hex(16),
+    )

@@ -1,0 +1,111 @@
+"""The words of coupon reports, statements and flags, in Simplified Chinese."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+REPORT_BY = {
+    "campaign": "券活动",
+    "store": "门店",
+    "guide": "导购",
+    "source": "发放方式",
+    "channel": "使用渠道",
+    "day": "日期",
+}
+REPORT_NOBODY = {
+    "campaign": "—",
+    "store": "无门店",
+    "guide": "非导购发放",
+    "source": "—",
+    "channel": "尚未使用",
+    "day": "—",
+}
+REPORT_FIGURE = {
+    "issued": "发放",
+    "used_bp": "使用率",
+    "used": "核销",
+    "returned": "退回",
+    "expired": "过期",
+    "voided": "作废",
+    "discount_fen": "优惠成本",
+    "hq_fen": "总部承担",
+    "dealer_fen": "经销商承担",
+    "supplier_fen": "供应商承担",
+    "orders": "用券订单",
+    "sales_fen": "用券销售额",
+}
+CHANNEL = {"till": "门店收银", "mall": "商城", "desk": "收银台页面"}
+FACT = {"redeemed": "核销", "refunded": "部分退款", "returned": "退回"}
+MONTH_STATUS = {"open": "未关账", "asked": "待复核", "closed": "已关账"}
+STATEMENT_COLUMNS = {
+    "code": "门店编码",
+    "name": "门店",
+    "dealer": "经销商",
+    "used": "核销笔数",
+    "back": "退回笔数",
+    "taken_fen": "核销优惠",
+    "back_fen": "退回冲减",
+    "discount_fen": "应收合计",
+    "hq_fen": "应收总部",
+    "dealer_fen": "应收经销商",
+    "supplier_fen": "应收供应商",
+}
+LINE_COLUMNS = {
+    "at": "时间",
+    "kind": "类型",
+    "redemption": "核销编号",
+    "order_no": "订单号",
+    "campaign": "券活动",
+    "supplier": "供应商",
+    "discount_fen": "优惠金额",
+    "hq_fen": "总部承担",
+    "dealer_fen": "经销商承担",
+    "supplier_fen": "供应商承担",
+}
+REFUSED = {
+    "month_not_over": "本月尚未结束，不能关账。",
+    "month_closed": "该月已经关账。",
+    "earlier_month_open": "请先完成上一个月的关账。",
+    "closing_not_asked": "请先由一位同事提交关账。",
+    "second_person_needed": "关账需由另一位总部同事复核，提交人不能自己复核。",
+    "statement_changed": "提交之后账目有变化，请重新提交并核对。",
+    "flag_decided": "该风险已由他人处理。",
+    "phone_invalid": "请填写正确的手机号。",
+}
+RULE = {
+    "member_redeems": "会员短时间多次用券",
+    "member_claims": "会员短时间大量领券",
+    "store_redeems": "门店核销激增",
+    "till_redeems": "收银接口核销激增",
+    "guide_gives": "导购大量发券",
+    "guide_own_store": "导购发券后即在本店核销",
+    "stores_apart": "会员短时间多店用券",
+    "regions_apart": "会员短时间跨区域用券",
+    "staff_redeems": "导购本人用券",
+    "wrong_codes": "频繁尝试错误券码",
+    "codes_replayed": "动态码重复使用",
+    "claim_burst": "频繁请求领券",
+}
+FLAG_STATUS = {"open": "待核查", "cleared": "已排除", "confirmed": "已确认"}
+SUBJECT = {
+    "member": "会员",
+    "store": "门店",
+    "guide": "导购",
+    "till": "收银接口",
+    "desk": "收银台账号",
+    "coupon": "优惠券",
+    "address": "网络地址",
+}
+
+
+def amount(fen: int) -> Decimal:
+    """Fen in yuan as a number for spreadsheets, exact: -12.50."""
+    return Decimal(fen).scaleb(-2)
+
+
+def span(seconds: int) -> str:
+    """A length of time: 90 分钟, 2 小时, 1 天."""
+    for unit, word in ((86_400, "天"), (3_600, "小时"), (60, "分钟")):
+        if seconds % unit == 0 and seconds >= unit:
+            return f"{seconds // unit} {word}"
+    return f"{seconds} 秒"

@@ -1,0 +1,81 @@
+"""Pushes and batches of redeem codes, read in the open session."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from app.core.db import session
+
+from ..errors import BatchUnknown, PushUnknown
+from ..issue_models import CouponPush, RedeemBatch, RedeemCode
+from ..models import Campaign
+
+
+class Named(NamedTuple):
+    """A push with the name of its campaign."""
+
+    push: CouponPush
+    campaign: str
+
+
+class NamedBatch(NamedTuple):
+    """A batch with the name of its campaign."""
+
+    batch: RedeemBatch
+    campaign: str
+
+
+def pushes(brand_id: int, *, before: int | None = None, limit: int) -> list[Named]:
+    """The brand's pushes, newest first; `before` is the last push_id of the page before."""
+    statement = (
+        select(CouponPush, Campaign.name)
+        .join(Campaign, (Campaign.brand_id == CouponPush.brand_id) & (Campaign.campaign_id == CouponPush.campaign_id))
+        .where(CouponPush.brand_id == brand_id)
+    )
+    if before is not None:
+        statement = statement.where(CouponPush.push_id < before)
+    rows = session.execute(
+        statement.order_by(CouponPush.push_id.desc()).limit(limit), execution_options={"populate_existing": True}
+    )
+    return [Named(*row) for row in rows]
+
+
+def push(brand_id: int, push_id: int) -> Named:
+    """One push of the brand; PushUnknown otherwise."""
+    found = pushes(brand_id, before=push_id + 1, limit=1)
+    if not found or found[0].push.push_id != push_id:
+        raise PushUnknown()
+    return found[0]
+
+
+def batches(brand_id: int, *, before: int | None = None, limit: int) -> list[NamedBatch]:
+    """The brand's batches of codes, newest first; `before` is the last batch_id of the page before."""
+    statement = (
+        select(RedeemBatch, Campaign.name)
+        .join(
+            Campaign, (Campaign.brand_id == RedeemBatch.brand_id) & (Campaign.campaign_id == RedeemBatch.campaign_id)
+        )
+        .where(RedeemBatch.brand_id == brand_id)
+    )
+    if before is not None:
+        statement = statement.where(RedeemBatch.batch_id < before)
+    rows = session.execute(
+        statement.order_by(RedeemBatch.batch_id.desc()).limit(limit), execution_options={"populate_existing": True}
+    )
+    return [NamedBatch(*row) for row in rows]
+
+
+def batch(brand_id: int, batch_id: int) -> NamedBatch:
+    """One batch of the brand; BatchUnknown otherwise."""
+    found = batches(brand_id, before=batch_id + 1, limit=1)
+    if not found or found[0].batch.batch_id != batch_id:
+        raise BatchUnknown()
+    return found[0]
+
+
+def used_codes(brand_id: int, batch_id: int) -> int:
+    """How many codes of a batch were exchanged."""
+    mine = (RedeemCode.brand_id == brand_id, RedeemCode.batch_id == batch_id, RedeemCode.used_at.is_not(None))
+    return session.scalar(select(func.count()).where(*mine)) or 0

@@ -1,0 +1,95 @@
+"""Which of a member's coupons fit an order, best first, and why the others do not. Pure: no database, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from app.core.errors import SiyuError
+
+from . import rules
+from .errors import BudgetSpent, CampaignPaused, CampaignVoided
+from .queries.wallet import Card
+
+
+class Place(NamedTuple):
+    """Where an order is: a store with its dealer and region, or none (store_id 0) for an order of no store."""
+
+    store_id: int
+    dealer_id: int | None
+    region_id: int | None
+    channel: str
+
+
+class Fit(NamedTuple):
+    """A coupon beside an order: what it would take off in fen, in all and by line, or why it would not."""
+
+    card: Card
+    discount_fen: int
+    lines: tuple[tuple[int, int], ...]
+    refusal: SiyuError | None
+
+
+def why_not(card: Card, *, at: datetime, order_no: str = "") -> SiyuError | None:
+    """Why no order could use the coupon at this moment, whatever is in it; None when some could."""
+    try:
+        check(card, at=at, order_no=order_no)
+    except SiyuError as refusal:
+        return refusal
+    return None
+
+
+def check(card: Card, *, at: datetime, order_no: str = "") -> None:
+    """Raise the reason of `why_not`."""
+    rules.check_usable(
+        status=card.status,
+        valid_from=card.valid_from,
+        valid_to=card.valid_to,
+        locked_order=card.locked_order,
+        locked_until=card.locked_until,
+        order_no=order_no,
+        at=at,
+    )
+    if card.campaign_status == "voided":
+        raise CampaignVoided()
+    if card.campaign_status not in ("active", "ended"):
+        raise CampaignPaused()
+    if card.budget_left == 0:
+        raise BudgetSpent()
+    rules.check_time(card.terms, at)
+
+
+def fits(
+    cards: Sequence[Card], lines: Sequence[rules.Line], *, place: Place, at: datetime, order_no: str = ""
+) -> list[Fit]:
+    """Every coupon beside the order, each as if it were used alone.
+
+    Best first: by discount, of equal ones the one that ends first, then the older. Those that do not fit follow: the
+    ones that miss the least to their threshold, then by their end.
+    """
+    found = [_fit(card, lines, place, at, order_no) for card in cards]
+    return sorted(found, key=_rank)
+
+
+def _fit(card: Card, lines: Sequence[rules.Line], place: Place, at: datetime, order_no: str) -> Fit:
+    try:
+        check(card, at=at, order_no=order_no)
+        rules.check_place(card.terms, place)
+        quote = rules.quote(card.terms, lines)
+        if card.budget_left is not None and quote.discount_fen > card.budget_left:
+            raise BudgetSpent()
+    except SiyuError as refusal:
+        return Fit(card, 0, (), refusal)
+    return Fit(card, quote.discount_fen, quote.lines, None)
+
+
+def _rank(fit: Fit) -> tuple[int, int, datetime, int]:
+    if fit.refusal is None:
+        return 0, -fit.discount_fen, fit.card.valid_to, fit.card.coupon_id
+    short = fit.refusal.data.get("short_fen")
+    return (2, 0, *_end(fit)) if short is None else (1, int(short), *_end(fit))
+
+
+def _end(fit: Fit) -> tuple[datetime, int]:
+    return fit.card.valid_to, fit.card.coupon_id

@@ -1,0 +1,213 @@
+"""The console's pages of campaigns: a draft from the form, its steps with reasons, its supply, what each role sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from console_world import make_admins
+from factories import World, make_world
+from invariants import broken
+
+from app.admin import auth
+from app.core import ids, tokens
+from app.core.db import session
+from app.core.transaction import transaction
+from app.coupons import commands, queries
+from app.coupons.models import Campaign
+from app.coupons.rules import Terms
+from app.org.models import AdminUser
+
+FORM = {
+    "name": "秋冬满减券",
+    "code": "AW26",
+    "kind": "threshold",
+    "amount": "50",
+    "threshold": "300",
+    "starts": "2026-12-01",
+    "ends": "2027-01-31",
+    "weekdays": ["1", "2", "3", "4", "5"],
+    "hours": "9:30-12:00，14:00至21:00",
+    "stores": ["S001"],
+    "channels": ["till", "desk"],
+    "except_categories": "袜子、饰品",
+    "quota": "1,000",
+    "per_member": "2",
+    "hq_share": "60",
+}
+
+
+class Console:
+    def __init__(self, client: Any, admin: AdminUser) -> None:
+        token, _ = auth.token_of(admin)
+        self.client, self.token = client, token
+        self.csrf = auth._csrf_of(tokens.read("admin", token))
+        self.keys = 0
+
+    def get(self, path: str) -> Any:
+        self.client.set_cookie("siyu_admin", self.token)
+        return self.client.get(f"/console/campaigns{path}")
+
+    def post(self, path: str, **form: Any) -> Any:
+        self.client.set_cookie("siyu_admin", self.token)
+        self.keys += 1
+        data = {"csrf_token": self.csrf, "key": f"pages-key-{self.keys}"} | form
+        return self.client.post(f"/console/campaigns{path}", data=data)
+
+
+@pytest.fixture
+def world(app: Any) -> World:
+    return make_world()
+
+
+@pytest.fixture
+def admins(world: World) -> dict[str, AdminUser]:
+    return make_admins(world)
+
+
+@pytest.fixture
+def hq(client: Any, admins: dict[str, AdminUser]) -> Console:
+    return Console(client, admins["hq"])
+
+
+def _campaign(world: World) -> tuple[Campaign, Terms]:
+    with transaction():
+        row = session.query(Campaign).one()
+        return row, queries.version_terms(world.brand_id, row.campaign_id, row.version)
+
+
+def test_the_form_becomes_a_draft_with_these_terms(world: World, hq: Console) -> None:
+    made = hq.post("/new", **FORM)
+    assert made.status_code == 303, made.text
+    row, terms = _campaign(world)
+    assert (row.status, row.name, row.code, row.claimable) == ("draft", "秋冬满减券", "AW26", False)
+    assert (terms.amount_fen, terms.threshold_fen, terms.per_member, terms.hq_bp) == (5000, 30000, 2, 6000)
+    assert terms.hours == (("09:30", "12:00"), ("14:00", "21:00")) and terms.weekdays == {1, 2, 3, 4, 5}
+    assert terms.store_ids == {world.store.id} and terms.channels == {"till", "desk"}
+    assert terms.except_categories == {"袜子", "饰品"}
+    assert terms.starts_at and terms.starts_at.isoformat() == "2026-12-01T00:00:00+08:00"
+    assert terms.ends_at and terms.ends_at.isoformat() == "2027-02-01T00:00:00+08:00"
+    text = hq.client.get(made.headers["Location"]).text
+    for told in (
+        "满¥300减¥50",
+        "仅限一号店使用",
+        "周一至周五可用",
+        "不含品类：袜子、饰品",
+        "2027年1月31日前有效",
+        "草稿",
+    ):
+        assert told in text
+    assert broken() == []
+
+
+def test_a_form_sent_twice_is_one_campaign(world: World, hq: Console) -> None:
+    first, second = (hq.post("/new", **(FORM | {"key": "same-form-1"})) for _ in range(2))
+    assert first.headers["Location"] == second.headers["Location"]
+    taken = hq.post("/new", **FORM)
+    assert taken.status_code == 409 and "活动编码已被使用" in taken.text and 'value="秋冬满减券"' in taken.text
+
+
+def test_the_words_are_looked_at_before_anything_is_made(world: World, hq: Console) -> None:
+    looked = hq.post("/new", **(FORM | {"look": "1"}))
+    assert looked.status_code == 200 and "顾客看到的券" in looked.text and "仅限一号店使用" in looked.text
+    assert "全部核销最多优惠 ¥50,000.00" in looked.text
+    assert "优惠总额随订单金额而定" in hq.post("/new", **(FORM | {"look": "1", "kind": "percent", "folds": "8.5"})).text
+    with transaction():
+        assert session.query(Campaign).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": ""}, "请检查：活动名称。"),
+        ({"quota": ""}, "发行总量不正确"),
+        ({"quota": "-1"}, "发行总量不正确"),
+        ({"amount": "五十"}, "优惠金额不正确"),
+        ({"amount": ""}, "请检查：优惠金额。"),
+        ({"kind": "percent", "folds": "11"}, "折扣不正确"),
+        ({"kind": "percent"}, "请检查：折扣。"),
+        ({"kind": "gift"}, "请检查：兑换商品。"),
+        ({"ends": ""}, "请检查：结束日期或有效天数。"),
+        ({"ends": "2027-02-30"}, "结束日期不正确"),
+        ({"ends": "2026-11-01"}, "请检查：结束日期。"),
+        ({"hours": "早上"}, "可用时段不正确"),
+        ({"hours": "22:00-02:00"}, "请检查：可用时段。"),
+        ({"stores": ["S404"]}, "请检查：适用门店。"),
+        ({"only_days": "明天"}, "请检查：仅限日期。"),
+        ({"hq_share": "120"}, "总部承担不正确"),
+        ({"supplier_share": "20"}, "请检查：供应商承担。"),
+        ({"kind": "nonsense"}, "请检查：券类型。"),
+    ],
+)
+def test_a_wrong_form_names_the_field(hq: Console, change: dict[str, Any], words: str) -> None:
+    answer = hq.post("/new", **(FORM | change))
+    assert answer.status_code == 422 and words in answer.text, answer.text[:3000]
+    assert 'value="300"' in answer.text
+
+
+def test_steps_with_their_reasons_and_a_second_person(
+    client: Any, world: World, hq: Console, admins: dict[str, AdminUser]
+) -> None:
+    with transaction():
+        commands.set_policy(brand_id=world.brand_id, approve_quota=500, approve_budget_fen=None)
+    home = hq.post("/new", **FORM).headers["Location"].removeprefix("/console/campaigns")
+    assert hq.post(home, step="submit").status_code == 303
+    assert "待审批" in hq.get(home).text and "以外的同事审批" in hq.get(home).text
+    alone = hq.post(home, step="approve")
+    assert alone.status_code == 409 and "须由提交人以外的同事审批" in alone.text
+    second = Console(client, world.admin)
+    assert second.post(home, step="approve").status_code == 303
+    assert second.post(home, step="pause").status_code == 422
+    assert "请填写原因。" in second.post(home, step="pause", reason=" ").text
+    assert second.post(home, step="pause", reason="收银系统升级").status_code == 303
+    text = second.get(home).text
+    assert "收银系统升级" in text and "进行中 → 已暂停" in text and "恢复" in text
+    assert second.post(home, step="resume").status_code == 303
+    wrong = second.post(home, step="approve")
+    assert wrong.status_code == 409 and "活动当前的状态不能这样操作。" in wrong.text
+    assert second.post(home, step="activate").status_code == 404
+    assert second.post(home, step="void", reason="条款有误").status_code == 303
+    row, _ = _campaign(world)
+    assert row.status == "voided" and "已作废" in second.get(home).text
+    assert broken() == []
+
+
+def test_supply_is_set_once_and_says_what_is_wrong(world: World, hq: Console) -> None:
+    home = hq.post("/new", **(FORM | {"budget": "8000", "stores": []})).headers["Location"]
+    home = home.removeprefix("/console/campaigns")
+    for _ in range(2):
+        assert hq.post(f"{home}/supply", more="500", day_quota="100", key="supply-once").status_code == 303
+    assert hq.post(f"{home}/supply", store="S001", part="300").status_code == 303
+    text = hq.get(home).text
+    assert "/ 1,500" in text and "追加 500 张" in text and "一号店 300 张" in text and "/ ¥8,000.00" in text
+    for form, words in (
+        ({}, "请填写要调整的内容。"),
+        ({"more": "x"}, "追加库存不正确"),
+        ({"store": "S404", "part": "5"}, "没有找到这家门店。"),
+        ({"store": "S001", "part": "5000"}, "分配给门店的数量超过活动库存 1500 张"),
+    ):
+        answer = hq.post(f"{home}/supply", **form)
+        assert answer.status_code in (409, 422) and words in answer.text, form
+    assert broken() == []
+
+
+def test_each_role_sees_what_is_theirs(client: Any, world: World, hq: Console, admins: dict[str, AdminUser]) -> None:
+    home = hq.post("/new", **(FORM | {"stores": []})).headers["Location"].removeprefix("/console/campaigns")
+    for store, part in (("S001", "300"), ("S002", "200")):
+        hq.post(f"{home}/supply", store=store, part=part)
+    store = Console(client, admins["store"])
+    text = store.get(home).text
+    assert "二号店" in text and "1 家门店" in text and "调整供给" not in text and 'name="step"' not in text
+    assert "新建活动" not in store.get("").text and "新建活动" in hq.get("").text
+    assert store.post(home, step="submit").status_code == 403 and store.get("/new").status_code == 403
+    abroad = make_world()
+    stranger = Console(client, make_admins(abroad)["hq"])
+    assert stranger.get(home).status_code == 404 and stranger.post(home, step="submit").status_code == 404
+    assert stranger.get(f"/{ids.encode('cmp', 5)}").status_code == 404
+
+
+def test_the_list_is_filtered_by_state(hq: Console) -> None:
+    hq.post("/new", **FORM)
+    assert "秋冬满减券" in hq.get("?status=draft").text
+    assert "没有这个状态的活动" in hq.get("?status=active").text
+    assert hq.get("?status=nonsense").status_code == 200

@@ -1,0 +1,200 @@
+"""Statements, reports and flags over HTTP: who sees what, tables for spreadsheets, closing by two people."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from console_world import bearer, make_admins, make_busy
+from coupon_months import undo, use
+from factories import World, make_world
+from invariants import broken
+
+from app.core import clock, ids
+from app.core.transaction import transaction
+from app.coupons.fraud import commands as fraud
+from app.org import admins
+
+API = "/api/admin/v1"
+IN_MARCH = datetime(2026, 3, 10, 4, tzinfo=UTC)
+IN_APRIL = IN_MARCH + timedelta(days=31)
+
+
+@pytest.fixture
+def world(app: Any) -> World:
+    return make_world()
+
+
+@pytest.fixture
+def march(world: World) -> World:
+    """Own store: 900, of which 300 come back in April, and a supplier's 60 of 100. A dealer's store: 500, 40 : 60."""
+    back = use(world, IN_MARCH, fen=300)
+    use(world, IN_MARCH, fen=600)
+    use(world, IN_MARCH, fen=100, supplier="=恶意公式", share=60)
+    use(world, IN_MARCH, store=1, fen=500, hq_bp=4000)
+    undo(world, back, IN_APRIL)
+    return world
+
+
+def _second(world: World) -> dict[str, str]:
+    with transaction():
+        other = admins.create_admin(
+            login="second", password="correct horse battery", name="复核", role="hq", brand_id=world.brand_id
+        )
+    return bearer(other)
+
+
+LATER = datetime(2026, 5, 2, 4, tzinfo=UTC)
+
+
+def test_each_sees_the_stores_of_their_scope(client: Any, march: World) -> None:
+    users = make_admins(march)
+    own, dealers = (ids.encode("sto", store.id) for store in march.stores)
+    with time_machine.travel(LATER, tick=False):
+        for role, codes in {"hq": 2, "region": 2, "group": 2, "dealer": 1, "store": 1}.items():
+            headers = bearer(users[role])
+            told = client.get(f"{API}/coupon-statements/2026-03", headers=headers).json
+            assert [one["code"] for one in told["stores"]] == ["S001", "S002"][-codes:], role
+            assert told["total"]["discount_fen"] == (1500 if codes == 2 else 500)
+            seen = [client.get(f"{API}/coupon-statements/2026-03/{one}", headers=headers) for one in (own, dealers)]
+            assert [one.status_code for one in seen] == ([200, 200] if codes == 2 else [404, 200])
+            report = client.get(f"{API}/coupon-reports?from=2026-03-01&to=2026-03-31&by=store", headers=headers).json
+            assert report["total"]["discount_fen"] == told["total"]["discount_fen"]
+            assert {one["key"] for one in report["rows"] if one["used"]} == {own, dealers} - (
+                set() if codes == 2 else {own}
+            )
+
+
+def test_a_month_is_told_with_its_lines_and_ends_as_tables(client: Any, march: World) -> None:
+    with time_machine.travel(LATER, tick=False):
+        hq = bearer(march.admin)
+        told = client.get(f"{API}/coupon-statements/2026-03", headers=hq).json
+        own, dealers = told["stores"]
+        assert (own["used"], own["hq_fen"], own["supplier_fen"], own["suppliers"]) == (3, 940, 60, {"=恶意公式": 60})
+        assert (dealers["hq_fen"], dealers["dealer_fen"], dealers["dealer"]) == (200, 300, "经销商一")
+        path = f"{API}/coupon-statements/2026-03/{own['store']}"
+        first = client.get(f"{path}?limit=2", headers=hq).json
+        rest = client.get(f"{path}?limit=2&cursor={first['next_cursor']}", headers=hq).json
+        lines = first["items"] + rest["items"]
+        assert [len(first["items"]), len(rest["items"]), rest["next_cursor"]] == [2, 1, None]
+        assert sum(line["discount_fen"] for line in lines) == own["discount_fen"]
+        (april,) = client.get(f"{API}/coupon-statements/2026-04", headers=hq).json["stores"]
+        assert (april["back"], april["discount_fen"], april["hq_fen"]) == (1, -300, -300)
+
+        table = client.get(f"{path}/lines.csv", headers=hq).data.decode()
+        rows = list(csv.DictReader(io.StringIO(table.removeprefix("\ufeff"))))
+        assert "'=恶意公式" in {row["供应商"] for row in rows}
+        assert rows[-1] == {**dict.fromkeys(rows[0], ""), "时间": "合计", "优惠金额": "10.00", "总部承担": "9.40",
+                            "经销商承担": "0.00", "供应商承担": "0.60"}  # fmt: skip
+        april_table = client.get(f"{API}/coupon-statements/2026-04/stores.csv", headers=hq).data.decode()
+        assert "S001,一号店,,0,1,0.00,-3.00,-3.00,-3.00,0.00,0.00" in april_table  # a number, not a disarmed formula
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-3", "no-such", "2030-01", "20260301"])
+def test_what_is_no_month_is_not_there(client: Any, world: World, month: str) -> None:
+    answer = client.get(f"{API}/coupon-statements/{month}", headers=bearer(world.admin))
+    assert (answer.status_code, answer.json["code"]) == (404, "month_unknown")
+
+
+def test_two_people_close_a_month(client: Any, march: World) -> None:
+    path = f"{API}/coupon-statements/2026-03"
+    with time_machine.travel(LATER, tick=False):
+        one, other = bearer(march.admin), _second(march)
+        asked = client.post(f"{path}/ask", headers=one).json
+        assert asked["status"] == "asked" and asked["asked_by"] == ids.encode("adm", march.admin.id)
+        body = {"digest": asked["digest"]}
+        refused = client.post(f"{path}/close", json=body, headers=one)
+        assert (refused.status_code, refused.json["code"]) == (409, "second_person_needed")
+        wrong = client.post(f"{path}/close", json={"digest": "0" * 64}, headers=other)
+        assert (wrong.status_code, wrong.json["code"]) == (409, "statement_changed")
+        assert client.get(path, headers=one).json["status"] == "asked"
+        closed = client.post(f"{path}/close", json=body, headers=other).json
+        assert (closed["status"], closed["digest"]) == ("closed", asked["digest"])
+        assert client.get(path, headers=one).json["total"]["discount_fen"] == 1500
+        log = client.get(f"{API}/audit?subject=2026-03", headers=one).json["items"]
+        assert [entry["action"] for entry in log] == ["coupons.month_closed", "coupons.month_asked"]
+    assert broken("coupons") == []
+
+
+def test_a_report_by_everything_is_one_sum(client: Any, app: Any) -> None:
+    busy = make_busy()
+    hq = bearer(busy.world.admin)
+    for by in ("campaign", "store", "guide", "source", "channel", "day"):
+        told = client.get(f"{API}/coupon-reports?by={by}", headers=hq).json
+        total = told["total"]
+        assert (total["issued"], total["issued_by"], total["used_bp"], total["used"]) == (1, {"sop": 1}, 10_000, 1), by
+        assert (total["discount_fen"], total["hq_fen"], total["orders"], total["sales_fen"]) == (2000, 2000, 1, 28000)
+        for name in ("issued", "used", "discount_fen", "orders", "sales_fen"):
+            assert sum(row[name] for row in told["rows"]) == total[name], (by, name)
+    assert told["baskets"] == {
+        "orders": 3, "sales_fen": 34000, "coupon_orders": 1, "coupon_sales_fen": 28000, "with_fen": 28000,
+        "without_fen": 3000,
+    }  # fmt: skip
+    table = client.get(f"{API}/coupon-reports.csv?by=campaign", headers=hq).data.decode()
+    assert "春日满减,1,100.00%,1,0,0,0,20.00,20.00,0.00,0.00,1,280.00" in table
+    campaign = ids.encode("cmp", busy.campaign)
+    narrow = f"{API}/coupon-reports?by=store&campaign={campaign}&store=S001&source=sop"
+    assert client.get(narrow, headers=hq).json["total"]["used"] == 1
+    assert client.get(f"{API}/coupon-reports?by=store&source=self", headers=hq).json["total"]["used"] == 0
+    assert client.get(f"{API}/coupon-reports?store=S009", headers=hq).status_code == 404
+    assert client.get(f"{API}/coupon-reports?from=2026-03-02&to=2026-03-01", headers=hq).status_code == 422
+
+
+def _flag(world: World, **values: Any) -> None:
+    with transaction():
+        fraud.flag(
+            brand_id=world.brand_id,
+            **{"rule": "store_redeems", "subject": "store:1", "window_from": clock.now(), "count": 3, "evidence": {}}
+            | values,
+        )
+
+
+def test_a_flag_is_decided_once_by_those_who_see_it(client: Any, world: World) -> None:
+    users = make_admins(world)
+    _flag(world, store_id=world.stores[1].id)
+    _flag(world, subject="address:abc", rule="claim_burst")
+    region, hq = bearer(users["region"]), bearer(users["hq"])
+    assert len(client.get(f"{API}/coupon-flags", headers=hq).json["items"]) == 2
+    (flag,) = client.get(f"{API}/coupon-flags", headers=region).json["items"]
+    assert client.get(f"{API}/coupon-flags", headers=bearer(users["store"])).status_code == 403
+    path = f"{API}/coupon-flags/{flag['id']}/decision"
+    done = client.post(path, json={"status": "confirmed", "words": "店员承认刷券"}, headers=region).json
+    assert (done["status"], done["words"]) == ("confirmed", "店员承认刷券")
+    again = client.post(path, json={"status": "cleared", "words": "算了"}, headers=hq)
+    assert (again.status_code, again.json["code"]) == (409, "flag_decided")
+    assert [one["id"] for one in client.get(f"{API}/coupon-flags?status=confirmed", headers=hq).json["items"]] == [
+        flag["id"]
+    ]
+
+
+def test_rules_and_guides_numbers_are_headquarters(client: Any, world: World) -> None:
+    hq = bearer(world.admin)
+    rules = {one["kind"]: one for one in client.get(f"{API}/coupon-fraud-rules", headers=hq).json["items"]}
+    assert rules["member_redeems"]["threshold"] == 5
+    changed = client.put(
+        f"{API}/coupon-fraud-rules/member_redeems",
+        json={"threshold": 2, "window_seconds": 600, "active": False},
+        headers=hq,
+    ).json
+    assert changed == {
+        "kind": "member_redeems",
+        "subject": "member",
+        "threshold": 2,
+        "window_seconds": 600,
+        "active": False,
+    }
+    guide = ids.encode("gde", world.guide.id)
+    assert (
+        client.put(f"{API}/coupon-fraud-rules/no-such", json={"threshold": 2, "window_seconds": 60}, headers=hq).json[
+            "code"
+        ]
+        == "fraud_rule_unknown"
+    )
+    told = client.put(f"{API}/guide-phones/{guide}", json={"phone": "13811112222"}, headers=hq).json
+    assert told == {"items": [{"guide": guide, "name": world.guide.name, "phone": "*******2222"}]}
+    assert client.put(f"{API}/guide-phones/{guide}", json={"phone": "12"}, headers=hq).status_code == 422
+    assert client.put(f"{API}/guide-phones/{guide}", json={"phone": ""}, headers=hq).json == {"items": []}
