@@ -1,4 +1,4 @@
-"""`python -m bench [--short] [--group hot|identity|issue] [PART ..]`: one `ratio NAME VALUE goal GOAL` a line.
+"""`python -m bench [--short] [--group hot|identity|coupons] [PART ..]`: one `ratio NAME VALUE goal GOAL` a line.
 
 Raw rows go to bench/out/. Run it alone on the machine. --short is for CI: it shows that everything measures, its
 figures are rough.
@@ -13,13 +13,14 @@ import importlib.util
 from bench import common, hot
 from dev import processes
 
-# A part of every group but `hot` is the module bench.PART with `run(services, environment, plan)`: `environment` is
+# A part that bench.hot does not seed is the module bench.PART with `run(services, environment, plan)`: `environment` is
 # that of a migrated, empty database of its own, for its processes.
 GROUPS = {
     "hot": ("redemption", "intake"),
     "identity": ("imports", "home", "profile", "merges"),
-    "issue": ("push", "redeem_codes"),
+    "coupons": ("redemption", "claims", "push", "redeem_codes"),
 }
+SEEDED = ("redemption", "intake")  # by bench.hot, together
 
 
 def main() -> None:
@@ -33,10 +34,9 @@ def main() -> None:
         parser.error(f"{options.group} has {', '.join(known)}, but not {', '.join(sorted(unknown))}")
     parts, plan = options.parts or known, common.SHORT if options.short else common.FULL
     with processes.terminated_as_interrupt(), common.services() as services:
-        if options.group == "hot":
-            hot.run(services, parts, plan)
-            return
-        for part in parts:
+        if seeded := [part for part in parts if part in SEEDED]:
+            hot.run(services, seeded, plan)
+        for part in (part for part in parts if part not in SEEDED):
             if importlib.util.find_spec(f"bench.{part}") is None:
                 common.note(f"{part} is not written yet")
                 continue

@@ -1,4 +1,5 @@
-"""The simplest alternatives under the same server: an empty route, and one that runs the redemption's statements.
+"""The simplest alternatives under the same server: an empty route, and those that run the statements of a redemption
+and of a claim.
 
 No framework extras, no checks, no signature: what a request costs at least when Flask and psycopg do it.
 """
@@ -14,8 +15,12 @@ from flask import Flask, Response, jsonify, request
 from psycopg_pool import ConnectionPool
 
 from app.core import hot, ids
+from app.core.tokens import IS_REVOKED
 from app.coupons.commands.redeem import REDEEM
+from app.coupons.commands.take import CLAIM, LOOK
 from app.coupons.queries.till import BY_CODE
+from app.members.queries import STANDING
+from bench.claims import MEMBER, PERSON
 
 app = Flask(__name__)
 _constants: dict[str, Any] = json.loads(os.environ.get("BENCH_CONSTANTS", "{}"))
@@ -63,3 +68,31 @@ def redeem() -> Response:
         done = connection.execute(REDEEM, parameters).fetchone()
     assert done is not None
     return jsonify(redemption=made[0])
+
+
+@app.post("/claim")
+def claim() -> Response:
+    number = request.get_json()["n"]
+    asked = {"brand_id": _constants["brand_id"], "campaign_id": _constants["campaign_id"]}
+    with _pool().connection() as connection:
+        assert connection.execute(IS_REVOKED, {"jti": f"jti-{number}"}).fetchone() is None
+        shopper = connection.execute(STANDING, asked | {"person_id": PERSON + number}).fetchone()
+        assert shopper is not None
+        found = connection.execute(LOOK, asked | {"member_id": shopper[1]}).fetchone()
+        assert found is not None
+        made = ids.new_ids(3)
+        parameters = _constants | {
+            "member_id": MEMBER + number,
+            "coupon_id": made[0],
+            "outbox_id": made[1],
+            "event_id": made[2],
+            "code": f"BARE{number:09}",
+            "stripe": found[6][number % len(found[6])],
+            "key": f"bare-{number}",
+            "key_digest": b"0" * 32,
+            "allocated": False,
+            **dict.fromkeys(("day_quota", "source_ref", "guide_id", "from_status", "order_no", "store_id")),
+        }
+        done = connection.execute(CLAIM, parameters).fetchone()
+    assert done is not None
+    return jsonify(coupon=made[0], code=parameters["code"])

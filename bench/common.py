@@ -149,6 +149,17 @@ def _listens(port: int) -> bool:
         return probe.connect_ex((processes.HOST, port)) == 0
 
 
+def rate_row(number: int, target: str, per_second: float, median: float = 0, p99: float = 0) -> dict[str, object]:
+    """A raw row: a round's rate for a target, with latencies (given in seconds) where there are some."""
+    return {
+        "round": number,
+        "target": target,
+        "per_second": round(per_second, 1),
+        "median_ms": round(median * 1000, 2),
+        "p99_ms": round(p99 * 1000, 2),
+    }
+
+
 class Load(NamedTuple):
     """What a load run found: answers per second, and latencies in seconds at the median and the 99th percentile."""
 
@@ -238,11 +249,17 @@ _FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
 
 
 def pgbench(
-    services: Services, database_url: str, script: Path, *, transactions: int, variables: dict[str, str]
+    services: Services,
+    database_url: str,
+    script: Path,
+    *,
+    transactions: int,
+    variables: dict[str, str],
+    clients: int = CLIENTS,
 ) -> float:
-    """Transactions per second of a script with prepared statements and eight clients."""
+    """Transactions per second of a script with prepared statements; `transactions`: of each client."""
     command = [
-        str(services.pg_bin / "pgbench"), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=2",
+        str(services.pg_bin / "pgbench"), "--no-vacuum", "--protocol=prepared", f"--client={clients}", "--jobs=2",
         f"--transactions={transactions}", f"--file={script}",
         *(f"--define={name}={value}" for name, value in variables.items()), database_url,
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The hot paths, `make bench`: one seed for both parts, then each in turn."""
+"""The hot paths: one seed for both parts, then each in turn."""
 
 from __future__ import annotations
 

@@ -79,25 +79,15 @@ def run(services: Services, environment: dict[str, str], seeded: dict[str, Any],
                     "line_quantities": "{1,2}",
                 },
             )
-            rows.append(_row(number, "pgbench", per_second))
-            rows.append(_row(number, "bare", *common.load(bare_port, bare(plan.requests))))
-            rows.append(_row(number, "siyu", *common.load(port, ours(plan.requests))))
+            rows.append(common.rate_row(number, "pgbench", per_second))
+            rows.append(common.rate_row(number, "bare", *common.load(bare_port, bare(plan.requests))))
+            rows.append(common.rate_row(number, "siyu", *common.load(port, ours(plan.requests))))
             common.note(f"round {number + 1}: " + ", ".join(f"{r['target']} {r['per_second']}/s" for r in rows[-3:]))
     _check(database_url, sum(coupons_needed(plan)))
     common.write_rows("redemption", rows)
     siyu = common.median_rate(rows, "siyu")
     common.ratio("redemption_http_to_pgbench", siyu / common.median_rate(rows, "pgbench"), GOAL_PGBENCH)
     common.ratio("redemption_http_to_bare_flask", siyu / common.median_rate(rows, "bare"), GOAL_BARE)
-
-
-def _row(number: int, target: str, per_second: float, median: float = 0, p99: float = 0) -> dict[str, object]:
-    return {
-        "round": number,
-        "target": target,
-        "per_second": round(per_second, 1),
-        "median_ms": round(median * 1000, 2),
-        "p99_ms": round(p99 * 1000, 2),
-    }
 
 
 def _constants(seeded: dict[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,11 @@ def bench_identity(arguments: list[str]) -> int:
     return _python("-m", "bench", "--group", "identity", *arguments)
 
 
+def bench_coupons(arguments: list[str]) -> int:
+    """Measure coupons: redemptions, claims, pushes, redeem codes; lines as those of bench."""
+    return _python("-m", "bench", "--group", "coupons", *arguments)
+
+
 def live(_arguments: list[str]) -> int:
     """Story and faults, one after the other on one instance."""
     return instance.around([sys.executable, "-m", "dev.live"])
@@ -117,8 +122,8 @@ def clean(_arguments: list[str]) -> int:
 
 _TASKS: dict[str, Callable[[list[str]], int]] = {
     task.__name__.replace("_", "-"): task
-    for task in (run, stop, restart_workers, test, story, faults, bench, bench_identity, live, flask, lint, types,
-                 contracts, migrations_check, lock, clean)
+    for task in (run, stop, restart_workers, test, story, faults, bench, bench_identity, bench_coupons, live, flask,
+                 lint, types, contracts, migrations_check, lock, clean)
 }  # fmt: skip
 _WITHOUT_SETUP = {"run", "stop", "restart-workers", "clean"}
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier
 from typing import Any
+
+import psycopg
 
 from app.core.db import session
 from app.core.errors import SiyuError
@@ -33,3 +39,41 @@ def at_once(app: Any, works: Sequence[Callable[[], Any]]) -> list[Any]:
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
+
+
+@contextmanager
+def meanwhile(app: Any, work: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Run the work in a thread while the block is under way; by the block's end it waits for a lock, or is done."""
+    found: list[Any] = []
+
+    def go() -> None:
+        with app.app_context():
+            try:
+                found.append(work())
+            except SiyuError as refusal:
+                found.append(refusal.code)
+            finally:
+                session.remove()
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    try:
+        yield found
+    finally:
+        thread.join(30)
+
+
+def waiting() -> int:
+    """How many other connections wait for a lock."""
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        row = connection.execute(WAITING).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def until_waiting() -> None:
+    for _ in range(200):
+        if waiting():
+            return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")

@@ -48,7 +48,9 @@ def use(
     with time_machine.travel(at, tick=False):
         mine = coupon(world, amount_fen=fen, valid_days=400, **terms)
         done = commands.redeem(
-            till=commands.Till(world.brand_id, place.id, place.dealer_id is not None, "till", world.till.id),
+            till=commands.Till(
+                world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id
+            ),
             key=key(value=f"month-{next(_numbers):08d}"),
             code=mine.code,
             order_no=f"M{next(_numbers)}",

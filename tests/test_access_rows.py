@@ -103,6 +103,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.decide_review": REASON | {"same": False},
     "admin.undo_at_desk": REASON_OF_DESK,
     "console.cancel_import": {},
+    "console.switch_campaign": {"step": "pause"} | REASON,
+    "console.supply_campaign": {"more": "1", "key": "rows-supply-1"},
     "console.decide_coupon_flag": {"status": "cleared", "words": "已核实"},
     "console.desk_undo": REASON_OF_DESK,
     "console.erase_member": REASON | {"sure": "注销"},
@@ -320,12 +322,12 @@ def _missing(real: dict[str, str]) -> dict[str, str]:
     return {
         name: ids.encode(value.split("_")[0], ids.new_id()) if re.fullmatch(r"[a-z]{3}_\w+", value) else "no-such"
         for name, value in real.items()
-    } | {"start": "cor_no_such", "external_userid": "wm_nobody"}
+    } | {"start": "cor_no_such", "external_userid": "wm_nobody", "step": "pause"}
 
 
 def _ask(app: Any, route: Route, proof: Proof, names: dict[str, str], real: dict[str, str]) -> Any:
     """Ask a route for the things `names` says; what the body names is real."""
-    path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: names[found[1]], route.path)
+    path = re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: names[found[1]], route.path)
     wanted = json.loads(re.sub(r"\{(\w+)\}", lambda found: real[found[1]], json.dumps(BODIES.get(route.endpoint, {}))))
     body = b"" if route.page or route.method == "GET" else json.dumps(wanted).encode()
     how: dict[str, Any] = {"data": wanted} if route.page else {"data": body, "content_type": "application/json"}

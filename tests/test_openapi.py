@@ -42,7 +42,7 @@ EXAMPLES = 8
 AUDIENCES = ("admin", "miniapp", "sidebar", "pos")
 METHODS = ("get", "post", "put", "patch", "delete")
 # Operations after which other operations find nothing to answer with: they come last.
-ENDING = ("/retire", "/cancel")
+ENDING = ("/transfers", "/retire", "/cancel")
 
 
 def _operations(document) -> list[tuple[str, str, dict]]:
@@ -124,7 +124,7 @@ def _spare_coupon(busy: Busy, code: str = "SPARE") -> int:
             member_id=busy.member,
             campaign_id=campaign,
             source="admin",
-            source_ref="spare",
+            source_ref=f"spare:{code}",
         )
 
 
@@ -247,6 +247,7 @@ def _true_ids(busy: Busy, coupon: int, audience: str) -> dict[str, str]:
         "review_id": ids.encode("rev", _open_review(busy)),
         "start": busy.correlation,
         "campaign": ids.encode("cmp", busy.campaign),
+        "campaign_id": ids.encode("cmp", busy.campaign),
         "task_id": ids.encode("tsk", busy.task),
         "external_userid": "wm_customer_1",
         "store": busy.world.store.code,

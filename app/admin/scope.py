@@ -80,6 +80,7 @@ ROLES: dict[str, frozenset[str]] = {
     "admin.preview_push": HQ,
     "admin.start_push": HQ,
     "admin.coupon_push": HQ,
+    "admin.push_lift": HQ,
     "admin.stop_push": HQ,
     "admin.resume_push": HQ,
     "admin.gift_rules": HQ,

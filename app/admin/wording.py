@@ -75,7 +75,14 @@ SOURCE = {
     "self": "自助领取",
     "sop": "导购任务",
     "tier": "等级权益",
-    "push": "导购发放",
+    "push": "人群推送",
+    "guide": "导购发放",
+    "welcome": "新人礼",
+    "birthday": "生日礼",
+    "order": "消费赠券",
+    "referral": "邀请有礼",
+    "redeem_code": "兑换码",
+    "friend": "好友转赠",
     "admin": "总部发放",
 }
 ID_KIND = {
@@ -133,6 +140,17 @@ ACTION = {
     "campaigns.void": "作废券活动",
     "campaigns.supply": "调整券活动供给",
     "campaigns.policy": "设置券活动审批规模",
+    "campaign.guide_limit": "设置导购每日发券数",
+    "segment.save": "保存人群",
+    "coupons.push": "推送券到人群",
+    "coupons.push_stop": "停止券推送",
+    "coupons.push_resume": "继续券推送",
+    "gift_rule.add": "新建赠券规则",
+    "gift_rule.change": "启停赠券规则",
+    "redeem_codes.order": "生成兑换码",
+    "redeem_codes.export": "开始导出兑换码",
+    "redeem_codes.exported": "导出兑换码完成",
+    "redeem_codes.void": "作废兑换码批次",
     "desk.redeem": "收银台核销",
     "desk.undo": "撤销收银台核销",
 }
@@ -226,7 +244,7 @@ def yuan(fen: int | None) -> str:
 
 
 def campaign_details(details: Mapping[str, Any], stores: Mapping[str, str]) -> str:
-    """What a step of a campaign set, in words; `stores` are names by id."""
+    """What a step of a campaign set, in words; `stores` are names by id, of those that the reader may see."""
     told = []
     for name, value in details.items():
         if value is None:
@@ -241,8 +259,8 @@ def campaign_details(details: Mapping[str, Any], stores: Mapping[str, str]) -> s
             case "version":
                 told.append(f"第 {value} 版")
             case "quotas":
-                told += [f"{stores.get(store, store)} {count:,} 张" for store, count in list(value.items())[:5]]
-                told += [f"等 {len(value)} 家门店"] if len(value) > 5 else []
+                parts = [f"{stores[store]} {count:,} 张" for store, count in value.items() if store in stores]
+                told += [*parts[:5], f"等 {len(parts)} 家门店"] if len(parts) > 5 else parts
     return "，".join(told)
 
 

@@ -26,6 +26,8 @@ TTL = {
     "admin.ticket": timedelta(minutes=5),  # a good password that still waits for its second factor
 }
 
+IS_REVOKED = "SELECT 1 FROM revoked_token WHERE jti = %(jti)s"
+
 _key: OctKey | None = None
 
 
@@ -74,7 +76,7 @@ def read(audience: str, token: str) -> dict[str, Any]:
         raise TokenInvalid() from error
     if claims.get("aud") != audience or claims.get("exp", 0) <= clock.now().timestamp():
         raise TokenInvalid()
-    if hot.fetch_one("SELECT 1 FROM revoked_token WHERE jti = %(jti)s", {"jti": claims["jti"]}) is not None:
+    if hot.fetch_one(IS_REVOKED, {"jti": claims["jti"]}) is not None:
         raise TokenInvalid()
     return dict(claims)
 

@@ -71,8 +71,8 @@ INVARIANTS: dict[str, str] = {
         WHERE (coalesce(from_status, 'none'), to_status) NOT IN (
           ('none', 'claimed'), ('claimed', 'locked'), ('returned', 'locked'), ('locked', 'locked'),
           ('locked', 'claimed'), ('claimed', 'redeemed'), ('returned', 'redeemed'), ('locked', 'redeemed'),
-          ('redeemed', 'returned'), ('redeemed', 'voided'), ('claimed', 'expired'), ('returned', 'expired'),
-          ('claimed', 'voided'), ('locked', 'voided'), ('returned', 'voided'))
+          ('expired', 'redeemed'), ('redeemed', 'returned'), ('redeemed', 'voided'), ('claimed', 'expired'),
+          ('returned', 'expired'), ('claimed', 'voided'), ('locked', 'voided'), ('returned', 'voided'))
     """,
     "discount_is_the_sum_of_its_lines": """
         SELECT r.brand_id, r.member_id, r.redemption_id, r.discount_fen, coalesce(sum(l.discount_fen), 0) AS lines

@@ -64,7 +64,7 @@ INVARIANTS: dict[str, str] = {
     "used_codes_and_their_coupons_are_one_to_one": """
         SELECT r.batch_id, r.number, r.coupon_id, c.coupon_id AS coupon
         FROM (SELECT * FROM redeem_code WHERE used_at IS NOT NULL) r
-        FULL JOIN (SELECT * FROM coupon WHERE source = 'code') c
+        FULL JOIN (SELECT * FROM coupon WHERE source = 'redeem_code') c
           ON c.brand_id = r.brand_id AND c.coupon_id = r.coupon_id
         WHERE r.coupon_id IS NULL OR c.coupon_id IS NULL
     """,

@@ -23,7 +23,7 @@ class CouponPush(Base):
     `audience` is None until the segment was written down. Each member of it is counted once: `issued`, `held_out` (kept
     out to compare with, `hold_out_bp` of those who would have got one), `opted_out` (wants no advertising), `limited`
     (has all that one member may have) or `gone` (merged, frozen or erased since). `stop_reason`: operator, sold_out,
-    campaign_paused or campaign_closed.
+    sold_out_today, store_needed (the stock went to the stores), campaign_paused or campaign_closed.
     """
 
     __tablename__ = "coupon_push"

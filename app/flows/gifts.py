@@ -14,7 +14,7 @@ from app.core.db import session
 from app.core.slots import Slot
 from app.coupons import commands as coupons
 from app.coupons import queries, referrals
-from app.coupons.errors import LimitReached
+from app.coupons.errors import LimitReached, PeriodLimitReached
 from app.coupons.events import BirthdaysDue, GiftDue
 from app.coupons.gift_rules import BIRTHDAY_HOUR, ONCE, SOURCE_OF, born_on, ref
 from app.coupons.issue_models import GiftRule
@@ -111,8 +111,9 @@ def deliver(event: GiftDue) -> None:
             campaign_id=event.campaign_id,
             source=SOURCE_OF[event.kind],
             source_ref=ref(event.kind, event.occasion, event.rule_id),
+            store_id=member.home_store_id,
         )
-    except LimitReached:
+    except (LimitReached, PeriodLimitReached):
         _log.info("the member has all coupons of the campaign", kind=event.kind, campaign=event.campaign_id)
 
 

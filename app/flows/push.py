@@ -11,9 +11,10 @@ from app.core.db import session
 from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.commands.push import HAD_BY_ALL, JUDGED, asked
-from app.coupons.commands.stock import left
+from app.coupons.commands.stock import Day, left, left_today
 from app.coupons.events import PushAdvanced
 from app.coupons.issue_models import CouponPush
+from app.coupons.rules import local_day
 from app.segments import commands as segments
 from app.segments import queries as segment_queries
 from app.segments.compiler import audience
@@ -69,10 +70,10 @@ def go_on(event: PushAdvanced, *, chunk: int = CHUNK) -> None:
 
 def preview(*, brand_id: int, campaign_id: int, segment_id: int, hold_out_bp: int) -> Preview:
     """What a push would do now, judged as the push judges; writes nothing. Raises CampaignUnknown, SegmentUnknown."""
-    campaign = queries.campaign(brand_id, campaign_id)
+    campaign, now = queries.campaign(brand_id, campaign_id), clock.now()
     terms = queries.version_terms(brand_id, campaign_id, campaign.version)
     rule = segment_queries.segment(brand_id, segment_id).rule
-    members = audience(brand_id=brand_id, rule=rule, as_of=clock.now()).compile(
+    members = audience(brand_id=brand_id, rule=rule, as_of=now).compile(
         dialect=postgresql.psycopg.dialect(), compile_kwargs={"render_postcompile": True}
     )
     nobody = CouponPush(
@@ -81,10 +82,12 @@ def preview(*, brand_id: int, campaign_id: int, segment_id: int, hold_out_bp: in
     rows = session.connection().exec_driver_sql(
         f"WITH asked AS MATERIALIZED ({members}), kept AS (SELECT member_id FROM asked), {HAD_BY_ALL}{JUDGED}"
         " SELECT verdict, count(*) FROM judged GROUP BY verdict",
-        {**members.params, **asked(nobody, terms)},
+        {**members.params, **asked(nobody, terms, now)},
     )
     found: dict[str, int] = dict(rows.fetchall())
+    today = left_today(campaign_id, Day(local_day(terms, now), campaign.day_quota))
     available, chosen = left(campaign_id), found.get("chosen", 0)
+    available = available if today is None else min(available, max(0, today))
     return Preview(
         audience=sum(found.values()),
         chosen=chosen,

@@ -13,6 +13,7 @@ from app.channels.rules import CONTACT_CONTEXT, SUITE_CONTEXT
 from app.channels.state import SuiteState
 from app.coupons.commands.redeem_codes import SEALED_CONTEXT
 from app.coupons.issue_models import SealedCodes
+from app.coupons.twins.erase import CONTEXT as LEFT_CONTEXT
 from app.identity.models import IdentityRelease, IdentityRow, PhoneClaim
 from app.identity.rules import SEAL_CONTEXT
 from app.imports.models import ImportChunk
@@ -43,6 +44,8 @@ class SealedColumn:
         return list(self.model.__table__.primary_key.columns)
 
 
+# What only passes through the outbox, sealed, and is worth nothing once its delivery was made: no column keeps it.
+PASSING = frozenset({LEFT_CONTEXT})
 COLUMNS: tuple[SealedColumn, ...] = (
     SealedColumn(IdentityRow, "sealed_value", SEAL_CONTEXT),
     SealedColumn(IdentityRelease, "sealed_value", SEAL_CONTEXT),

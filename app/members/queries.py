@@ -169,7 +169,7 @@ class Standing(NamedTuple):
     status: str | None
 
 
-_STANDING = """
+STANDING = """
 SELECT living.person_id, member.member_id, member.status
 FROM (
     SELECT coalesce(merged_into, person_id) AS person_id FROM person
@@ -182,5 +182,5 @@ LEFT JOIN member ON member.brand_id = membership.brand_id AND member.member_id =
 
 def standing(brand_id: int, person_id: int) -> Standing | None:
     """Who a person id is now, and whether a member: one statement on the hot pool, as every shopper's request asks."""
-    row = hot.fetch_one(_STANDING, {"brand_id": brand_id, "person_id": person_id})
+    row = hot.fetch_one(STANDING, {"brand_id": brand_id, "person_id": person_id})
     return None if row is None else Standing(*row)

@@ -119,6 +119,7 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
             campaign_id=campaign_id,
             guide_id=guide.guide_id,
             source_ref=f"{ids.encode('gde', guide.guide_id)}:{key}",
+            store_id=guide.store_id,
         )
         card = coupons.card(guide.brand_id, member.member_id, coupon_id)
         return {"coupon_id": coupon_id, "name": card.name, "valid_to": card.valid_to.isoformat()}

@@ -14,7 +14,14 @@ SOURCES = {
     "self": "自己领取",
     "sop": "导购任务",
     "tier": "等级权益",
-    "push": "导购发放",
+    "push": "品牌推送",
+    "guide": "导购发放",
+    "welcome": "新人礼",
+    "birthday": "生日礼",
+    "order": "消费赠券",
+    "referral": "邀请有礼",
+    "redeem_code": "兑换码",
+    "friend": "好友转赠",
     "admin": "总部发放",
 }
 LIFECYCLE = {

@@ -130,14 +130,23 @@ def _orders() -> None:
         sa.CheckConstraint("0 <= discount_fen AND discount_fen <= total_fen", name=op.f("ck_order_discount_discount")),
         sa.PrimaryKeyConstraint("brand_id", "order_no", "source", "store_id", name=op.f("pk_order_discount")),
     )
-    op.execute("""
-        INSERT INTO order_discount (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
-        SELECT brand_id, order_no, source, store_id, sum(discount_fen), sum(discount_fen), array_agg(''::text)
-        FROM redemption WHERE returned_at IS NULL GROUP BY 1, 2, 3, 4
-    """)
     op.add_column("redemption", _number("supplier_fen", server_default="0"))
     for name in ("supplier", "stack_group"):
         op.add_column("redemption", _words(name, server_default=""))
+    # Until now any coupons went together, redeemed one by one; those that did are each a group of their own.
+    op.execute("""
+        UPDATE redemption r SET stack_group = 'before:' || redemption_id
+        WHERE returned_at IS NULL AND EXISTS (
+            SELECT FROM redemption o
+            WHERE o.brand_id = r.brand_id AND o.order_no = r.order_no AND o.source = r.source
+              AND o.store_id = r.store_id AND o.returned_at IS NULL AND o.redemption_id <> r.redemption_id
+        )
+    """)
+    op.execute("""
+        INSERT INTO order_discount (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
+        SELECT brand_id, order_no, source, store_id, sum(discount_fen), sum(discount_fen), array_agg(stack_group)
+        FROM redemption WHERE returned_at IS NULL GROUP BY 1, 2, 3, 4
+    """)
     op.drop_constraint(op.f("ck_redemption_cost_share"), "redemption", type_="check")
     op.create_check_constraint(
         op.f("ck_redemption_cost_share"),

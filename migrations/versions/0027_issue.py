@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 _BEFORE = ("self", "sop", "tier", "push", "admin")
-_SOURCES = (*_BEFORE, "guide", "welcome", "birthday", "order", "referral", "code", "friend")
+_SOURCES = (*_BEFORE, "guide", "welcome", "birthday", "order", "referral", "redeem_code", "friend")
 
 
 def _allow(sources) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.admin import wording
+from app.coupons import rules
 
 SOURCES = [
     "till",
@@ -48,7 +49,7 @@ REASONS = [
 ]
 
 
-@pytest.mark.parametrize("code", SOURCES)
+@pytest.mark.parametrize("code", [*SOURCES, *rules.SOURCES])
 def test_where_a_thing_was_told_is_said_in_chinese(code: str) -> None:
     assert not wording.source(code).isascii()
     assert wording.merge_reason(f"{code}: mobile") == f"{wording.source(code)}（手机号）"

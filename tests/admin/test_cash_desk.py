@@ -130,6 +130,7 @@ def test_a_key_redeems_once_and_answers_again(world: World, at_desk: Desk, admin
         ("NONSENSE", "coupon_unknown", "券码有误，请核对后重新输入"),
         (codes.new_code(), "coupon_unknown", "没有找到这张券，请核对券码"),
     ],
+    ids=["mistyped", "nobody's"],
 )
 def test_a_code_that_is_nobodys_is_refused_in_words(at_desk: Desk, code: str, error: str, words: str) -> None:
     for answer in (at_desk.check(code), at_desk.redeem(code)):

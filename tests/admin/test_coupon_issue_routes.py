@@ -11,6 +11,7 @@ from console_world import bearer, make_admins
 from coupon_factories import campaign
 from factories import World, make_world
 from invariants import broken
+from loyalty import an_order
 from people import make_member
 from sqlalchemy import select
 
@@ -20,6 +21,7 @@ from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import codes, commands
 from app.coupons.models import Coupon
+from app.flows.order_paid import order_paid
 from app.org.models import AdminUser
 
 API = "/api/admin/v1"
@@ -95,6 +97,26 @@ def test_a_push_from_preview_to_done(world: World, hq: Desk, run_work: Any) -> N
     rest = hq.call("GET", f"coupon-pushes?cursor={page['next_cursor']}").json
     assert [one["id"] for one in rest["items"]] == [begun.json["id"]] and rest["next_cursor"] is None
     assert actions().count("coupons.push") == 2 and "coupons.push_resume" in actions()
+
+
+def test_what_a_push_changed(world: World, hq: Desk, run_work: Any) -> None:
+    campaign_id = campaign(world, quota=100)
+    with transaction():
+        crowd = [make_member(world) for _ in range(12)]
+    segment = hq.call("POST", "segments", {"name": "所有人", "rule": EVERYBODY}).json["id"]
+    body = {"campaign": ids.encode("cmp", campaign_id), "segment": segment, "hold_out_bp": 5000}
+    push = hq.call("POST", "coupon-pushes", body, key="push-0004").json["id"]
+    run_work()
+    with transaction():
+        for number, member_id in enumerate(crowd):
+            order = an_order(f"L{number}", 1_000, store_id=world.store.id)
+            order_paid(brand_id=world.brand_id, member_id=member_id, order=order)
+    told = hq.call("GET", f"coupon-pushes/{push}/lift?days=7").json
+    assert told["got"]["members"] + told["held_out"]["members"] == 12 and told["held_out"]["members"] > 0
+    assert told["got"]["buyers"] == told["got"]["members"] and told["fen"] == told["share"] == 0
+    interval = told["share_interval"]  # all have bought; None where chance kept out too few to say anything
+    assert interval is None or interval["low"] < 0 < interval["high"]
+    assert hq.call("GET", f"coupon-pushes/{ids.encode('psh', 5)}/lift").json["code"] == "push_unknown"
 
 
 def test_what_a_push_names_must_be_there(world: World, hq: Desk) -> None:

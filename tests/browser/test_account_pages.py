@@ -57,4 +57,4 @@ def test_users_and_the_log(app, page, shot) -> None:
     page.click("button:has-text('退出')")
     _sign_in(page, admins["store"].login)
     page.wait_for_url("**/console/")
-    assert page.locator("nav >> text=账号权限").count() == 0 and page.locator("nav >> text=门店").count() == 1
+    assert page.locator("nav >> text=账号权限").count() == 0 and page.locator('nav >> text="门店"').count() == 1

@@ -5,19 +5,15 @@ Each race has a twin that does the same without holding the member, and leaves s
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import coupon_factories as coupons
-import psycopg
 import pytest
-from at_once import WAITING, at_once
+from at_once import at_once, meanwhile, until_waiting
 from factories import World, make_world
 from import_files import an_import, csv_of
 from invariants import broken
@@ -28,7 +24,7 @@ from sqlalchemy import text
 
 from app.core import clock
 from app.core.db import session
-from app.core.errors import Busy, SiyuError
+from app.core.errors import Busy
 from app.core.transaction import run, transaction
 from app.coupons import queries as coupon_queries
 from app.coupons.commands import take
@@ -69,44 +65,6 @@ def upload(world: World, member_id: int, number: str) -> Any:
     return order_paid(
         brand_id=world.brand_id, member_id=member_id, order=an_order(number, 10_00, store_id=world.store.id)
     )
-
-
-@contextmanager
-def meanwhile(app: Any, work: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Run the work in a thread while the block is under way; by the block's end it waits for a lock, or is done."""
-    found: list[Any] = []
-
-    def go() -> None:
-        with app.app_context():
-            try:
-                found.append(work())
-            except SiyuError as refusal:
-                found.append(refusal.code)
-            finally:
-                session.remove()
-
-    thread = threading.Thread(target=go)
-    thread.start()
-    try:
-        yield found
-    finally:
-        thread.join(30)
-
-
-def waiting() -> int:
-    """How many other connections wait for a lock."""
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        row = connection.execute(WAITING).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def until_waiting() -> None:
-    for _ in range(200):
-        if waiting():
-            return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def merged_beside(
@@ -172,7 +130,7 @@ def test_a_write_waits_for_a_merge_and_lands_on_the_winner(app: Any, world: Worl
     assert broken("") == []
 
 
-def test_a_claim_beside_a_merge_is_the_winners_and_under_its_limit(app: Any, world: World) -> None:
+def test_per_member_limit_across_a_merge(app: Any, world: World) -> None:
     winner, loser = members(world, 2)
     campaign_id = coupons.campaign(world, per_member=2)
     coupons.coupon(world, campaign_id, member_id=winner)
@@ -322,7 +280,7 @@ def test_twin_without_holding_the_member_who_has_points_cannot_spend_them(
     assert found == ["points_not_enough"] and balance(world, winner) == 100
 
 
-def test_twin_without_holding_the_member_a_claim_passes_the_limit(
+def test_twin_per_member_limit_across_a_merge(
     app: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     winner, loser = members(world, 2)

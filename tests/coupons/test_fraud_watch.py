@@ -44,7 +44,9 @@ def _use(world: World, member_id: int, at: datetime, *, store: Store | None = No
     with time_machine.travel(at, tick=False):
         mine = mine or coupon(world, member_id=member_id, valid_days=30)
         return commands.redeem(
-            till=commands.Till(world.brand_id, place.id, place.dealer_id is not None, "till", world.till.id),
+            till=commands.Till(
+                world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id
+            ),
             key=key(value=f"watch-{next(_numbers):08d}"),
             code=mine.code,
             order_no=f"W{next(_numbers)}",

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from coupon_factories import campaign, coupon, terms
 from factories import World, make_world
 from invariants import broken
 from merging import merge, split
 from people import make_member
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core import clock
 from app.core.db import session
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
 from app.coupons import codes, commands, queries
-from app.coupons.errors import PushEnded, PushUnknown
+from app.coupons.errors import PushEnded, PushUnknown, StoreNeeded
 from app.coupons.events import PushAdvanced
 from app.coupons.issue_models import CouponHoldOut, CouponPush
-from app.coupons.models import CampaignStock, Coupon
+from app.coupons.models import CampaignDay, CampaignStock, Coupon
 from app.flows import push as pushes
 from app.members.models import Member
 from app.privacy.models import OptOut
@@ -222,6 +224,45 @@ def test_merged_in_the_middle_nobody_has_two_of_one_push(world: World, crowd: li
     assert owners(campaign_id)[crowd[1]] == 2 and owners(campaign_id)[crowd[0]] == 1
     split(world, crowd[2])
     assert owners(campaign_id)[crowd[2]] == 1
+
+
+def test_a_days_stock_ends_the_push_for_the_day(world: World, crowd: list[int]) -> None:
+    campaign_id = campaign(world, quota=100)
+    key = {"brand_id": world.brand_id, "campaign_id": campaign_id}
+    with transaction():
+        commands.set_day_quota(**key, day_quota=7, actor="adm_1")
+    push = carry_out(start(world, campaign_id))
+    assert (push.status, push.stop_reason, push.issued) == ("stopped", "sold_out_today", 7)
+    with time_machine.travel(clock.now() + timedelta(days=1)):
+        with transaction():
+            commands.resume_push(brand_id=world.brand_id, push_id=push.push_id)
+        assert carry_out(push).issued == 14
+    with transaction():
+        assert sorted(session.scalars(select(CampaignDay.issued))) == [7, 7]
+        assert session.scalar(select(func.sum(CampaignStock.issued))) == 14
+
+
+def test_limits_of_a_period_count(world: World, crowd: list[int]) -> None:
+    campaign_id = campaign(world, quota=100, per_member=5, per_day=1)
+    coupon(world, campaign_id, member_id=crowd[3])
+    first = carry_out(start(world, campaign_id))
+    assert (first.issued, first.limited) == (22, 1)
+    assert carry_out(start(world, campaign_id)).limited == 23
+    with time_machine.travel(clock.now() + timedelta(days=1)):
+        assert carry_out(start(world, campaign_id)).issued == 23
+
+
+def test_stock_that_is_with_the_stores_is_not_pushed(world: World, crowd: list[int]) -> None:
+    campaign_id = campaign(world, quota=100)
+    push = start(world, campaign_id)
+    turn(push)
+    with transaction():
+        quotas = {world.store.id: 10}
+        commands.allocate(brand_id=world.brand_id, campaign_id=campaign_id, quotas=quotas, actor="adm_1")
+    turn(push)
+    assert (now(push).stop_reason, now(push).issued) == ("store_needed", 5)
+    with pytest.raises(StoreNeeded):
+        start(world, campaign_id)
 
 
 def test_new_terms_count_from_the_next_chunk(world: World, crowd: list[int]) -> None:

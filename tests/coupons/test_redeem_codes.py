@@ -116,7 +116,7 @@ def test_a_code_is_good_for_one_coupon(world: World) -> None:
     first, second, *_ = plain(batch)
     mine, theirs = members(world, 2)
     coupon = exchange(world, mine, codes.printed(first).lower())
-    assert (coupon.source, coupon.status, coupon.member_id) == ("code", "claimed", mine)
+    assert (coupon.source, coupon.status, coupon.member_id) == ("redeem_code", "claimed", mine)
     assert exchange(world, mine, first).coupon_id == coupon.coupon_id
     with pytest.raises(RedeemCodeUsed):
         exchange(world, theirs, first)
@@ -162,7 +162,7 @@ def test_a_refused_code_stays_good(world: World) -> None:
         commands.void_codes(brand_id=world.brand_id, batch_id=batch.batch_id)
     with pytest.raises(RedeemCodeEnded):
         exchange(world, member_id, third)
-    assert exchange(world, member_id, first).source == "code"  # what was exchanged stays
+    assert exchange(world, member_id, first).source == "redeem_code"  # what was exchanged stays
 
 
 def test_codes_end(world: World) -> None:

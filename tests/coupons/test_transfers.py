@@ -23,8 +23,10 @@ from app.coupons.errors import (
     CouponLocked,
     CouponRedeemed,
     CouponUnknown,
+    CouponVoided,
     LimitReached,
     NotTransferable,
+    PeriodLimitReached,
     TransferEnded,
     TransferOwn,
     TransferUnknown,
@@ -160,6 +162,25 @@ def test_not_to_oneself_and_within_the_friends_limit(world: World, people: list[
     with pytest.raises(TransferUnknown):
         take(stranger, members(stranger, 1)[0], token)
     assert take(world, other, token).member_id == other
+
+
+def test_the_friends_limit_of_a_period_counts(world: World, people: list[int]) -> None:
+    giver, friend, _ = people
+    campaign_id = campaign(world, transferable=True, per_member=5, per_week=1)
+    given = coupon(world, campaign_id, member_id=giver)
+    coupon(world, campaign_id, member_id=friend)
+    _, token = offer(world, giver, given.coupon_id)
+    with pytest.raises(PeriodLimitReached):
+        take(world, friend, token)
+
+
+def test_of_a_voided_campaign_nothing_is_taken(world: World, people: list[int], mine: Coupon) -> None:
+    giver, friend, _ = people
+    _, token = offer(world, giver, mine.coupon_id)
+    with transaction():
+        commands.set_status(brand_id=world.brand_id, campaign_id=mine.campaign_id, status="voided")
+    with pytest.raises(CouponVoided):
+        take(world, friend, token)
 
 
 def test_a_paused_campaign_changes_no_hands_and_an_ended_one_does(

@@ -37,8 +37,10 @@ def limit_guides(*, brand_id: int, campaign_id: int, per_day: int | None, change
     )
 
 
-def give_by_guide(*, brand_id: int, member_id: int, campaign_id: int, guide_id: int, source_ref: str) -> int:
-    """A guide gives a member a coupon in the open transaction; its id, the same one for the same reference.
+def give_by_guide(
+    *, brand_id: int, member_id: int, campaign_id: int, guide_id: int, source_ref: str, store_id: int | None = None
+) -> int:
+    """A guide of a store gives a member a coupon in the open transaction; its id, the same one for the same reference.
 
     Raises GuideQuotaReached with what the day allows, and what `issue` raises; then nothing was counted.
     """
@@ -56,6 +58,7 @@ def give_by_guide(*, brand_id: int, member_id: int, campaign_id: int, guide_id: 
             source=SOURCE,
             source_ref=source_ref,
             guide_id=guide_id,
+            store_id=store_id,
         )
 
 

@@ -1,9 +1,10 @@
 """Coupons that a till took while it could not reach us, told afterwards.
 
-What was recorded first wins. A coupon that is still good is redeemed as of the moment the till took it. One that
-somebody else used before, or that was not good any more, is a conflict: the goods are gone and the discount was given,
-so it is charged to the store's quota for such cases; beyond the quota it is kept as `over`, for a human. A code that is
-nobody's, or that never took anything off this basket, is refused. Every receipt is kept, whatever became of it.
+What was recorded first wins. A coupon that was good when the till took it, and that nobody used since, is redeemed as
+of that moment, also when its validity has ended meanwhile. One that somebody else used before, or that was not good any
+more, is a conflict: the goods are gone and the discount was given, so it is charged to the store's quota for such
+cases; beyond the quota it is kept as `over`, for a human. A code that is nobody's, or that never took anything off this
+basket, is refused. Every receipt is kept, whatever became of it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from ..errors import CouponRedeemed, CouponUnknown
 from ..events import OfflineConflict
 from ..models import OfflineReceipt
 from .order import in_session
-from .redeem import REDEEM_IN_ORDER, Found, Till, find, prepare, quoted
+from .redeem import REDEEM_LATE, Found, Till, find, prepare, quoted
 
 OLDEST = timedelta(days=7)
 AHEAD = timedelta(minutes=5)  # a till's clock may be this much before ours
+_TRIES = 3
 
 _CHARGE = text("""
 UPDATE offline_quota SET used_fen = used_fen + :fen
@@ -86,6 +88,8 @@ def take_receipt(*, till: Till, receipt: Receipt) -> OfflineReceipt:
     except CouponUnknown as refused:
         return _keep(till, receipt, "refused", refused.code)
     except SiyuError as refused:
+        if (used := _used_for(till, receipt)) is not None:
+            return used
         return _conflict(till, receipt, refused)
 
 
@@ -95,16 +99,29 @@ def set_offline_limit(*, brand_id: int, store_id: int, limit_fen: int) -> None:
 
 
 def _redeem(till: Till, receipt: Receipt, at: datetime) -> OfflineReceipt:
-    found = find(till, receipt.code, receipt.order_no, at)
-    rules.check_stack(found.terms, queries.groups_on(till.brand_id, receipt.order_no, till.source, till.store_id))
-    priced = quoted(found, receipt.lines, receipt.lines)
-    answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
-    with session.begin_nested():
-        row = in_session(REDEEM_IN_ORDER, parameters)
-    if row is None:  # somebody was faster, and that one counts
-        raise CouponRedeemed()
+    for _ in range(_TRIES):
+        found = find(till, receipt.code, receipt.order_no, at, swept=True)
+        rules.check_stack(found.terms, queries.groups_on(till.brand_id, receipt.order_no, till.source, till.store_id))
+        priced = quoted(found, receipt.lines, receipt.lines)
+        answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
+        with session.begin_nested():
+            row = in_session(REDEEM_LATE, parameters)
+        if row is not None:
+            told = {"redemption_id": answer.redemption_id, "discount_fen": answer.discount_fen}
+            return _keep(till, receipt, "redeemed", "", found, **told)
+    # Its state changed each time: the sweep may have come by once, after that somebody was faster.
+    raise CouponRedeemed()
+
+
+def _used_for(till: Till, receipt: Receipt) -> OfflineReceipt | None:
+    """The coupon was redeemed for this very order, and only the answer to that was lost: the receipt is of that one."""
+    coupon = queries.by_code(till.brand_id, codes.read(receipt.code, receipt.taken_at).code)
+    row = queries.live_redemption(till.brand_id, coupon.member_id, coupon.coupon_id)
+    if row is None or (row.order_no, row.store_id) != (receipt.order_no, till.store_id):
+        return None
+    found = Found(coupon, queries.terms(till.brand_id, coupon.campaign_id, coupon.version), None)
     return _keep(
-        till, receipt, "redeemed", "", found, redemption_id=answer.redemption_id, discount_fen=answer.discount_fen
+        till, receipt, "redeemed", "", found, redemption_id=row.redemption_id, discount_fen=row.discount_fen
     )
 
 

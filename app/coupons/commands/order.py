@@ -1,7 +1,8 @@
 """The coupons of one order together: what they take off, holding them, using them, letting them go. All or nothing.
 
-The order in which they take off is always the same (rules.ORDER), whatever the order in which they were told, and rows
-are changed in ascending order of coupon, so that two orders that want each other's coupons do not wait for each other.
+The order in which they take off is always the same (rules.ORDER), whatever the order in which they were told. Rows are
+locked in one order by everybody, so that two orders that want each other's coupons do not wait for each other: coupons
+by (member, coupon), then the order's row, then budgets by campaign.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from psycopg import errors as pg
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core import clock
@@ -25,6 +27,11 @@ from . import hold
 from .redeem import REDEEM_IN_ORDER, Found, Priced, Redemption, Till, find, prepare, quoted, refusal
 
 _TRIES = 3
+_HOLD_ORDER = text("""
+INSERT INTO order_discount AS o (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
+VALUES (:brand_id, :order_no, :source, :store_id, :total_fen, 0, '{}')
+ON CONFLICT (brand_id, order_no, source, store_id) DO UPDATE SET total_fen = o.total_fen
+""")
 T = TypeVar("T")
 
 
@@ -117,10 +124,10 @@ def lock_order(
 
 def release_order(*, till: Till, codes: Sequence[str], order_no: str) -> int:
     """Let go what an order holds of these coupons, in the open transaction; how many. NotHeld when it holds none."""
-    coupons = sorted(queries.codes_owned(till.brand_id, codes, clock.now()))
+    owned = queries.codes_owned(till.brand_id, codes, clock.now())
     released = sum(
         hold.release(brand_id=till.brand_id, member_id=member_id, coupon_id=coupon_id, order_no=order_no)
-        for coupon_id, member_id in coupons
+        for member_id, coupon_id in sorted((member_id, coupon_id) for coupon_id, member_id in owned)
     )
     if not released:
         raise NotHeld()
@@ -139,7 +146,9 @@ def redeem_order(
         now = clock.now()
         answer = quote_order(till=till, codes=codes, order_no=order_no, lines=lines)
         usable = answer.usable()
-        done = {one.coupon.coupon_id: _use(till, order_no, one, lines, now) for one in _ascending(till, usable)}
+        ordered = _ascending(till, usable)
+        _hold_budgets(till, order_no, usable, lines)
+        done = {one.coupon.coupon_id: _use(till, order_no, one, lines, now) for one in ordered}
         return answer, [done[one.coupon.coupon_id] for one in usable]
 
     return _tried(attempt)
@@ -183,7 +192,24 @@ def _turn(one: Found) -> tuple[int, datetime, int]:
 
 
 def _ascending(till: Till, usable: Sequence[Priced]) -> list[Priced]:
-    """The coupons in the order in which they are changed. All of them are held first, and their budgets after them."""
+    """The coupons in the order in which they are changed. All of them are held first."""
     lock_rows(Coupon, [(till.brand_id, one.coupon.member_id, one.coupon.coupon_id) for one in usable])
-    lock_rows(CampaignBudget, [one.coupon.campaign_id for one in usable if one.coupon.budgeted])
     return sorted(usable, key=lambda one: one.coupon.coupon_id)
+
+
+def _hold_budgets(till: Till, order_no: str, usable: Sequence[Priced], lines: Sequence[rules.Line]) -> None:
+    """Hold several budgets in ascending order, and the order's row before them, as everybody else does. A single
+    budget is taken by its coupon's own statement, which comes to the order's row first.
+    """
+    budgets = {one.coupon.campaign_id for one in usable if one.coupon.budgeted}
+    if len(budgets) < 2:
+        return
+    asked = {
+        "brand_id": till.brand_id,
+        "order_no": order_no,
+        "source": till.source,
+        "store_id": till.store_id,
+        "total_fen": sum(line.amount_fen for line in lines),
+    }
+    session.execute(_HOLD_ORDER, asked)
+    lock_rows(CampaignBudget, budgets)

@@ -20,7 +20,7 @@ from app.core.errors import Busy, Invalid
 from app.privacy.rules import MARKETING
 
 from .. import codes, queries, rules
-from ..errors import PushEnded, PushUnknown
+from ..errors import PushEnded, PushUnknown, StoreNeeded
 from ..events import PushAdvanced
 from ..issue_models import CouponPush
 from . import stock
@@ -38,7 +38,8 @@ judged AS MATERIALIZED (
   SELECT a.member_id, coalesce(had.seq, 0) AS seq, CASE
     WHEN k.member_id IS NULL THEN 'gone'
     WHEN o.member_id IS NOT NULL THEN 'opted_out'
-    WHEN had.seq >= %(per_member)s OR again.member_id IS NOT NULL THEN 'limited'
+    WHEN had.seq >= %(per_member)s OR had.of_day >= %(per_day)s OR had.of_week >= %(per_week)s
+      OR had.of_month >= %(per_month)s OR again.member_id IS NOT NULL THEN 'limited'
     WHEN %(hold_out_bp)s > 0
       AND (hashint8extended(a.member_id, %(campaign_id)s::bigint) & 9223372036854775807) %% 10000 < %(hold_out_bp)s
     THEN 'held_out' ELSE 'chosen' END AS verdict
@@ -49,20 +50,23 @@ judged AS MATERIALIZED (
   LEFT JOIN had ON had.member_id = a.member_id
   LEFT JOIN again ON again.member_id = a.member_id
 )"""
-HAD_BY_ALL = """
-had AS (
-  SELECT member_id, max(seq) AS seq FROM coupon
+_HAD = """
+  SELECT member_id, max(seq) AS seq, count(*) FILTER (WHERE claimed_at >= %(day_began)s) AS of_day,
+         count(*) FILTER (WHERE claimed_at >= %(week_began)s) AS of_week,
+         count(*) FILTER (WHERE claimed_at >= %(month_began)s) AS of_month
+"""
+HAD_BY_ALL = f"""
+had AS ({_HAD} FROM coupon
   WHERE brand_id = %(brand_id)s AND campaign_id = %(campaign_id)s GROUP BY member_id
 ), again AS (SELECT NULL::bigint AS member_id WHERE false), """
 # For a chunk the members' coupons are read first, by member, and looked through then: asked for those of the campaign
 # the planner would read the whole campaign each time, which it believes to be as small as it was at the last analysis.
 # Who was merged in the middle may have this push's coupon already.
-_HAD = """
+_HAD_BY_SOME = f"""
 mine AS MATERIALIZED (
-  SELECT member_id, campaign_id, seq FROM coupon
+  SELECT member_id, campaign_id, seq, claimed_at FROM coupon
   WHERE brand_id = %(brand_id)s AND member_id = ANY (%(members)s::bigint[])
-), had AS (
-  SELECT member_id, max(seq) AS seq FROM mine WHERE campaign_id = %(campaign_id)s GROUP BY member_id
+), had AS ({_HAD} FROM mine WHERE campaign_id = %(campaign_id)s GROUP BY member_id
 ), again AS MATERIALIZED (
   SELECT member_id FROM coupon
   WHERE %(per_member)s > 1 AND brand_id = %(brand_id)s AND member_id = ANY (%(members)s::bigint[])
@@ -78,7 +82,7 @@ WITH asked AS MATERIALIZED (
   SELECT member_id FROM member
   WHERE brand_id = %(brand_id)s AND member_id = ANY (%(members)s::bigint[]) AND status = 'active'
   ORDER BY member_id FOR KEY SHARE
-), {_HAD}{JUDGED}, inside AS MATERIALIZED (
+), {_HAD_BY_SOME}{JUDGED}, inside AS MATERIALIZED (
   SELECT * FROM (
     SELECT judged.*, count(*) FILTER (WHERE verdict = 'chosen') OVER (ORDER BY member_id) AS n FROM judged
   ) AS counted WHERE n <= %(most)s
@@ -112,11 +116,12 @@ def start_push(
 ) -> CouponPush:
     """Begin to give a campaign to whom a segment has at `as_of`; `hold_out_bp` of them are kept out to compare with.
 
-    Raises CampaignUnknown, and why the campaign gives out nothing now.
+    Raises CampaignUnknown, and StoreNeeded for a campaign whose stock is with the stores.
     """
     if not 0 <= hold_out_bp <= MOST_HELD_OUT_BP:
         raise Invalid("Between 0 and 9999 basis points can be held out.", field="hold_out_bp")
-    queries.campaign(brand_id, campaign_id)
+    if queries.campaign(brand_id, campaign_id).allocated:
+        raise StoreNeeded()
     push = CouponPush(
         brand_id=brand_id,
         campaign_id=campaign_id,
@@ -167,6 +172,7 @@ class _Offer(NamedTuple):
     terms: rules.Terms
     now: datetime
     valid: tuple[datetime, datetime]
+    day: stock.Day
 
 
 class _Overtaken(Exception):
@@ -175,14 +181,20 @@ class _Overtaken(Exception):
 
 def _give(push: CouponPush, offer: _Offer, member_ids: Sequence[int]) -> int:
     for _ in range(_TRIES):
-        most = min(stock.left(push.campaign_id), len(member_ids))
+        left, today = stock.left(push.campaign_id), stock.left_today(push.campaign_id, offer.day)
+        most = min(left, len(member_ids) if today is None else max(0, today), len(member_ids))
         if most == 0:
-            _stop(push, "sold_out")
+            _stop(push, "sold_out_today" if left else "sold_out")
             return 0
         try:
             with session.begin_nested():
                 counts, cursor = _write(push, offer, member_ids, most)
-                if not stock.take_many(push.campaign_id, counts.get("chosen", 0)):  # hot rows last
+                if not stock.take_many(  # hot rows last
+                    brand_id=push.brand_id,
+                    campaign_id=push.campaign_id,
+                    day=offer.day,
+                    wanted=counts.get("chosen", 0),
+                ):
                     raise _Overtaken()
         except _Overtaken:
             continue
@@ -205,7 +217,7 @@ def _write(
     rows = session.connection().exec_driver_sql(
         GIVE,
         {
-            **asked(push, offer.terms),
+            **asked(push, offer.terms, offer.now),
             "members": list(member_ids),
             "most": most,
             "coupon_ids": ids.new_ids(most),
@@ -220,9 +232,12 @@ def _write(
     return {verdict: count for verdict, count, _ in found}, max(row[2] for row in found)
 
 
-def asked(push: CouponPush, terms: rules.Terms) -> dict[str, Any]:
-    """The parameters by which members are judged."""
+def asked(push: CouponPush, terms: rules.Terms, now: datetime) -> dict[str, Any]:
+    """The parameters by which members are judged at a moment."""
+    began = rules.periods(terms, now)
     return {
+        **{f"{period}_began": began.get(period, now) for period in rules.PERIODS},
+        **{f"per_{period}": getattr(terms, f"per_{period}") for period in rules.PERIODS},
         "brand_id": push.brand_id,
         "campaign_id": push.campaign_id,
         "push_id": push.push_id,
@@ -236,7 +251,8 @@ def asked(push: CouponPush, terms: rules.Terms) -> dict[str, Any]:
 
 
 _CAMPAIGN = text("""
-SELECT status, version FROM campaign WHERE brand_id = :brand_id AND campaign_id = :campaign_id FOR SHARE
+SELECT status, version, day_quota, allocated FROM campaign
+WHERE brand_id = :brand_id AND campaign_id = :campaign_id FOR SHARE
 """)
 
 
@@ -245,13 +261,16 @@ def _offer(push: CouponPush) -> _Offer | None:
     until the transaction ends.
     """
     key = {"brand_id": push.brand_id, "campaign_id": push.campaign_id}
-    status, version = session.execute(_CAMPAIGN, key).one()
+    status, version, day_quota, allocated = session.execute(_CAMPAIGN, key).one()
     terms, now = queries.version_terms(push.brand_id, push.campaign_id, version), clock.now()
     valid = rules.window(terms, now)
     if status != "active" or valid is None:
         _stop(push, "campaign_paused" if status == "paused" else "campaign_closed")
         return None
-    return _Offer(version, terms, now, valid)
+    if allocated:
+        _stop(push, "store_needed")
+        return None
+    return _Offer(version, terms, now, valid, stock.Day(rules.local_day(terms, now), day_quota))
 
 
 def _stop(push: CouponPush, reason: str) -> None:

@@ -37,7 +37,7 @@ WITH used AS (
       code_step = coalesce(%(step)s::bigint, c.code_step)
   WHERE c.brand_id = %(brand_id)s::bigint AND c.member_id = %(member_id)s::bigint
     AND c.coupon_id = %(coupon_id)s::bigint AND c.status = %(from_status)s
-    AND (c.status IN ('claimed', 'returned')
+    AND (c.status IN ({{open}})
          OR c.status = 'locked' AND (c.locked_order = %(order_no)s OR c.locked_until <= %(now)s::timestamptz))
     AND c.valid_from <= %(now)s::timestamptz AND c.valid_to > %(now)s::timestamptz
     AND (%(step)s::bigint IS NULL OR c.code_step IS NULL OR c.code_step < %(step)s::bigint)
@@ -81,8 +81,11 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM ordered) THEN refuse('coupon_not_stacka
             ELSE coupon_id END
 FROM used
 """
-REDEEM = _STATEMENT.format(condition=parts.KEY_IS_NEW, promised=f", promised AS ({parts.key('used')})")
-REDEEM_IN_ORDER = _STATEMENT.format(condition="true", promised="")
+_OPEN = "'claimed', 'returned'"
+REDEEM = _STATEMENT.format(condition=parts.KEY_IS_NEW, open=_OPEN, promised=f", promised AS ({parts.key('used')})")
+REDEEM_IN_ORDER = _STATEMENT.format(condition="true", open=_OPEN, promised="")
+# As of a moment in the past, when what has ended since was still good.
+REDEEM_LATE = _STATEMENT.format(condition="true", open=f"{_OPEN}, 'expired'", promised="")
 _REFUSALS: dict[str, type[SiyuError]] = {one.code: one for one in (CouponNotStackable, BudgetSpent)}
 
 _TRIES = 3
@@ -168,12 +171,14 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
     return parts.once(key, attempt, _stored, tries=_TRIES)
 
 
-def find(till: Till, code: str, order_no: str, now: datetime) -> Found:
-    """The coupon behind a code, if it can be used there and then; raises why it cannot."""
+def find(till: Till, code: str, order_no: str, now: datetime, *, swept: bool = False) -> Found:
+    """The coupon behind a code, if it can be used there and then; raises why it cannot. `swept`: `now` lies in the
+    past, and a coupon whose validity has ended since then was good.
+    """
     shown = codes.read(code, now)
     coupon = queries.by_code(till.brand_id, shown.code)
     rules.check_usable(
-        status=coupon.status,
+        status="claimed" if swept and coupon.status == "expired" else coupon.status,
         valid_from=coupon.valid_from,
         valid_to=coupon.valid_to,
         locked_order=coupon.locked_order,

@@ -16,6 +16,7 @@ from app.core import bulk, clock, crypto, ids, outbox
 from app.core.db import session
 from app.core.errors import Invalid
 from app.members import family
+from app.members import queries as members
 
 from .. import codes, queries
 from ..errors import (
@@ -33,7 +34,7 @@ from .take import issue
 
 CHUNK = 50_000
 MOST = 5_000_000
-SOURCE = "code"
+SOURCE = "redeem_code"
 SEALED_CONTEXT = "redeem_code.sealed"
 EXPORT_LEASE = timedelta(minutes=10)
 _BLOCK = 5_000
@@ -203,8 +204,14 @@ def exchange(*, brand_id: int, member_id: int, code: str) -> Coupon:
     batch = session.get_one(RedeemBatch, (brand_id, found.batch_id), populate_existing=True)
     if batch.status != "ready" or (batch.ends_at is not None and batch.ends_at <= now):
         raise RedeemCodeEnded()
+    member = members.living(brand_id, member_id)
     coupon_id = issue(
-        brand_id=brand_id, member_id=member_id, campaign_id=batch.campaign_id, source=SOURCE, source_ref=ref
+        brand_id=brand_id,
+        member_id=member_id,
+        campaign_id=batch.campaign_id,
+        source=SOURCE,
+        source_ref=ref,
+        store_id=member.home_store_id if member is not None else None,
     )
     if session.execute(_USE, {"now": now, "coupon_id": coupon_id, "mac": mac}).one_or_none() is None:
         raise RedeemCodeUsed()

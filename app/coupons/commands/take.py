@@ -40,7 +40,7 @@ from .parts import Key
 
 # Sold-out, paused and over the limit are answered from this read alone. Stripes are 16-bit numbers.
 # Who was merged into another takes as that other, under that one's limit.
-_LOOK = """
+LOOK = """
 SELECT k.status, k.claimable, k.version, k.day_quota, k.allocated,
        (SELECT coalesce(max(seq), 0) FROM coupon c
         WHERE c.brand_id = k.brand_id AND c.member_id = owner.member_id AND c.campaign_id = k.campaign_id),
@@ -261,7 +261,7 @@ def _in_session(statement: str, parameters: Mapping[str, Any]) -> Any:
 
 
 def _look(fetch: _Fetch, brand_id: int, member_id: int, campaign_id: int) -> Look:
-    row = fetch(_LOOK, {"brand_id": brand_id, "member_id": member_id, "campaign_id": campaign_id})
+    row = fetch(LOOK, {"brand_id": brand_id, "member_id": member_id, "campaign_id": campaign_id})
     if row is None:
         raise CampaignUnknown()
     return Look._make(row)

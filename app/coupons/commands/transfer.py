@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from psycopg import errors as pg
-from sqlalchemy import insert, or_, select, text, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, context, crypto, ids
@@ -21,10 +21,20 @@ from app.core.errors import Busy
 from app.members import family
 
 from .. import codes, queries
-from ..errors import CampaignPaused, LimitReached, NotTransferable, TransferEnded, TransferOwn, TransferUnknown
+from ..errors import (
+    CampaignPaused,
+    CouponVoided,
+    LimitReached,
+    NotTransferable,
+    PeriodLimitReached,
+    TransferEnded,
+    TransferOwn,
+    TransferUnknown,
+)
 from ..events import Issued
 from ..issue_models import CouponTransfer, TransferToken
 from ..models import Campaign, Coupon
+from ..rules import Terms, periods
 from . import parts
 from .parts import note
 
@@ -222,6 +232,7 @@ def _take(row: CouponTransfer, friend_id: int) -> int:
     had = session.scalar(_HAD, {"brand_id": brand_id, "member_id": friend_id, "campaign_id": coupon.campaign_id})
     if had >= terms.per_member:
         raise LimitReached(limit=terms.per_member)
+    _check_periods(brand_id, friend_id, coupon.campaign_id, terms)
     coupon_id, given_id = ids.new_ids(2)
     told = Issued(
         brand_id=brand_id,
@@ -265,7 +276,19 @@ def _keep_both(brand_id: int, one: int, other: int) -> tuple[int, int]:
 
 
 def _check_campaign(brand_id: int, campaign_id: int) -> None:
-    """Of a paused campaign nothing changes hands; of an ended one what is out stays good."""
+    """Of a paused campaign nothing changes hands; what is out of an ended one stays good."""
     mine = (Campaign.brand_id == brand_id, Campaign.campaign_id == campaign_id)
-    if session.scalar(select(Campaign.status).where(*mine)) == "paused":
+    status = session.scalar(select(Campaign.status).where(*mine))
+    if status == "paused":
         raise CampaignPaused()
+    if status == "voided":
+        raise CouponVoided()
+
+
+def _check_periods(brand_id: int, member_id: int, campaign_id: int, terms: Terms) -> None:
+    """What a member took this day, week or month counts, from whomever it came. Two at one moment meet at seq."""
+    for period, since in periods(terms, clock.now()).items():
+        mine = (Coupon.brand_id == brand_id, Coupon.member_id == member_id, Coupon.campaign_id == campaign_id)
+        limit = getattr(terms, f"per_{period}")
+        if (session.scalar(select(func.count()).where(*mine, Coupon.claimed_at >= since)) or 0) >= limit:
+            raise PeriodLimitReached(period=period, limit=limit)

@@ -92,7 +92,7 @@ SOURCES: dict[str, str] = {
     "guide_gives": f"""
         SELECT c.guide_id AS subject, c.claimed_at AS at, c.coupon_id AS thing, g.store_id, c.guide_id
         FROM coupon c JOIN guide g ON g.id = c.guide_id
-        WHERE c.{_SPAN.format(at="c.claimed_at")} AND c.source = 'push'
+        WHERE c.{_SPAN.format(at="c.claimed_at")} AND c.source IN ('guide', 'push')
     """,
     "guide_own_store": f"""
         SELECT c.guide_id AS subject, r.redeemed_at AS at, r.redemption_id AS thing, r.store_id, c.guide_id

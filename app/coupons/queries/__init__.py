@@ -17,7 +17,7 @@ from .gifts import gift_rule, gift_rules
 from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
 from .issues import batch, batches, push, pushes, used_codes
 from .names import names_of
-from .till import ShownCoupon, by_code, codes_owned, groups_on, redemption, terms, version_terms
+from .till import ShownCoupon, by_code, codes_owned, groups_on, live_redemption, redemption, terms, version_terms
 from .transfers import Offered, check_open, transfer, transfers
 from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
@@ -49,6 +49,7 @@ __all__ = [
     "groups_on",
     "guide_limit",
     "history",
+    "live_redemption",
     "names_of",
     "owned",
     "policy",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from app.core.db import session
+from app.members.models import Member
 
 from ..errors import BatchUnknown, PushUnknown
-from ..issue_models import CouponPush, RedeemBatch, RedeemCode
-from ..models import Campaign
+from ..issue_models import CouponHoldOut, CouponPush, RedeemBatch, RedeemCode
+from ..models import Campaign, Coupon
 
 
 class Named(NamedTuple):
@@ -18,6 +19,27 @@ class Named(NamedTuple):
 
     push: CouponPush
     campaign: str
+
+
+def given_by_push(brand_id: int, push_id: int) -> Select[int]:
+    """Who got a push's coupon themselves, as a statement: what came with a merge is left out, as a member who was both
+    given it and held out belongs to neither side of a comparison.
+    """
+    return select(Coupon.member_id).where(
+        Coupon.brand_id == brand_id,
+        Coupon.source == "push",
+        Coupon.source_ref == f"push:{push_id}",
+        Coupon.origin_member_id.is_(None),
+    )
+
+
+def held_out_of_push(brand_id: int, push_id: int) -> Select[int]:
+    """Who was kept out of a push to compare with, and was not merged since, as a statement."""
+    return (
+        select(CouponHoldOut.member_id)
+        .join(Member, (Member.brand_id == CouponHoldOut.brand_id) & (Member.member_id == CouponHoldOut.member_id))
+        .where(CouponHoldOut.brand_id == brand_id, CouponHoldOut.push_id == push_id, Member.merged_into.is_(None))
+    )
 
 
 class NamedBatch(NamedTuple):

@@ -114,3 +114,15 @@ def redemption(brand_id: int, redemption_id: int) -> Redemption:
     if row is None:
         raise RedemptionUnknown()
     return row
+
+
+def live_redemption(brand_id: int, member_id: int, coupon_id: int) -> Redemption | None:
+    """What a coupon is used for now, in the open transaction."""
+    return session.scalar(
+        select(Redemption).where(
+            Redemption.brand_id == brand_id,
+            Redemption.member_id == member_id,
+            Redemption.coupon_id == coupon_id,
+            Redemption.returned_at.is_(None),
+        )
+    )

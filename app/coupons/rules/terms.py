@@ -12,7 +12,8 @@ KINDS = ("amount", "threshold", "percent", "gift", "shipping")
 STATUSES = ("claimed", "locked", "redeemed", "returned", "expired", "voided")
 OPEN_STATUSES = ("claimed", "locked", "returned")
 SOURCES = (
-    "self", "sop", "tier", "push", "admin", "guide", "welcome", "birthday", "order", "referral", "code", "friend",
+    "self", "sop", "tier", "push", "admin", "guide", "welcome", "birthday", "order", "referral", "redeem_code",
+    "friend",
 )  # fmt: skip
 CHANNELS = ("till", "desk", "mall")  # an integrated till, the cash-desk page, the mini-program's or another mall
 RETURNS = ("never", "full")

@@ -43,9 +43,12 @@ _WHOLE = f"""
 """
 _COLUMNS = "brand_id, store_id, redemption_id, kind, part, at, campaign_id, order_no, supplier"
 _FEN = "discount_fen, hq_fen, dealer_fen, supplier_fen"
+# In the order of the key, which also has all lines found before the first is written: looked for among those that are
+# being written, each would cost more than the last.
 _FREEZE = f"""
     INSERT INTO {CouponStatementLine.__tablename__} ({_COLUMNS}, {_FEN}, month)
     SELECT {_COLUMNS}, {_FEN}, CAST(:month AS date) FROM ({{lines}}) l
+    ORDER BY store_id, redemption_id, kind, part
 """
 _TOTAL = f"""
     INSERT INTO {CouponStatement.__tablename__} (brand_id, store_id, month, lines, {_FEN}, digest)

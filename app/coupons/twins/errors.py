@@ -44,6 +44,6 @@ class ChannelRefused(SiyuError):
 
     code, status, message = "channel_refused", 502, "The channel refused."
 
-    def __init__(self, message: str | None = None, *, reason: str, **data: Any) -> None:
+    def __init__(self, message: str | None = None, *, reason: str = "", **data: Any) -> None:
         super().__init__(message, reason=reason, **data)
         self.reason = reason

@@ -134,7 +134,7 @@ def weekdays(terms: Terms, names: Names = NO_NAMES) -> str:
 
 
 def hours(terms: Terms, names: Names = NO_NAMES) -> str:
-    return f"{times.hours(terms.hours)} 可用" if terms.hours else ""
+    return f"{times.hours(terms.hours)} 可用" if terms.hours and terms.hours != (("00:00", "24:00"),) else ""
 
 
 def only_days(terms: Terms, names: Names = NO_NAMES) -> str:

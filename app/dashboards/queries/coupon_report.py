@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, text
@@ -35,6 +35,11 @@ class Asked:
     store_id: int | None = None
     guide_id: int | None = None
     source: str | None = None
+
+    @property
+    def filtered(self) -> bool:
+        """Whether only some coupons are meant, wherever they were used."""
+        return any(one is not None for one in (self.campaign_id, self.guide_id, self.source))
 
 
 @dataclass
@@ -99,8 +104,6 @@ class Report:
     baskets: Baskets
 
 
-Key = int | str | date | None
-
 # What a row is called, by what stands beside a coupon where it was given and where it was used.
 _GIVEN = {
     "campaign": "c.campaign_id",
@@ -112,7 +115,7 @@ _GIVEN = {
 }
 _USED = _GIVEN | {"store": "f.store_id", "channel": "f.source"}
 _OWNER = """
-    JOIN member m ON m.brand_id = c.brand_id AND m.member_id = c.member_id
+    LEFT JOIN member m ON m.brand_id = c.brand_id AND m.member_id = c.member_id
     LEFT JOIN guide g ON g.id = c.guide_id
 """
 _KEPT = """
@@ -138,34 +141,35 @@ _ENDED = """
       {kept} {there}
     GROUP BY 1
 """
+_COUPON = """
+    JOIN coupon c ON c.brand_id = f.brand_id AND c.member_id = f.member_id AND c.coupon_id = f.coupon_id
+"""
 _SPENT = f"""
     SELECT {{key}} AS key, count(*) FILTER (WHERE f.kind = 'redeemed') AS used,
            count(*) FILTER (WHERE f.kind = 'returned') AS returned, sum(f.discount_fen) AS discount_fen,
            sum(f.hq_fen) AS hq_fen, sum(f.dealer_fen) AS dealer_fen, sum(f.supplier_fen) AS supplier_fen
-    FROM ({FACTS}) f
-    JOIN coupon c ON c.brand_id = f.brand_id AND c.member_id = f.member_id AND c.coupon_id = f.coupon_id
+    FROM ({FACTS}) f {{coupon}}
     WHERE f.brand_id = :brand_id AND f.at >= :since AND f.at < :until {{kept}} {{there}}
     GROUP BY 1
 """
+_PAID = "o.brand_id = :brand_id AND o.paid_at >= :since AND o.paid_at < :until AND o.status = 'paid'"
 # Two shops of one number (a till's and the mall's) are told apart by the channel; a cash desk's orders are a till's.
-_WITH = """
-    FROM sales_order o
-    JOIN redemption f ON f.brand_id = o.brand_id AND f.order_no = o.order_no AND f.store_id = o.store_id
-      AND (f.source = 'mall') = (o.channel = 'mall') AND f.returned_at IS NULL
-    JOIN coupon c ON c.brand_id = f.brand_id AND c.member_id = f.member_id AND c.coupon_id = f.coupon_id
-    WHERE o.brand_id = :brand_id AND o.paid_at >= :since AND o.paid_at < :until AND o.status = 'paid' {kept} {there}
-"""
+_OF_ORDER = """f.brand_id = o.brand_id AND f.order_no = o.order_no AND f.store_id = o.store_id
+      AND (f.source = 'mall') = (o.channel = 'mall') AND f.returned_at IS NULL"""
 # An order with two coupons of one row counts once in it.
 _SOLD = f"""
     SELECT key, count(*) AS orders, sum(fen) AS sales_fen
-    FROM (SELECT DISTINCT {{key}} AS key, o.order_id, o.paid_fen - o.refunded_fen AS fen {_WITH}) s
+    FROM (SELECT DISTINCT {{key}} AS key, o.order_id, o.paid_fen - o.refunded_fen AS fen
+          FROM sales_order o JOIN redemption f ON {_OF_ORDER} {{coupon}}
+          WHERE {_PAID} {{kept}} {{there}}) s
     GROUP BY 1
 """
-_ALL_ORDERS = """
+_ORDERS = f"""
     SELECT count(*) AS orders, coalesce(sum(o.paid_fen - o.refunded_fen), 0) AS sales_fen
-    FROM sales_order o
-    WHERE o.brand_id = :brand_id AND o.paid_at >= :since AND o.paid_at < :until AND o.status = 'paid' {there}
+    FROM sales_order o WHERE {_PAID} {{there}}
 """
+_WITH_COUPON = f"{_ORDERS} AND EXISTS (SELECT FROM redemption f {{coupon}} WHERE {_OF_ORDER} {{kept}})"
+_OF_A_COUPON = frozenset({"campaign", "guide", "source"})  # keys that only the coupon of a redemption knows
 
 
 def report(reach: Reach, asked: Asked) -> Report:
@@ -184,7 +188,7 @@ def report(reach: Reach, asked: Asked) -> Report:
         total.add(vars(figures))
         for source, count in figures.issued_by.items():
             total.issued_by[source] = total.issued_by.get(source, 0) + count
-    baskets = _baskets(values)
+    baskets = _baskets(asked, values)
     # One order may be in two rows, by a coupon of each: in all it is one.
     total.orders, total.sales_fen = baskets.coupon_orders, baskets.coupon_sales_fen
     return Report(rows, total, baskets)
@@ -192,27 +196,37 @@ def report(reach: Reach, asked: Asked) -> Report:
 
 def _issued(asked: Asked, values: Mapping[str, Any]) -> str:
     key = _GIVEN[asked.by].format(at="c.claimed_at")
-    return _ISSUED.format(key=key, kept=_KEPT, **_owned(asked, values))
+    return _ISSUED.format(key=key, kept=_KEPT if asked.filtered else "", **_owned(asked, values))
 
 
 def _ended(asked: Asked, values: Mapping[str, Any]) -> str:
-    return _ENDED.format(key=_GIVEN[asked.by].format(at="e.at"), kept=_KEPT, **_owned(asked, values))
+    key = _GIVEN[asked.by].format(at="e.at")
+    return _ENDED.format(key=key, kept=_KEPT if asked.filtered else "", **_owned(asked, values))
 
 
 def _spent(asked: Asked) -> str:
-    return _SPENT.format(key=_USED[asked.by].format(at="f.at"), kept=_KEPT, there=_THERE.format(store="f.store_id"))
+    return _SPENT.format(key=_USED[asked.by].format(at="f.at"), there=_THERE.format(store="f.store_id"), **_used(asked))
 
 
 def _sold(asked: Asked) -> str:
-    return _SOLD.format(key=_USED[asked.by].format(at="o.paid_at"), kept=_KEPT, there=_THERE.format(store="o.store_id"))
+    key = _USED[asked.by].format(at="o.paid_at")
+    return _SOLD.format(key=key, there=_THERE.format(store="o.store_id"), **_used(asked))
 
 
-def _baskets(values: Mapping[str, Any]) -> Baskets:
+def _baskets(asked: Asked, values: Mapping[str, Any]) -> Baskets:
     there = _THERE.format(store="o.store_id")
-    (whole,) = _run(_ALL_ORDERS.format(there=there), values)
-    found = list(_run(_SOLD.format(key="CAST(NULL AS text)", kept=_KEPT, there=there), values))
-    part = found[0] if found else {"orders": 0, "sales_fen": 0}
-    return Baskets(*(int(one[name]) for one in (whole, part) for name in ("orders", "sales_fen")))
+    parts = [_ORDERS.format(there=there), _WITH_COUPON.format(there=there, **_used(asked, key=False))]
+    found = [row for statement in parts for row in _run(statement, values)]
+    return Baskets(*(int(row[name]) for row in found for name in ("orders", "sales_fen")))
+
+
+def _used(asked: Asked, *, key: bool = True) -> dict[str, str]:
+    """The join and the filters of a redemption's coupon; left out where nothing is asked of it."""
+    kept = asked.filtered
+    return {
+        "coupon": _COUPON if kept or (key and asked.by in _OF_A_COUPON) else "",
+        "kept": _KEPT if kept else "",
+    }
 
 
 def _owned(asked: Asked, values: Mapping[str, Any]) -> dict[str, str]:
