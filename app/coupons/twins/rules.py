@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
 
@@ -208,7 +208,8 @@ def unfit(terms: Terms, kinds: Collection[str]) -> list[str]:
             found.append("percent_bp")
         if terms.cap_fen is not None:
             found.append("cap_fen")
-    return found + [name for name in _NARROWING if getattr(terms, name)]
+    plain = {one.name: one.default for one in fields(Terms)}
+    return found + [name for name in _NARROWING if getattr(terms, name) != plain[name]]
 
 
 def nominal(terms: Terms) -> int | None:
