@@ -116,11 +116,6 @@ def request_no(kind: str, coupon_id: int, redemption: Used | None) -> str:
     return f"{kind}-{redemption.redemption_id if redemption is not None else coupon_id}"
 
 
-def newer(fact: Fact, *, fact_at: datetime | None, fact_rank: int) -> bool:
-    """Whether a fact is news: older ones never overwrite newer ones, in whatever order they arrive."""
-    return fact_at is None or (fact.at, fact.rank) > (fact_at, fact_rank)
-
-
 def next_step(status: str, side: Side, uses: Collection[Used]) -> Step | None:
     """What to do about a coupon of this status with this twin and these redemptions; None when both sides agree."""
     live = next((one for one in uses if one.live), None)
