@@ -27,9 +27,9 @@ _FILL = (
        SELECT %(brand_id)s, %(person)s + n, %(member)s + n FROM generate_series(0, %(members)s - 1) AS n""",
     """INSERT INTO member_number (brand_id, number, member_id)
        SELECT %(brand_id)s, lpad(n::text, 10, '0'), %(member)s + n FROM generate_series(0, %(members)s - 1) AS n""",
-    """INSERT INTO member (brand_id, member_id, person_id, number, phone_tail, status, source, joined_at, bound_at,
-         correlation_id)
-       SELECT %(brand_id)s, %(member)s + n, %(person)s + n, lpad(n::text, 10, '0'), '5678', 'active', 'till', now(),
+    """INSERT INTO member (brand_id, member_id, person_id, number, phone_tail, gender, status, source, joined_at,
+         bound_at, correlation_id)
+       SELECT %(brand_id)s, %(member)s + n, %(person)s + n, lpad(n::text, 10, '0'), '5678', 0, 'active', 'till', now(),
          now(), 'bench'
        FROM generate_series(0, %(members)s - 1) AS n""",
 )

@@ -55,8 +55,9 @@ def test_behind_a_proxy_of_ours_the_caller_is_who_it_names(app, redis):
         body, headers = {"login": "nobody", "password": "wrong"}, {"X-Forwarded-For": f"6.6.6.6, {address}"}
         return behind.test_client().post("/api/admin/v1/login", json=body, headers=headers).status_code
 
-    answers = [sign_in("10.0.0.1") for _ in range(31)]
-    assert answers[0] == 401 and answers[-1] == 429
-    assert sign_in("10.0.0.2") == 401
+    with time_machine.travel(NOON, tick=False):  # a slow machine needs more than the minute that counts
+        answers = [sign_in("10.0.0.1") for _ in range(31)]
+        assert answers[0] == 401 and answers[-1] == 429
+        assert sign_in("10.0.0.2") == 401
     with behind.app_context():
         db.engine.dispose()

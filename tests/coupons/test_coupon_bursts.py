@@ -74,7 +74,7 @@ class CouponBursts(RuleBasedStateMachine):
             )
 
     def _all(self, works: list[Callable[[], Any]]) -> list[Any]:
-        return at_once(self.app, works)
+        return at_once(self.app, works) if works else []
 
     def _of(self, group: str | None, *states: str) -> list[Mine]:
         return [one for one in self.coupons if one.state in states and group in (None, one.group)]

@@ -112,7 +112,7 @@ def test_who_gets_none_and_why(world: World, crowd: list[int]) -> None:
     coupon(world, campaign_id, member_id=has_one)
     with transaction():
         session.add(OptOut(brand_id=world.brand_id, member_id=refuses, purpose="marketing", channel="miniapp"))
-    push = start(world, campaign_id, hold_out_bp=3000)
+    push = start(world, campaign_id, hold_out_bp=5000)
     turn(push, chunk=1)  # the snapshot is taken, and the first is dealt with
     with transaction():
         session.get_one(Member, (world.brand_id, frozen)).status = "frozen"
