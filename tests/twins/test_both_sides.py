@@ -272,6 +272,51 @@ def test_older_news_changes_nothing_in_any_order(show: Show) -> None:
     assert show.twin(mine).state == "effective" and show.conflicts() == [] and broken() == []
 
 
+def test_uses_and_returns_of_one_second_end_where_the_last_one_left_them(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages carry whole seconds; what they leave open WeChat Pay is asked about."""
+    mine = show.given()
+    there = show.theirs(mine)
+    moment = show.there.now() + 5
+    monkeypatch.setattr(show.there, "now", lambda: moment)
+    show.pay.use(there, show.elsewhere("WX-1"))
+    show.settle()
+    show.pay.give_back(there, show.elsewhere())
+    show.settle()
+    assert show.ours(mine.coupon_id).status == "returned"
+    show.pay.use(there, show.elsewhere("WX-2"))
+    heard = list(show.tencent.waiting)
+    show.settle(times=3)
+    assert (show.twin(mine).state, show.twin(mine).order_no) == ("used", "WX-2")
+    assert show.ours(mine.coupon_id).status == "redeemed"
+    show.pay.give_back(there, show.elsewhere())
+    heard += list(show.tencent.waiting)
+    show.settle()
+    for receiver, fields in reversed(heard):
+        assert show.tencent.post(receiver, fields) == 204
+    _tonight(show)
+    assert show.twin(mine).state == "effective" and show.ours(mine.coupon_id).status == "returned"
+    assert show.conflicts() == [] and broken() == []
+
+
+def test_a_use_that_names_no_request_is_asked_about_and_counts(show: Show) -> None:
+    mine = show.given()
+    there = show.theirs(mine)
+    show.pay.use(there, show.elsewhere("WX-1"))
+    show.settle()
+    show.give_back(session.scalars(select(Redemption.redemption_id)).one())
+    show.settle()
+    show.tencent.engine.world.advance(60)
+    show.pay.use(there, show.elsewhere("WX-2"))
+    for _, fields in show.tencent.waiting:
+        fields["resource"]["single_usage_detail"].pop("use_request_no")
+    there.use_request_no = None
+    show.settle(times=2)
+    assert (show.ours(mine.coupon_id).status, there.state) == ("redeemed", "USED")
+    assert show.conflicts() == [] and broken() == []
+
+
 def test_a_notice_that_comes_before_our_own_answer_finds_the_twin(show: Show) -> None:
     """The answer to the first request is lost after WeChat Pay made the coupon, and its notice is faster."""
     member_id, _ = show.person()
@@ -377,6 +422,9 @@ def test_bindings_are_checked(show: Show) -> None:
     with pytest.raises(ChannelUnfit) as refused:
         bind(campaign(show.world, kind="gift", gift_skus=frozenset({"A"})), image="")
     assert refused.value.data["terms"] == ["kind", "image_url"]
+    with pytest.raises(ChannelUnfit) as refused:
+        bind(campaign(show.world, weekdays=frozenset({6, 7}), skus=frozenset({"A"}), transferable=True))
+    assert refused.value.data["terms"] == ["skus", "weekdays", "transferable"]
 
 
 def test_an_operator_closes_a_conflict_and_has_it_told_again(show: Show) -> None:

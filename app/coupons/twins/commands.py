@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, ids, outbox
@@ -72,10 +72,12 @@ def note_asked(row: CouponTwin) -> None:
         session.flush()
 
 
-def note_fact(*, brand_id: int, member_id: int, coupon_id: int, fact: rules.Fact) -> bool:
+def note_fact(*, brand_id: int, member_id: int, coupon_id: int, fact: rules.Fact, asked: bool = False) -> bool:
     """Write down what a channel said of a coupon; False when something newer is known, and nothing was changed.
 
-    One conditional statement, so the order of workers does not matter either. What ended there stays ended.
+    `asked`: it answers a question of ours, so that it decides what messages of one second leave open; a message that
+    came by itself can only say that there is a doubt, and the channel is asked. One conditional statement, so the
+    order of workers does not matter either. What ended there stays ended.
     """
     member_id = family.keep(brand_id=brand_id, member_id=member_id)
     here = (
@@ -83,16 +85,21 @@ def note_fact(*, brand_id: int, member_id: int, coupon_id: int, fact: rules.Fact
         CouponTwin.member_id == member_id,
         CouponTwin.coupon_id == coupon_id,
     )
+    same_second = CouponTwin.fact_at == fact.at
+    doubted = and_(CouponTwin.state == "used", CouponTwin.use_ref.is_(None))
     older = or_(
         CouponTwin.fact_at.is_(None),
         CouponTwin.fact_at < fact.at,
-        and_(CouponTwin.fact_at == fact.at, CouponTwin.fact_rank < fact.rank),
+        or_(same_second, doubted) if asked else and_(same_second, CouponTwin.fact_rank < fact.rank),
     )
-    values: dict[str, Any] = {"state": fact.state, "fact_at": fact.at, "fact_rank": fact.rank, "last_error": None}
-    if fact.use_ref is not None:
-        values["use_ref"] = fact.use_ref
-    if fact.order_no is not None:
-        values["order_no"] = fact.order_no
+    values: dict[str, Any] = {
+        "state": fact.state,
+        "fact_at": func.greatest(CouponTwin.fact_at, fact.at),
+        "fact_rank": case((same_second, func.greatest(CouponTwin.fact_rank, fact.rank)), else_=fact.rank),
+        "last_error": None,
+    }
+    if fact.state == "used":
+        values |= {"use_ref": fact.use_ref, "order_no": fact.order_no}
     changed = session.execute(
         update(CouponTwin)
         .where(*here, older, CouponTwin.state.not_in(("dropped", "deactivated", "deleted")))
@@ -100,6 +107,8 @@ def note_fact(*, brand_id: int, member_id: int, coupon_id: int, fact: rules.Fact
         .returning(CouponTwin.channel),
         execution_options=_QUIET,
     ).one_or_none()
+    if changed is None and not asked and fact.state == "used":
+        _add_to_use(here, fact, same_second)
     if fact.external_code is not None:
         channel = changed.channel if changed else session.scalar(select(CouponTwin.channel).where(*here))
         if channel is not None:
@@ -107,20 +116,15 @@ def note_fact(*, brand_id: int, member_id: int, coupon_id: int, fact: rules.Fact
     return changed is not None
 
 
-def learn_use(*, brand_id: int, member_id: int, coupon_id: int, fact: rules.Fact) -> None:
-    """Add to a use that is known whose it is, where an earlier message left that out."""
-    if fact.state != "used" or fact.use_ref is None:
-        return
+def _add_to_use(here: tuple[ColumnElement[bool], ...], fact: rules.Fact, same_second: ColumnElement[bool]) -> None:
+    """A use that was heard of in the second of the newest fact: the one that is known, or another one after it."""
+    another = and_(
+        same_second,
+        CouponTwin.state.in_(("used", *rules.GOOD)),
+        CouponTwin.use_ref.is_distinct_from(fact.use_ref),
+    )
     session.execute(
-        update(CouponTwin)
-        .where(
-            CouponTwin.brand_id == brand_id,
-            CouponTwin.member_id == family.keep(brand_id=brand_id, member_id=member_id),
-            CouponTwin.coupon_id == coupon_id,
-            CouponTwin.state == "used",
-            CouponTwin.use_ref.is_(None),
-        )
-        .values(use_ref=fact.use_ref, order_no=fact.order_no),
+        update(CouponTwin).where(*here, another).values(state="used", use_ref=None, order_no=None),
         execution_options=_QUIET,
     )
 

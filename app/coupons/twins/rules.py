@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
 
@@ -116,11 +116,6 @@ def request_no(kind: str, coupon_id: int, redemption: Used | None) -> str:
     return f"{kind}-{redemption.redemption_id if redemption is not None else coupon_id}"
 
 
-def newer(fact: Fact, *, fact_at: datetime | None, fact_rank: int) -> bool:
-    """Whether a fact is news: older ones never overwrite newer ones, in whatever order they arrive."""
-    return fact_at is None or (fact.at, fact.rank) > (fact_at, fact_rank)
-
-
 def next_step(status: str, side: Side, uses: Collection[Used]) -> Step | None:
     """What to do about a coupon of this status with this twin and these redemptions; None when both sides agree."""
     live = next((one for one in uses if one.live), None)
@@ -182,6 +177,24 @@ def _conflict(about: str, ref: str, live: Used | None = None) -> Step:
     return Step("conflict", live, about=about, ref=ref)
 
 
+# A wallet there would promise the coupon everywhere, always, on everything, and to whoever took it.
+_NARROWING = (
+    "store_ids",
+    "dealer_ids",
+    "region_ids",
+    "except_store_ids",
+    "skus",
+    "categories",
+    "except_skus",
+    "except_categories",
+    "weekdays",
+    "hours",
+    "only_days",
+    "except_days",
+    "transferable",
+)
+
+
 def unfit(terms: Terms, kinds: Collection[str]) -> list[str]:
     """Which of the terms a channel for coupons of these kinds cannot show; empty when it can."""
     found = [] if terms.kind in kinds else ["kind"]
@@ -190,9 +203,8 @@ def unfit(terms: Terms, kinds: Collection[str]) -> list[str]:
             found.append("percent_bp")
         if terms.cap_fen is not None:
             found.append("cap_fen")
-    if terms.store_ids is not None:
-        found.append("store_ids")
-    return found
+    plain = {one.name: one.default for one in fields(Terms)}
+    return found + [name for name in _NARROWING if getattr(terms, name) != plain[name]]
 
 
 def nominal(terms: Terms) -> int | None:

@@ -49,9 +49,8 @@ def told(row: Inbox) -> None:
         if kind == "send":
             _taken_there(stock_id, fields, fact)
         return
-    key = {"brand_id": twin.brand_id, "member_id": twin.member_id, "coupon_id": twin.coupon_id}
+    key: dict[str, Any] = {"brand_id": twin.brand_id, "member_id": twin.member_id, "coupon_id": twin.coupon_id}
     commands.note_fact(**key, fact=fact)
-    commands.learn_use(**key, fact=fact)
     commands.due(**key)
 
 

@@ -155,8 +155,7 @@ def _record(ask: Ask, answer: Answer | SiyuError) -> None:
     key = {"brand_id": ask.brand_id, "member_id": ask.member_id, "coupon_id": ask.coupon_id}
     kind = ask.step.kind
     if answer.fact is not None:
-        commands.note_fact(**key, fact=answer.fact)
-        commands.learn_use(**key, fact=answer.fact)
+        commands.note_fact(**key, fact=answer.fact, asked=True)
     if answer.redemption_id is not None:
         commands.note_adopted(**key, redemption_id=answer.redemption_id, ref=ask.step.ref)
     if answer.refused is not None:

@@ -91,8 +91,7 @@ def _record(chunk: Chunk, seen: list[Seen] | SiyuError) -> None:
     for one in seen:
         key = {"brand_id": one.look.brand_id, "member_id": one.look.member_id, "coupon_id": one.look.coupon_id}
         if one.fact is not None:
-            commands.note_fact(**key, fact=one.fact)
-            commands.learn_use(**key, fact=one.fact)
+            commands.note_fact(**key, fact=one.fact, asked=True)
         commands.note_looked(**key)
         found = queries.whole(one.look.brand_id, one.look.member_id, one.look.coupon_id)
         if found and rules.next_step(found.coupon.status, queries.side(found.twin), found.uses):

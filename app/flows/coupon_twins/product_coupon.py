@@ -80,7 +80,10 @@ class ProductCouponChannel:
 
 
 def fact(coupon: UserCoupon) -> Fact:
-    """What an answer says, at the newest moment it names. A deleted coupon names none: it is so since now, at most."""
+    """What an answer says, at the newest moment it names. A deleted coupon names none: it is so since now, at most.
+
+    A use without the number of its request is known by its second, so that it is a use like any other.
+    """
     state = coupon.state.lower()
     times = (coupon.received, coupon.confirmed, coupon.used, coupon.returned, coupon.deactivated)
     at = max((one for one in times if one is not None), default=clock.now())
@@ -95,7 +98,8 @@ def fact(coupon: UserCoupon) -> Fact:
             at = max(at, coupon.valid_to)
         elif state == "deleted":
             at = clock.now()
-    return Fact(state, at, order, coupon.code, coupon.use_request_no, coupon.order_no)
+    use = coupon.use_request_no or (f"unnamed-{int(at.timestamp())}" if state == "used" else None)
+    return Fact(state, at, order, coupon.code, use, coupon.order_no)
 
 
 def _asked(call: Callable[[], T]) -> T:

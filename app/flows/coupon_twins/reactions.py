@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from app.core import clock, context
 from app.core.db import session
@@ -122,7 +123,7 @@ def take_in(binding: CampaignChannel, *, appid: str, openid: str, fact: Fact) ->
     commands.begin_twin(
         coupon=coupon, binding=binding, appid=appid, openid=openid, external_code=fact.external_code
     )
-    key = {"brand_id": coupon.brand_id, "member_id": coupon.member_id, "coupon_id": coupon_id}
+    key: dict[str, Any] = {"brand_id": coupon.brand_id, "member_id": coupon.member_id, "coupon_id": coupon_id}
     commands.note_fact(**key, fact=fact)
     commands.due(**key)
     return True
