@@ -5,7 +5,6 @@ const token = body.dataset.token;
 const show = (id, on = true) => { document.getElementById(id).hidden = !on; };
 const write = (id, text) => { document.getElementById(id).textContent = text; };
 const number = (value) => Number(value || 0).toLocaleString('zh-CN');
-const day = (iso) => new Date(iso).toLocaleDateString('zh-CN');
 
 // The code in the address works once: a reload begins anew, and the token stays out of the page's source.
 window.history.replaceState(null, '', body.dataset.again);
@@ -26,7 +25,7 @@ function coupon(one) {
   const name = document.createElement('strong');
   const terms = document.createElement('span');
   name.textContent = one.name;
-  terms.textContent = `${one.summary} · ${day(one.valid_to)} 前有效`;
+  terms.textContent = [one.summary, ...one.conditions, one.why ? one.why.words : one.expiry].join(' · ');
   row.append(name, terms);
   return row;
 }

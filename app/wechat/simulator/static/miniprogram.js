@@ -100,8 +100,8 @@ async function coupons() {
   show(el('div', { class: 'tabs' }, Object.keys(WALLET).map((key) => el('button', {
     class: `small${key === wallet ? ' on' : ''}`, onclick: () => { wallet = key; render(); },
   }, `${WALLET[key][0]} ${inside(key).length}`))),
-  inside(wallet).map((coupon) => couponCard(coupon, STATES[coupon.status], `${day(coupon.valid_from)} 至 ${day(coupon.valid_to)}`,
-    coupon.usable ? el('button', { class: 'primary small', onclick: guarded(() => present(coupon)) }, '出示') : null)),
+  inside(wallet).map((coupon) => couponCard(coupon, STATES[coupon.status], [coupon.expiry, ...coupon.conditions].join(' · '),
+    coupon.why && wallet === 'open' ? el('span', { class: 'muted' }, coupon.why.words) : coupon.usable ? el('button', { class: 'primary small', onclick: guarded(() => present(coupon)) }, '出示') : null)),
   inside(wallet).length ? null : el('p', { class: 'muted', style: 'text-align:center;padding:30px' }, '这里还没有券'));
 }
 
