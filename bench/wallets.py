@@ -131,6 +131,10 @@ _ROWS = (
     SELECT %(brand)s, %(member)s + i, id, id, 'till', 'R' || id, %(store)s, 500, 500, 0, at, 'bench' FROM had WHERE used
     """,
     """
+    INSERT INTO order_discount (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
+    SELECT %(brand)s, 'R' || id, 'till', %(store)s, 500, 500, ARRAY[''] FROM had WHERE used
+    """,
+    """
     INSERT INTO redemption_line (brand_id, member_id, redemption_id, line_no, discount_fen)
     SELECT %(brand)s, %(member)s + i, id, line, 250 FROM had, generate_series(1, 2) AS line WHERE used
     """,

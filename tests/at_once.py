@@ -10,6 +10,9 @@ from typing import Any
 from app.core.db import session
 from app.core.errors import SiyuError
 
+# How many connections of this database wait for a lock; other workers of the tests have databases of their own.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
 
 def at_once(app: Any, works: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run every work in a thread and application context of its own, all starting together.

@@ -126,7 +126,7 @@ def make_busy() -> Busy:
         )
     with _as("cor_till"):
         coupons.redeem(
-            till=coupons.Till(brand, store.id, False, "till", world.till.id),
+            till=coupons.Till(brand, store.id, None, None, "till", "till", world.till.id),
             key=coupons.Key("test", "redeem-1-key", b"digest"),
             code=session.get_one(Coupon, (brand, member, coupon)).code,
             order_no="A001",

@@ -26,7 +26,16 @@ def terms(**values: Any) -> Terms:
     return Terms(**({"kind": "amount", "amount_fen": 500, "valid_days": 7, "per_member": 1} | values))
 
 
-def campaign(world: World, *, quota: int = 1000, stripes: int = 4, claimable: bool = True, **values: Any) -> int:
+def campaign(
+    world: World,
+    *,
+    quota: int = 1000,
+    stripes: int = 4,
+    claimable: bool = True,
+    budget_fen: int | None = None,
+    day_quota: int | None = None,
+    **values: Any,
+) -> int:
     """Commit an active campaign; `values` are its terms."""
     with transaction():
         return commands.create_campaign(
@@ -37,6 +46,8 @@ def campaign(world: World, *, quota: int = 1000, stripes: int = 4, claimable: bo
             quota=quota,
             stripes=stripes,
             claimable=claimable,
+            budget_fen=budget_fen,
+            day_quota=day_quota,
         )
 
 
@@ -63,7 +74,7 @@ def fresh(world: World, member_id: int, coupon_id: int) -> Coupon:
 
 def till(world: World, store: int = 0) -> commands.Till:
     place = world.stores[store]
-    return commands.Till(world.brand_id, place.id, place.dealer_id is not None, "till", world.till.id)
+    return commands.Till(world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id)
 
 
 BASKET = (Line(1, "SKU-1", "shoes", 1, 2000), Line(2, "SKU-2", "socks", 2, 1000))

@@ -38,6 +38,7 @@ TABLE = (
     Task("coupons.expire", "*/5 * * * *"),
     Task("coupons.release_locks", "* * * * *", queue="default"),
     Task("coupons.watch", "* * * * *"),
+    Task("coupons.withdraw", "* * * * *"),
     Task("sop.distribute", "* * * * *"),
     Task("sop.remind", "*/10 * * * *"),
     Task("channels.codes", "*/10 * * * *"),

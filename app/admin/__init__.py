@@ -9,6 +9,7 @@ from . import (  # noqa: F401
     account,
     audit_log,
     blocked,
+    campaigns,
     case_pages,
     cases,
     channel_code_page,

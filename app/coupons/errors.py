@@ -17,6 +17,42 @@ class CampaignClosed(Conflict):
     code, message = "campaign_closed", "The campaign gives out no coupons now."
 
 
+class CampaignVoided(Conflict):
+    code, message = "campaign_voided", "The campaign was withdrawn, and its coupons with it."
+
+
+class NotInThisState(Conflict):
+    code, message = "not_in_this_state", "The campaign is in a state in which this cannot be done."
+
+
+class SecondPersonNeeded(Conflict):
+    code, message = "second_person_needed", "A campaign of this size is approved by somebody who did not submit it."
+
+
+class AllocationTooLarge(Conflict):
+    code, message = "allocation_too_large", "Stores cannot be given more than the campaign has, or less than they gave."
+
+
+class StoreNeeded(Invalid):
+    code, message = "store_needed", "This campaign's stock is with the stores: say which store gives the coupon."
+
+
+class SoldOutToday(Conflict):
+    code, message = "sold_out_today", "The campaign gives out no more coupons today."
+
+
+class StoreSoldOut(Conflict):
+    code, message = "store_sold_out", "The store has no coupons of this campaign left."
+
+
+class PeriodLimitReached(Conflict):
+    code, message = "period_limit_reached", "The member has had as many coupons of this campaign as this period allows."
+
+
+class BudgetSpent(Conflict):
+    code, message = "budget_spent", "The campaign's budget does not hold this discount any more."
+
+
 class SoldOut(Conflict):
     code, message = "sold_out", "The campaign has no coupons left."
 
@@ -53,6 +89,22 @@ class CouponWrongStore(Conflict):
     code, message = "coupon_wrong_store", "The coupon cannot be used in this store."
 
 
+class CouponWrongChannel(Conflict):
+    code, message = "coupon_wrong_channel", "The coupon cannot be used on this channel."
+
+
+class CouponNotNow(Conflict):
+    code, message = "coupon_not_now", "The coupon cannot be used on this day or at this hour."
+
+
+class CouponNotStackable(Conflict):
+    code, message = "coupon_not_stackable", "The coupon cannot be used together with another one on this order."
+
+
+class OrderDiscountTooLarge(Conflict):
+    code, message = "order_discount_too_large", "The order's coupons would take off more than it costs."
+
+
 class ThresholdNotMet(Invalid):
     code, message = "threshold_not_met", "The order's amount is below the coupon's threshold."
 
@@ -75,3 +127,15 @@ class RedemptionUnknown(NotFound):
 
 class RedemptionReturned(Conflict):
     code, message = "redemption_returned", "The redemption was given back already."
+
+
+class RefundTooLarge(Conflict):
+    code, message = "refund_too_large", "More would be refunded than was bought."
+
+
+class RefundChanged(Conflict):
+    code, message = "refund_changed", "This refund was told before, with other lines."
+
+
+class NotHeld(Conflict):
+    code, message = "not_held", "The order does not hold this coupon."

@@ -48,6 +48,43 @@ class Returned(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refunded(Event):
+    """Part of what a redemption took off was given back with the goods of a refund."""
+
+    name = "coupons.refunded"
+
+    coupon_id: int
+    redemption_id: int
+    refund_no: str
+    order_no: str
+    store_id: int
+    fen: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignSwitched(Event):
+    """A campaign came into another state. `member_id` is None: it concerns everybody."""
+
+    name = "coupons.campaign_switched"
+
+    campaign_id: int
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfflineConflict(Event):
+    """A coupon that a store took while it was offline had been used by others before."""
+
+    name = "coupons.offline_conflict"
+
+    coupon_id: int
+    store_id: int
+    receipt_no: str
+    discount_fen: int
+    over: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Expired(Event):
     """A coupon's validity ended unused."""
 

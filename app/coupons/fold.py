@@ -14,7 +14,7 @@ from sqlalchemy import Table
 from app.core import moving
 from app.members.family import Homecoming
 
-from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine
+from .models import Coupon, CouponCode, CouponEvent, Redemption, RedemptionLine, RedemptionRefund
 
 _KEPT = "jsonb_build_object(t.member_id::text, jsonb_build_object('seq', t.seq, 'ref', t.source_ref))"
 # Numbers continue after the highest the target has; who was called something there before is called that again.
@@ -50,7 +50,7 @@ _HOME = {
 _HEAD = cast(Table, Coupon.__table__)
 _COUPONS = moving.Family(
     head=_HEAD,
-    children=tuple(cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine)),
+    children=tuple(cast(Table, one.__table__) for one in (CouponEvent, Redemption, RedemptionLine, RedemptionRefund)),
     lookups=(moving.Lookup(cast(Table, CouponCode.__table__), of=_HEAD, on=("code",)),),
 )
 

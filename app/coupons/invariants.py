@@ -64,8 +64,8 @@ INVARIANTS: dict[str, str] = {
         WHERE (coalesce(from_status, 'none'), to_status) NOT IN (
           ('none', 'claimed'), ('claimed', 'locked'), ('returned', 'locked'), ('locked', 'locked'),
           ('locked', 'claimed'), ('claimed', 'redeemed'), ('returned', 'redeemed'), ('locked', 'redeemed'),
-          ('redeemed', 'returned'), ('claimed', 'expired'), ('returned', 'expired'), ('claimed', 'voided'),
-          ('returned', 'voided'))
+          ('redeemed', 'returned'), ('redeemed', 'voided'), ('claimed', 'expired'), ('returned', 'expired'),
+          ('claimed', 'voided'), ('locked', 'voided'), ('returned', 'voided'))
     """,
     "discount_is_the_sum_of_its_lines": """
         SELECT r.brand_id, r.member_id, r.redemption_id, r.discount_fen, coalesce(sum(l.discount_fen), 0) AS lines
@@ -74,8 +74,67 @@ INVARIANTS: dict[str, str] = {
     """,
     "discount_is_shared_to_the_fen": """
         SELECT brand_id, member_id, redemption_id, discount_fen, hq_fen, dealer_fen, supplier_fen FROM redemption
-        WHERE hq_fen + dealer_fen + supplier_fen <> discount_fen OR discount_fen <= 0
-           OR least(hq_fen, dealer_fen, supplier_fen) < 0
+        WHERE hq_fen + dealer_fen + supplier_fen <> discount_fen OR least(hq_fen, dealer_fen, supplier_fen) < 0
+          OR discount_fen <= 0
+    """,
+    "refunds_sum_to_what_went_back": """
+        SELECT r.brand_id, r.member_id, r.redemption_id, r.refunded_fen
+        FROM redemption r
+        LEFT JOIN (
+            SELECT brand_id, member_id, redemption_id, sum(fen) AS fen, sum(hq_fen) AS hq, sum(dealer_fen) AS dealer,
+                   sum(supplier_fen) AS supplier
+            FROM redemption_refund GROUP BY 1, 2, 3
+        ) b USING (brand_id, member_id, redemption_id)
+        LEFT JOIN (
+            SELECT brand_id, member_id, redemption_id, sum(refunded_fen) AS fen FROM redemption_line GROUP BY 1, 2, 3
+        ) l USING (brand_id, member_id, redemption_id)
+        WHERE r.refunded_fen <> coalesce(b.fen, 0) OR r.refunded_fen <> coalesce(l.fen, 0)
+           OR coalesce(b.hq, 0) > r.hq_fen OR coalesce(b.dealer, 0) > r.dealer_fen
+           OR coalesce(b.supplier, 0) > r.supplier_fen
+    """,
+    # What an order's coupons take off is what its live redemptions still stand for, and each has its stacking group.
+    "orders_know_their_discount": """
+        SELECT brand_id, order_no, source, store_id, o.discount_fen, r.fen, o.groups, r.groups
+        FROM order_discount o
+        FULL JOIN (
+            SELECT brand_id, order_no, source, store_id, sum(discount_fen - refunded_fen) AS fen,
+                   array_agg(stack_group ORDER BY stack_group) AS groups
+            FROM redemption WHERE returned_at IS NULL GROUP BY 1, 2, 3, 4
+        ) r USING (brand_id, order_no, source, store_id)
+        WHERE coalesce(o.discount_fen, 0) <> coalesce(r.fen, 0)
+           OR (SELECT array_agg(g ORDER BY g) FROM unnest(o.groups) g) IS DISTINCT FROM r.groups
+    """,
+    "coupons_of_one_order_go_together": """
+        SELECT brand_id, order_no, source, store_id, groups FROM order_discount
+        WHERE cardinality(groups) > 1
+          AND ('' = ANY (groups) OR cardinality(groups) <> (SELECT count(DISTINCT g) FROM unnest(groups) g))
+    """,
+    "budget_spent_is_what_is_taken_off": """
+        SELECT b.campaign_id, b.spent_fen, coalesce(sum(r.discount_fen - r.refunded_fen), 0) AS taken_off
+        FROM campaign_budget b
+        LEFT JOIN coupon c ON c.brand_id = b.brand_id AND c.campaign_id = b.campaign_id
+        LEFT JOIN redemption r ON r.brand_id = c.brand_id AND r.member_id = c.member_id AND r.coupon_id = c.coupon_id
+          AND r.returned_at IS NULL
+        GROUP BY b.campaign_id, b.spent_fen, b.budget_fen
+        HAVING b.spent_fen <> coalesce(sum(r.discount_fen - r.refunded_fen), 0) OR b.spent_fen > b.budget_fen
+    """,
+    "no_day_over_issued": """
+        SELECT campaign_id, day, quota, issued FROM campaign_day WHERE issued < 0 OR issued > quota
+    """,
+    "allocations_fit_into_the_stock": """
+        SELECT campaign_id, sum(a.quota) AS parts, s.quota
+        FROM campaign_allocation a
+        JOIN (SELECT campaign_id, sum(quota) AS quota FROM campaign_stock GROUP BY 1) s USING (campaign_id)
+        GROUP BY campaign_id, s.quota HAVING sum(a.quota) > s.quota
+    """,
+    "offline_quota_is_its_conflicts": """
+        SELECT q.brand_id, q.store_id, sum(q.used_fen) AS used, r.fen
+        FROM offline_quota q
+        FULL JOIN (
+            SELECT brand_id, store_id, sum(discount_fen) AS fen FROM offline_receipt
+            WHERE outcome = 'conflict' GROUP BY 1, 2
+        ) r USING (brand_id, store_id)
+        GROUP BY 1, 2, r.fen HAVING coalesce(sum(q.used_fen), 0) <> coalesce(r.fen, 0)
     """,
     "code_and_coupon_are_one_to_one": """
         SELECT c.coupon_id, i.coupon_id AS indexed, c.code, i.code AS indexed_code

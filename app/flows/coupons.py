@@ -19,6 +19,11 @@ def release_locks(slot: Slot) -> None:
     _follow(slot, commands.release_ended_locks())
 
 
+def withdraw(slot: Slot) -> None:
+    """Slot coupons.withdraw."""
+    _follow(slot, commands.withdraw())
+
+
 def _follow(slot: Slot, handled: int) -> None:
     """A full chunk means that more is left, so another slot follows at once."""
     if handled == CHUNK:

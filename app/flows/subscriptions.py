@@ -21,6 +21,7 @@ from . import (
     channel_codes,
     consents,
     coupon_limits,
+    coupon_refunds,
     coupons,
     doctor,
     erase,
@@ -96,10 +97,12 @@ def wire() -> None:
     slots.handle("coupons.release_locks", coupons.release_locks)
     outbox.subscribe(fraud.LimitHit, "coupons.flag_limit", coupon_limits.on_limit_hit)
     slots.handle("coupons.watch", coupon_limits.look)
+    slots.handle("coupons.withdraw", coupons.withdraw)
 
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
     outbox.subscribe(sales.OrderRefunded, "traits.on_refund", traits.on_order)
+    outbox.subscribe(sales.OrderRefunded, "coupons.on_refund", coupon_refunds.on_refund)
     outbox.subscribe(privacy.OptedOut, "traits.on_opt_out", traits.on_consent)
     outbox.subscribe(privacy.OptedIn, "traits.on_opt_in", traits.on_consent)
     outbox.subscribe(imports.Finished, "traits.on_import", traits.on_import, queue="bulk")

@@ -48,6 +48,14 @@ FROM person p JOIN identity i ON i.person_id = p.person_id
 WHERE p.person_id = ANY (CAST(:people AS bigint[])) OR p.merged_into = ANY (CAST(:people AS bigint[]))
 """)
 
+_FIRST_OWNERS = text("""
+SELECT namespace, value, person_id FROM identity WHERE person_id = ANY (CAST(:people AS bigint[])) AND kind = :kind
+""")
+_EDGES = text("""
+SELECT loser_id, winner_id FROM person_merge
+WHERE loser_id = ANY (CAST(:people AS bigint[])) AND revoked_at IS NULL
+""")
+
 
 def person_of(identity: Identity) -> int | None:
     """The person an id belongs to, or None."""
@@ -122,12 +130,8 @@ def identities_of(person_id: int) -> list[Identity]:
 
 def first_owners(kind: str, person_ids: Sequence[int]) -> dict[tuple[str, str], int]:
     """The ids of a kind that were given to these very persons, (namespace, value) -> person; not for mobiles."""
-    rows = session.execute(
-        select(IdentityRow.namespace, IdentityRow.value, IdentityRow.person_id).where(
-            IdentityRow.person_id.in_(person_ids), IdentityRow.kind == kind
-        )
-    )
-    return {(namespace, value): person_id for namespace, value, person_id in rows}
+    rows = session.execute(_FIRST_OWNERS, {"people": list(person_ids), "kind": kind})
+    return {(row.namespace, row.value): row.person_id for row in rows}
 
 
 def values_of(person_id: int, kind: str, namespace: str) -> list[str]:
@@ -244,12 +248,8 @@ def merges_of(person_id: int) -> list[PersonMerge]:
 
 def standing_edges(person_ids: Sequence[int]) -> list[tuple[int, int]]:
     """(loser, winner) of the standing merges in which one of these persons lost."""
-    rows = session.execute(
-        select(PersonMerge.loser_id, PersonMerge.winner_id).where(
-            PersonMerge.loser_id.in_(person_ids), PersonMerge.revoked_at.is_(None)
-        )
-    )
-    return [(loser, winner) for loser, winner in rows]
+    rows = session.execute(_EDGES, {"people": list(person_ids)})
+    return [(row.loser_id, row.winner_id) for row in rows]
 
 
 def claim(brand_id: int, claim_id: int) -> PhoneClaim | None:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from . import consents, mall, members, orders, redemptions
+from . import consents, mall, members, order_coupons, orders, redemptions
 
 
 def blueprints() -> tuple[APIBlueprint, ...]:
-    return (redemptions.blueprint, orders.blueprint, members.blueprint, mall.blueprint, consents.blueprint)
+    return (
+        redemptions.blueprint,
+        order_coupons.blueprint,
+        orders.blueprint,
+        members.blueprint,
+        mall.blueprint,
+        consents.blueprint,
+    )

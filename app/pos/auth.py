@@ -52,6 +52,7 @@ class StoreRef(NamedTuple):
     store_id: int
     code: str
     dealer_id: int | None
+    region_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _read(key_id: str) -> Client | None:
         client_id=row.id,
         secret=crypto.decrypt(row.secret, context=API_SECRET_CONTEXT).encode(),
         stores={
-            store.code: StoreRef(store.id, store.code, store.dealer_id)
+            store.code: StoreRef(store.id, store.code, store.dealer_id, store.region_id)
             for store in org.stores(row.brand_id)
             if row.store_ids is None or store.id in row.store_ids
         },

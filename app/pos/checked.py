@@ -53,6 +53,14 @@ class Whole(fields.Integer):
         super().__init__(strict=True, validate=validate.Range(least, most), **arguments)
 
 
+class Choice(fields.String):
+    """One of some words."""
+
+    def __init__(self, *choices: str, **arguments: Any) -> None:
+        self.choices = frozenset(choices)
+        super().__init__(validate=validate.OneOf(choices), **arguments)
+
+
 class Many(fields.List):
     """A list of one schema's objects."""
 
@@ -146,6 +154,9 @@ def _field(field: fields.Field[Any]) -> _Check:
     if isinstance(field, Whole):
         least, most = field.least, field.most
         return lambda value: type(value) is int and least <= value <= most
+    if isinstance(field, Choice):
+        choices = field.choices
+        return lambda value: type(value) is str and value in choices
     if isinstance(field, Many):
         one, fewest, many = _object(field.one), field.least, field.most
         return lambda value: type(value) is list and fewest <= len(value) <= many and all(map(one, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,19 +13,18 @@ from flask import Response, g
 from app.core import ids
 from app.core.errors import Invalid, NotFound, SiyuError, TooManyRequests
 from app.core.idempotency import once, request_hash
-from app.core.transaction import transaction
+from app.core.transaction import run
 from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
-from app.flows.coupon_limits import trying_code
+from app.flows.coupon_limits import trying_codes
 
 from .auth import idempotency_key, signed
-from .checked import Checked, Many, Text, Whole, answer, described
+from .checked import Checked, Choice, Many, Text, Whole, answer, described
 
 blueprint = APIBlueprint("redemptions", __name__, url_prefix="/api/pos/v1/redemptions", tag="pos")
 
-SOURCE = "till"
 SECURITY = "SiyuKey"
 
 
@@ -47,6 +47,7 @@ class RedemptionIn(Schema):
     order_no = Text(64, required=True)
     store = Text(64, required=True, metadata={"description": "The store's code."})
     lines = Many(BasketLine, 200, required=True)
+    channel = Choice("till", "mall", load_default="till")
     paid_at = AwareDateTime(load_default=None, metadata={"description": "By the till's clock; ours is what counts."})
 
 
@@ -96,10 +97,30 @@ class ReturnOut(Schema):
     returned_at = String()
 
 
-_redemption_in = Checked(RedemptionIn)
+class RefundLine(Schema):
+    line_no = Whole(1, 9999, required=True)
+    quantity = Whole(1, 9999, required=True)
 
 
-def _basket(body: dict[str, Any]) -> list[Line]:
+class RefundIn(Schema):
+    refund_no = Text(64, required=True)
+    lines = Many(RefundLine, 200, required=True)
+
+
+class RefundOut(Schema):
+    redemption = String()
+    refund_no = String()
+    discount_fen = Integer(metadata={"description": "What no longer is taken off, because of this refund."})
+    left_fen = Integer(metadata={"description": "What still is taken off."})
+    currency = String()
+    lines = List(Nested(LineDiscount))
+    ended = Boolean()
+
+
+_redemption_in, _refund_in = Checked(RedemptionIn), Checked(RefundIn)
+
+
+def basket(body: dict[str, Any]) -> list[Line]:
     lines = [
         Line(line["line_no"], line["sku"], line.get("category", ""), line["quantity"], line["amount_fen"])
         for line in body["lines"]
@@ -109,28 +130,44 @@ def _basket(body: dict[str, Any]) -> list[Line]:
     return lines
 
 
-def _till(store_code: str) -> coupons.Till:
-    store = g.client.check_store(store_code)
-    return coupons.Till(g.client.brand_id, store.store_id, store.dealer_id is not None, SOURCE, g.client.client_id)
-
-
-def _trying(till: coupons.Till, code: str) -> AbstractContextManager[None]:
-    """Too many wrong codes of a key or in a store are refused before another one is looked at."""
-    return trying_code(
-        brand_id=till.brand_id, store_id=till.store_id, caller=f"till:{g.client.client_id}", code=code
+def till_at(store_code: str, channel: str) -> coupons.Till:
+    """The caller in one of its stores; StoreUnknown."""
+    store, client = g.client.check_store(store_code), g.client
+    return coupons.Till(
+        client.brand_id, store.store_id, store.dealer_id, store.region_id, channel, channel, client.client_id
     )
 
 
-def _lines(lines: Any) -> list[dict[str, int]]:
+def trying(till: coupons.Till, shown: Sequence[str]) -> AbstractContextManager[None]:
+    """Too many wrong codes of a key or in a store are refused before another one is looked at."""
+    caller = f"till:{till.api_client_id}"
+    return trying_codes(brand_id=till.brand_id, store_id=till.store_id, caller=caller, shown=shown)
+
+
+def lines_of(lines: Any) -> list[dict[str, int]]:
     return [{"line_no": line_no, "discount_fen": fen} for line_no, fen in lines]
 
 
-def _coupon(coupon: Any) -> dict[str, str]:
+def coupon_of(coupon: Any) -> dict[str, str]:
     return {
         "id": ids.encode("cpn", coupon.coupon_id),
         "campaign": ids.encode("cmp", coupon.campaign_id),
         "name": coupon.name,
         "kind": coupon.kind,
+    }
+
+
+def redemption_of(store: str, done: coupons.Redemption) -> dict[str, Any]:
+    return {
+        "redemption": ids.encode("rdm", done.redemption_id),
+        "order_no": done.order_no,
+        "store": store,
+        "member": ids.encode("mbr", done.member_id),
+        "discount_fen": done.discount_fen,
+        "currency": "CNY",
+        "lines": lines_of(done.lines),
+        "coupon": coupon_of(done),
+        "redeemed_at": done.redeemed_at,
     }
 
 
@@ -142,9 +179,9 @@ def validate() -> Response:
     """Changes nothing. A coupon that cannot be used answers `usable: false` with the reason a redemption would give;
     a code that is nobody's answers 404, and 429 when there were many of them."""
     body = _redemption_in.body()
-    lines, till = _basket(body), _till(body["store"])
+    lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
     try:
-        with _trying(till, body["code"]):
+        with trying(till, [body["code"]]):
             priced = coupons.price(till=till, code=body["code"], order_no=body["order_no"], lines=lines)
     except (NotFound, TooManyRequests):
         raise
@@ -159,8 +196,8 @@ def validate() -> Response:
             "reason": None,
             "discount_fen": priced.quote.discount_fen,
             "currency": "CNY",
-            "lines": _lines(priced.quote.lines),
-            "coupon": _coupon(priced.coupon),
+            "lines": lines_of(priced.quote.lines),
+            "coupon": coupon_of(priced.coupon),
         }
     )
 
@@ -174,8 +211,8 @@ def redeem() -> Response:
 
     Many wrong codes answer 429 with Retry-After, for the key and for the store."""
     key, body = idempotency_key(), _redemption_in.body()
-    lines, till = _basket(body), _till(body["store"])
-    with _trying(till, body["code"]):
+    lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
+    with trying(till, [body["code"]]):
         done = coupons.redeem(
             till=till,
             key=coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body)),
@@ -183,19 +220,7 @@ def redeem() -> Response:
             order_no=body["order_no"],
             lines=lines,
         )
-    return answer(
-        {
-            "redemption": ids.encode("rdm", done.redemption_id),
-            "order_no": done.order_no,
-            "store": body["store"],
-            "member": ids.encode("mbr", done.member_id),
-            "discount_fen": done.discount_fen,
-            "currency": "CNY",
-            "lines": _lines(done.lines),
-            "coupon": _coupon(done),
-            "redeemed_at": done.redeemed_at,
-        }
-    )
+    return answer(redemption_of(body["store"], done))
 
 
 @blueprint.post("/<redemption>/return")
@@ -207,8 +232,7 @@ def give_back(redemption: str) -> Response:
     key, redemption_id = idempotency_key(), ids.decode("rdm", redemption)
 
     def work() -> dict[str, Any]:
-        if not g.client.reaches(queries.redemption(g.client.brand_id, redemption_id).store_id):
-            raise RedemptionUnknown()
+        check_reach(redemption_id)
         row = coupons.give_back(brand_id=g.client.brand_id, redemption_id=redemption_id)
         assert row.returned_at is not None
         return {
@@ -218,6 +242,42 @@ def give_back(redemption: str) -> Response:
             "returned_at": row.returned_at.isoformat(),
         }
 
-    with transaction():
-        done = once(scope=g.client.key_scope, key=key, digest=request_hash("redemptions.return", redemption), work=work)
-    return answer(done)
+    digest = request_hash("redemptions.return", redemption)
+    return answer(run(lambda: once(scope=g.client.key_scope, key=key, digest=digest, work=work)))
+
+
+@blueprint.post("/<redemption>/refunds")
+@signed
+@described(blueprint, takes=RefundIn, gives=RefundOut)
+@blueprint.doc(summary="Give back the shares of refunded lines", security=SECURITY, responses=[401, 404, 409, 422])
+def refund(redemption: str) -> Response:
+    """What a coupon took off the lines that come back. `refund_no` is what makes it happen once: the same again gets
+    the same answer, with other lines 409. Lines the coupon took nothing off are passed over. When everything has come
+    back, `ended`, the coupon can be used again if its terms say so."""
+    redemption_id, body = ids.decode("rdm", redemption), _refund_in.body()
+    lines = [(line["line_no"], line["quantity"]) for line in body["lines"]]
+    if len({line_no for line_no, _ in lines}) != len(lines):
+        raise LineNumberTwice()
+
+    def work() -> dict[str, Any]:
+        check_reach(redemption_id)
+        done = coupons.refund(
+            brand_id=g.client.brand_id, redemption_id=redemption_id, refund_no=body["refund_no"], lines=lines
+        )
+        return {
+            "redemption": redemption,
+            "refund_no": body["refund_no"],
+            "discount_fen": done.fen,
+            "left_fen": done.redemption.discount_fen - done.redemption.refunded_fen,
+            "currency": "CNY",
+            "lines": lines_of((line.line_no, line.fen) for line in done.lines),
+            "ended": done.redemption.returned_at is not None,
+        }
+
+    return answer(run(work))
+
+
+def check_reach(redemption_id: int) -> None:
+    """RedemptionUnknown for what was redeemed where the caller's key does not reach."""
+    if not g.client.reaches(queries.redemption(g.client.brand_id, redemption_id).store_id):
+        raise RedemptionUnknown()

@@ -20,11 +20,18 @@ from .errors import ErasureUnknown, ExportUnknown
 from .models import Consent, DataExport, ErasedMembership, Erasure, OptOut, PrivacyPolicy, Reveal
 from .rules import ANY, DEFAULTS, OPT_OUT_PURPOSES, PURPOSES, Said
 
-# The newest of each person, purpose and channel; of one moment the refusal.
+# The newest of each of a person's ids, of each purpose and channel; of one moment the refusal.
 _LAST_WORDS = text("""
-SELECT DISTINCT ON (purpose, person_id, channel) purpose, person_id, channel, granted, at FROM consent
-WHERE brand_id = :brand_id AND person_id = ANY (CAST(:people AS bigint[]))
-ORDER BY purpose, person_id, channel, at DESC, granted
+WITH root AS (
+    SELECT coalesce((SELECT merged_into FROM person WHERE person_id = :person_id), :person_id) AS person_id
+)
+SELECT DISTINCT ON (c.purpose, c.person_id, c.channel) c.purpose, c.person_id, c.channel, c.granted, c.at
+FROM (
+    SELECT person_id FROM root
+    UNION ALL SELECT p.person_id FROM person p JOIN root ON p.merged_into = root.person_id
+) ids
+JOIN consent c ON c.brand_id = :brand_id AND c.person_id = ids.person_id
+ORDER BY c.purpose, c.person_id, c.channel, c.at DESC, c.granted
 """)
 
 
@@ -53,9 +60,9 @@ def opt_outs(brand_id: int, member_id: int) -> list[OptOut]:
 
 def state(brand_id: int, person_id: int) -> dict[str, dict[str, bool]]:
     """What a person allows a brand, by purpose and channel, from everything that any of their ids ever said."""
-    person_ids = identity.all_ids_of(person_id)
-    last_words = session.execute(_LAST_WORDS, {"brand_id": brand_id, "people": person_ids}).all()
-    joined = _joined(person_ids) if len(person_ids) > 1 and last_words else {}
+    last_words = session.execute(_LAST_WORDS, {"brand_id": brand_id, "person_id": person_id}).all()
+    person_ids = identity.all_ids_of(person_id) if last_words else ()
+    joined = _joined(person_ids) if len(person_ids) > 1 else {}
     return {
         purpose: rules.state(purpose, [Said(*row[1:]) for row in last_words if row.purpose == purpose], joined)
         for purpose in PURPOSES

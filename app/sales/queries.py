@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import pyarrow as pa
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import and_, select, text, tuple_
 
 from app.core import bulk
 from app.core.db import session
 
-from .models import OrderLine, OrderNumber, SalesOrder
+from .models import OrderLine, OrderNumber, Refund, RefundLine, SalesOrder
 
 
 def order(brand_id: int, member_id: int, order_id: int) -> SalesOrder | None:
@@ -26,6 +27,43 @@ def lines(brand_id: int, member_id: int, order_id: int) -> Sequence[OrderLine]:
         .where(OrderLine.brand_id == brand_id, OrderLine.member_id == member_id, OrderLine.order_id == order_id)
         .order_by(OrderLine.line_no)
     ).all()
+
+
+class RefundTold(NamedTuple):
+    """A refund as others need it: its order, where that was, and (line, quantity) of what came back."""
+
+    refund_no: str
+    order_no: str
+    store_id: int
+    lines: list[tuple[int, int]]
+
+
+def refund_told(brand_id: int, refund_id: int) -> RefundTold | None:
+    """One refund of the brand, wherever its order stands by now; None when only money went back."""
+    rows = session.execute(
+        select(Refund.refund_no, SalesOrder.order_no, SalesOrder.store_id, RefundLine.line_no, RefundLine.quantity)
+        .join(
+            SalesOrder,
+            and_(
+                SalesOrder.brand_id == Refund.brand_id,
+                SalesOrder.member_id == Refund.member_id,
+                SalesOrder.order_id == Refund.order_id,
+            ),
+        )
+        .join(
+            RefundLine,
+            and_(
+                RefundLine.brand_id == Refund.brand_id,
+                RefundLine.member_id == Refund.member_id,
+                RefundLine.refund_id == Refund.refund_id,
+            ),
+        )
+        .where(Refund.brand_id == brand_id, Refund.refund_id == refund_id, RefundLine.quantity > 0)
+        .order_by(RefundLine.line_no)
+    ).all()
+    if not rows:
+        return None
+    return RefundTold(rows[0][0], rows[0][1], rows[0][2], [(row[3], row[4]) for row in rows])
 
 
 def orders_of(

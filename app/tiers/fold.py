@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, delete, insert, select, text, update
+from sqlalchemy import Table, insert, select, text
 
 from app.core import clock, context, moving, outbox
 from app.core.db import session
@@ -28,12 +28,25 @@ from .queries import standing
 from .rules import Standing, Step, step_for
 
 _GRANTS = moving.Family(head=cast(Table, BenefitGrant.__table__), unique=("benefit_id", "period"))
-_SET_BASED = {"synchronize_session": False}
 _INSTANT = timedelta(microseconds=1)
 _END = text("""
 UPDATE member_tier SET valid_to = greatest(valid_from + interval '1 microsecond', :at), ended_by = :merge_id
 WHERE brand_id = :brand_id AND member_id = :member_id AND valid_to IS NULL
 RETURNING tier_id
+""")
+_ENDED = text("""
+SELECT member_id, valid_from, valid_to FROM member_tier
+WHERE brand_id = :brand_id AND member_id = ANY (CAST(:members AS bigint[])) AND ended_by = :merge_id
+ORDER BY valid_from
+""")
+_UNBEGIN = text("""
+DELETE FROM member_tier
+WHERE brand_id = :brand_id AND member_id = ANY (CAST(:members AS bigint[])) AND begun_by = :merge_id
+RETURNING member_id, valid_to, ended_by
+""")
+_GO_ON = text("""
+UPDATE member_tier SET valid_to = :valid_to, ended_by = :ended_by
+WHERE brand_id = :brand_id AND member_id = :member_id AND valid_from = :valid_from
 """)
 _BEGIN = insert(cast(Table, MemberTier.__table__))
 
@@ -75,38 +88,21 @@ def _undo(brand_id: int, member_ids: Iterable[int], loser_id: int, merge_id: int
     """Take out the spans a merge began and let those it ended go on; answers when it ended the loser's (now, if the
     loser had none).
     """
-    rows = session.execute(
-        select(MemberTier.member_id, MemberTier.valid_from, MemberTier.valid_to)
-        .where(
-            MemberTier.brand_id == brand_id, MemberTier.member_id.in_(list(member_ids)), MemberTier.ended_by == merge_id
-        )
-        .order_by(MemberTier.valid_from)
-    ).all()
-    begun = {
-        row.member_id: row
-        for row in session.execute(
-            delete(MemberTier)
-            .where(
-                MemberTier.brand_id == brand_id,
-                MemberTier.member_id.in_(list(member_ids)),
-                MemberTier.begun_by == merge_id,
-            )
-            .returning(MemberTier.member_id, MemberTier.valid_to, MemberTier.ended_by),
-            execution_options=_SET_BASED,
-        )
-    }
+    theirs = {"brand_id": brand_id, "members": list(member_ids), "merge_id": merge_id}
+    rows = session.execute(_ENDED, theirs).all()
+    begun = {row.member_id: row for row in session.execute(_UNBEGIN, theirs)}
     # The last one it ended of each member: what came late was ended as well, and is the past by now.
     for member_id, row in {row.member_id: row for row in rows}.items():
         after = begun.get(member_id)
         session.execute(
-            update(MemberTier)
-            .where(
-                MemberTier.brand_id == brand_id,
-                MemberTier.member_id == member_id,
-                MemberTier.valid_from == row.valid_from,
-            )
-            .values(valid_to=after.valid_to if after else None, ended_by=after.ended_by if after else None),
-            execution_options=_SET_BASED,
+            _GO_ON,
+            {
+                "brand_id": brand_id,
+                "member_id": member_id,
+                "valid_from": row.valid_from,
+                "valid_to": after.valid_to if after else None,
+                "ended_by": after.ended_by if after else None,
+            },
         )
     return next((row.valid_to for row in rows if row.member_id == loser_id and row.valid_to), clock.now())
 

@@ -1,11 +1,11 @@
-"""Who else pays for a coupon, closed months of statements, what looks like fraud, indexes of the coupon report."""
+"""Closed months of coupon statements, what looks like fraud, indexes of the coupon report."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0028"
-down_revision = "0025"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
@@ -21,16 +21,7 @@ def _fen() -> list[sa.Column]:
     return [sa.Column(name, sa.BigInteger(), nullable=False) for name in _FEN]
 
 
-def _redemptions() -> None:
-    op.add_column("redemption", sa.Column("supplier_fen", sa.BigInteger(), server_default="0", nullable=False))
-    op.add_column("redemption", sa.Column("supplier", sa.Text(), nullable=True))
-    op.drop_constraint(op.f("ck_redemption_cost_share"), "redemption", type_="check")
-    op.create_check_constraint(
-        op.f("ck_redemption_cost_share"),
-        "redemption",
-        f"least(hq_fen, dealer_fen, supplier_fen) >= 0 AND {_ADDS_UP}",
-    )
-    op.create_check_constraint(op.f("ck_redemption_supplier"), "redemption", "supplier_fen = 0 OR supplier IS NOT NULL")
+def _indexes() -> None:
     op.create_index(
         "ix_redemption_returned_at",
         "redemption",
@@ -190,7 +181,7 @@ def _fraud() -> None:
 
 
 def upgrade() -> None:
-    _redemptions()
+    _indexes()
     _statements()
     _fraud()
 
@@ -203,12 +194,3 @@ def downgrade() -> None:
         op.drop_table(table)
     op.drop_index("ix_coupon_event_ended", "coupon_event")
     op.drop_index("ix_redemption_returned_at", "redemption")
-    op.drop_constraint(op.f("ck_redemption_supplier"), "redemption", type_="check")
-    op.drop_constraint(op.f("ck_redemption_cost_share"), "redemption", type_="check")
-    op.create_check_constraint(
-        op.f("ck_redemption_cost_share"),
-        "redemption",
-        "hq_fen >= 0 AND dealer_fen >= 0 AND hq_fen + dealer_fen = discount_fen",
-    )
-    op.drop_column("redemption", "supplier")
-    op.drop_column("redemption", "supplier_fen")

@@ -17,7 +17,7 @@ from typing import Any
 import coupon_factories as coupons
 import psycopg
 import pytest
-from at_once import at_once
+from at_once import WAITING, at_once
 from factories import World, make_world
 from import_files import an_import, csv_of
 from invariants import broken
@@ -96,9 +96,7 @@ def meanwhile(app: Any, work: Callable[[], Any]) -> Iterator[list[Any]]:
 def waiting() -> int:
     """How many other connections wait for a lock."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        ).fetchone()
+        row = connection.execute(WAITING).fetchone()
     assert row is not None
     return int(row[0])
 

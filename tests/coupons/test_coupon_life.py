@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import campaign, coupon, fresh, key, redeem
+from coupon_factories import campaign, coupon, fresh, key, redeem, terms
 from factories import World, make_world
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -27,7 +27,9 @@ from app.flows import coupons as flow
 
 MEMBERS = tuple(ids.new_ids(3))
 ORDERS = ("O1", "O2", "O3")
-QUOTA, LIMIT, DAYS = 5, 2, 3
+QUOTA, LIMIT, DAYS, BUDGET = 5, 2, 3, 1_200
+# What the coupon takes off each line of the basket, and after how much of it went back.
+SHARES = {1: (0, 333), 2: (0, 83, 167)}
 members, orders = st.sampled_from(MEMBERS), st.sampled_from(ORDERS)
 
 
@@ -40,10 +42,22 @@ class CouponLife(RuleBasedStateMachine):
     def begin(self) -> None:
         self.frozen = time_machine.travel(clock.now(), tick=False)
         self.traveller = self.frozen.start()
-        self.campaign_id = campaign(self.world, quota=QUOTA, stripes=2, per_member=LIMIT, valid_days=DAYS)
+        with transaction():
+            self.campaign_id = commands.create_campaign(
+                brand_id=self.world.brand_id,
+                code=f"LIFE{ids.new_id()}",
+                name="立减券",
+                terms=terms(per_member=LIMIT, valid_days=DAYS),
+                quota=QUOTA,
+                stripes=2,
+                claimable=True,
+                budget_fen=BUDGET,
+            )
         self.state: dict[int, str] = {}
         self.coupons: dict[int, Coupon] = {}
-        self.live: dict[int, int] = {}
+        self.live: dict[int, int] = {}  # coupon -> its redemption
+        self.on: dict[int, str] = {}  # coupon -> the order of its redemption
+        self.back: dict[int, dict[int, int]] = {}  # coupon -> line -> what of it was refunded
         self.held: dict[int, tuple[str, Any]] = {}
         self.paused = False
 
@@ -101,7 +115,7 @@ class CouponLife(RuleBasedStateMachine):
             return
         code = codes.rotating(one.code, clock.now())[0] if rotating else one.code
         state, hold = self.state[one.coupon_id], self.held.get(one.coupon_id)
-        work = lambda: redeem(self.world, code, order_no=order_no)  # noqa: E731
+        work = lambda: redeem(self.world, code, order_no=f"{order_no}-{self.campaign_id}")  # noqa: E731
         if state == "redeemed":
             self._refused("coupon_redeemed", work)
         elif state == "expired" or self._over(one):
@@ -112,10 +126,48 @@ class CouponLife(RuleBasedStateMachine):
             self._refused("code_replayed", work)
         elif self.paused:
             self._refused("campaign_paused", work)
+        elif self._spent() + 500 > BUDGET:
+            self._refused("budget_spent", work)
+        elif order_no in self.on.values():
+            self._refused("coupon_not_stackable", work)
         else:
             self.live[one.coupon_id] = work().redemption_id
+            self.on[one.coupon_id], self.back[one.coupon_id] = order_no, {1: 0, 2: 0}
             self.state[one.coupon_id] = "redeemed"
             self.held.pop(one.coupon_id, None)
+
+    def _spent(self) -> int:
+        return sum(500 - sum(SHARES[line][had] for line, had in self.back[one].items()) for one in self.live)
+
+    @rule(which=st.integers(0, 9), first=st.integers(0, 2), second=st.integers(0, 2))
+    def refund(self, which: int, first: int, second: int) -> None:
+        if not self.live or not first + second:
+            return
+        coupon_id = sorted(self.live)[which % len(self.live)]
+        redemption_id, had = self.live[coupon_id], self.back[coupon_id]
+        lines = [(line, quantity) for line, quantity in ((1, first), (2, second)) if quantity]
+        refund_no = f"R{ids.new_id()}"
+
+        def work() -> int:
+            with transaction():
+                return commands.refund(
+                    brand_id=self.world.brand_id, redemption_id=redemption_id, refund_no=refund_no, lines=lines
+                ).fen
+
+        if any(had[line] + quantity >= len(SHARES[line]) for line, quantity in lines):
+            self._refused("refund_too_large", work)
+            return
+        expected = sum(SHARES[line][had[line] + quantity] - SHARES[line][had[line]] for line, quantity in lines)
+        assert work() == expected == work()
+        for line, quantity in lines:
+            had[line] += quantity
+        if all(had[line] == len(SHARES[line]) - 1 for line in SHARES):
+            self._over_with(coupon_id)
+
+    def _over_with(self, coupon_id: int) -> None:
+        for kept in (self.live, self.on, self.back):
+            kept.pop(coupon_id)
+        self.state[coupon_id] = "returned"
 
     def _replayed(self, one: Coupon) -> bool:
         step = fresh(self.world, one.member_id, one.coupon_id).code_step
@@ -126,10 +178,10 @@ class CouponLife(RuleBasedStateMachine):
         if not self.live:
             return
         coupon_id = sorted(self.live)[which % len(self.live)]
-        redemption_id = self.live.pop(coupon_id)
+        redemption_id = self.live[coupon_id]
         with transaction():
             commands.give_back(brand_id=self.world.brand_id, redemption_id=redemption_id)
-        self.state[coupon_id] = "returned"
+        self._over_with(coupon_id)
 
         def again() -> None:
             with transaction():
@@ -149,7 +201,7 @@ class CouponLife(RuleBasedStateMachine):
                     brand_id=self.world.brand_id,
                     member_id=one.member_id,
                     coupon_id=one.coupon_id,
-                    order_no=order_no,
+                    order_no=f"{order_no}-{self.campaign_id}",
                     hold=timedelta(minutes=10),
                 )
 
@@ -172,7 +224,10 @@ class CouponLife(RuleBasedStateMachine):
             return
         with transaction():
             done = commands.release(
-                brand_id=self.world.brand_id, member_id=one.member_id, coupon_id=one.coupon_id, order_no=order_no
+                brand_id=self.world.brand_id,
+                member_id=one.member_id,
+                coupon_id=one.coupon_id,
+                order_no=f"{order_no}-{self.campaign_id}",
             )
         assert done == (self.held.get(one.coupon_id, ("",))[0] == order_no)
         if done:

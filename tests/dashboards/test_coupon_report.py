@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import campaign, coupon, key
+from coupon_factories import campaign, coupon, key, till
 from coupon_months import undo, use
 from factories import World, make_world
 from people import make_member
@@ -60,10 +60,9 @@ def _order(world: World, order_no: str, fen: int, *, channel: str = "till", stor
 
 
 def _redeem(world: World, mine: Coupon, order_no: str, *, source: str = "till", store: int = 0) -> int:
-    place = world.stores[store]
     with time_machine.travel(NOON, tick=False):
         return commands.redeem(
-            till=commands.Till(world.brand_id, place.id, place.dealer_id is not None, source, world.till.id),
+            till=till(world, store)._replace(source=source),
             key=key(),
             code=mine.code,
             order_no=order_no,
@@ -78,12 +77,12 @@ def _mine(world: World, campaign_id: int | None = None) -> Coupon:
 
 def test_cost_is_what_the_statements_say(world: World) -> None:
     first = use(world, NOON, fen=700)
-    use(world, NOON, fen=1000, supplier="光明乳业", share=250)
+    use(world, NOON, fen=1000, supplier="光明乳业", supplier_bp=2500)
     use(world, NOON, store=1, fen=500, hq_bp=4000)
     undo(world, first, NOON + timedelta(days=2))
     use(world, APRIL, fen=99)
     with time_machine.travel(APRIL + timedelta(days=1), tick=False), transaction():
-        books = books_of.total(books_of.sums(world.brand_id, datetime(2026, 3, 1).date()))
+        books = books_of.total(books_of.sums(world.brand_id, date(2026, 3, 1)))
     for by in BY:
         total = _report(world, by).total
         for name in ("discount_fen", "hq_fen", "dealer_fen", "supplier_fen", "used"):

@@ -7,7 +7,7 @@ from functools import partial
 from threading import Event
 from time import monotonic, sleep
 
-from at_once import at_once
+from at_once import WAITING, at_once
 from factories import make_world
 from people import make_member
 from sqlalchemy import func, select, text
@@ -66,7 +66,7 @@ def test_a_guide_added_while_the_member_is_merged_is_the_living_ones(app) -> Non
             )
             merged.set()
             deadline = monotonic() + 20
-            while not session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            while not session.scalar(text(WAITING)):
                 assert monotonic() < deadline
                 sleep(0.02)
 

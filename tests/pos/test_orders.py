@@ -181,7 +181,7 @@ class TestRedemptions:
     def redemption(self, world: World, member_id: int) -> Any:
         """500 fen off lines of 2000 and 1000, of order A1 in S001."""
         mine = coupon(world, member_id=member_id)
-        till = coupons.Till(world.brand_id, world.store.id, False, "till", world.till.id)
+        till = coupons.Till(world.brand_id, world.store.id, None, None, "till", "till", world.till.id)
         lines = [Line(1, "S", "shoes", 1, 2_000), Line(2, "S", "shoes", 1, 1_000)]
         key = coupons.Key("pos:1", "redeem-A1", b"1")
         return coupons.redeem(till=till, key=key, code=mine.code, order_no="A1", lines=lines)

@@ -140,7 +140,7 @@ def test_a_store_outside_the_keys_scope_is_as_unknown_as_any(client: Any, world:
     assert outside.json["message"] == missing.json["message"]
 
     done = commands.redeem(
-        till=commands.Till(world.brand_id, world.stores[1].id, True, "till", None),
+        till=commands.Till(world.brand_id, world.stores[1].id, 1, None, "till", "till", None),
         key=commands.Key("pos:0", "elsewhere", b"x"),
         code=mine.code,
         order_no="O1",

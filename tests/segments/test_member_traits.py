@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from at_once import WAITING
 from factories import World
 from flask import Flask
 from people import make_member
@@ -212,7 +213,7 @@ def test_a_rebuild_at_the_time_of_an_order_does_not_write_what_it_saw_before(
             commands.refresh_traits(brand_id=world.brand_id, member_ids=[member], as_of=NOW)
             written.set()
             deadline = monotonic() + 20
-            while not session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            while not session.scalar(text(WAITING)):
                 assert monotonic() < deadline
                 sleep(0.02)
 

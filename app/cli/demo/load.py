@@ -265,14 +265,18 @@ class Loader:
         brand, redemption = self._brand, self._id(order.at)
         discount = sum(order.discounts)
         terms = self._ground.coupons[number][1]
-        hq, dealer, _ = coupon_rules.cost_share(discount, terms.hq_bp, dealer=order.shop.dealer)
+        cost = coupon_rules.cost_share(discount, terms, dealer=order.shop.dealer)
         self._add(
-            "redemption", brand, member, redemption, coupon, "till", order_no, order.shop.store_id, discount, hq,
-            dealer, None, order.at, None, CORRELATION,
+            "redemption", brand, member, redemption, coupon, "till", order_no, order.shop.store_id, discount, cost.hq,
+            cost.dealer, cost.supplier, terms.supplier, terms.stack_group, None, order.at, None, CORRELATION,
         )  # fmt: skip
-        for line_no, fen in enumerate(order.discounts, 1):
+        self._add(
+            "order_discount", brand, order_no, "till", order.shop.store_id, order.total_fen, discount,
+            [terms.stack_group],
+        )  # fmt: skip
+        for line_no, (line, fen) in enumerate(zip(order.lines, order.discounts, strict=True), 1):
             if fen:
-                self._add("redemption_line", brand, member, redemption, line_no, fen)
+                self._add("redemption_line", brand, member, redemption, line_no, fen, line[3])
         told = {
             "brand_id": brand,
             "member_id": member,
@@ -372,8 +376,9 @@ _COLUMNS = {
     "coupon_event": "brand_id member_id coupon_id event_id from_status to_status cause order_no store_id at"
     " correlation_id",
     "redemption": "brand_id member_id redemption_id coupon_id source order_no store_id discount_fen hq_fen dealer_fen"
-    " api_client_id redeemed_at returned_at correlation_id",
-    "redemption_line": "brand_id member_id redemption_id line_no discount_fen",
+    " supplier_fen supplier stack_group api_client_id redeemed_at returned_at correlation_id",
+    "order_discount": "brand_id order_no source store_id total_fen discount_fen groups",
+    "redemption_line": "brand_id member_id redemption_id line_no discount_fen quantity",
     "outbox": "id name payload brand_id member_id correlation_id created_at fanned_out_at",
     "guide_task": "brand_id member_id step_id period task_id sop_id guide_id store_id status due_at deadline_at done_at"
     " evidence announced_at ladder next_at correlation_id created_at",

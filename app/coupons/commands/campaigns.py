@@ -1,19 +1,51 @@
-"""Set campaigns up and switch them."""
+"""Set campaigns up and switch them: who did what, when and why is kept (campaign_event).
+
+draft -> submitted -> active <-> paused -> ended, and voided from any of them. A campaign above the size the brand has
+set is made active by somebody else than who submitted it; a smaller one is active once it is submitted.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from collections.abc import Mapping
+from typing import Any
 
-from app.core import clock
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core import clock, context, outbox
 from app.core.db import session
 from app.core.errors import Invalid
+from app.core.locks import lock_rows
 
-from ..errors import CampaignClosed, CampaignUnknown
-from ..models import Campaign, CampaignStock, CampaignVersion
-from ..rules import Terms, split
+from .. import queries
+from ..errors import AllocationTooLarge, CampaignUnknown, NotInThisState, SecondPersonNeeded
+from ..events import CampaignSwitched
+from ..models import (
+    Campaign,
+    CampaignAllocation,
+    CampaignBudget,
+    CampaignDay,
+    CampaignEvent,
+    CampaignPolicy,
+    CampaignStock,
+    CampaignVersion,
+)
+from ..rules import Terms, local_day, split
 
 STRIPES = 16
-_BEFORE = {"active": ("draft", "paused"), "paused": ("active",), "ended": ("draft", "active", "paused")}
+SYSTEM = "system"
+# What may be done to a campaign, from which states, and into which.
+STEPS: dict[str, tuple[tuple[str, ...], str]] = {
+    "submit": (("draft",), "submitted"),
+    "approve": (("submitted",), "active"),
+    "reject": (("submitted",), "draft"),
+    "activate": (("draft", "paused"), "active"),
+    "pause": (("active",), "paused"),
+    "resume": (("paused",), "active"),
+    "end": (("draft", "submitted", "active", "paused"), "ended"),
+    "void": (("draft", "submitted", "active", "paused", "ended"), "voided"),
+}
+WITH_REASON = ("reject", "pause", "end", "void")
 
 
 def create_campaign(
@@ -26,10 +58,18 @@ def create_campaign(
     claimable: bool = False,
     status: str = "active",
     stripes: int = STRIPES,
+    budget_fen: int | None = None,
+    day_quota: int | None = None,
+    actor: str = SYSTEM,
 ) -> int:
-    """A new campaign with `quota` coupons to give; returns its id. `claimable`: members may claim by themselves."""
+    """A new campaign with `quota` coupons to give; returns its id. `claimable`: members may claim by themselves.
+
+    `budget_fen`: how much its coupons may take off in all; `day_quota`: how many are given on one local day.
+    """
     if quota < 1 or not 1 <= stripes <= 1024:
         raise Invalid("A campaign needs a stock of at least one, in 1 to 1024 stripes.")
+    if (budget_fen is not None and budget_fen < 1) or (day_quota is not None and day_quota < 1):
+        raise Invalid("A budget and a day's stock are at least one.")
     now = clock.now()
     row = Campaign(
         brand_id=brand_id,
@@ -40,6 +80,9 @@ def create_campaign(
         version=1,
         claimable=claimable,
         created_at=now,
+        day_quota=day_quota,
+        budgeted=budget_fen is not None,
+        created_by=actor,
     )
     session.add(row)
     session.flush()
@@ -51,42 +94,224 @@ def create_campaign(
         CampaignStock(campaign_id=row.campaign_id, stripe=stripe, brand_id=brand_id, quota=share, issued=0)
         for stripe, share in enumerate(shares)
     )
-    session.flush()
+    if budget_fen is not None:
+        session.add(CampaignBudget(campaign_id=row.campaign_id, brand_id=brand_id, budget_fen=budget_fen, spent_fen=0))
+    _note(row, "create", None, actor, "", {"quota": quota, "budget_fen": budget_fen, "day_quota": day_quota})
     return row.campaign_id
 
 
+def switch(*, brand_id: int, campaign_id: int, action: str, actor: str, reason: str = "") -> str:
+    """Take a campaign one step (STEPS) and answer its state. A step that leads where it is already changes nothing.
+
+    Raises CampaignUnknown, NotInThisState, SecondPersonNeeded, Invalid without a reason where one is asked for
+    (WITH_REASON). Paused: nothing is issued or redeemed; ended: what is out stays good; voided: what is out is
+    withdrawn, by a sweep that follows.
+    """
+    row = _locked(brand_id, campaign_id)
+    before, to = STEPS[action]
+    if row.status == to and action != "approve":
+        return row.status
+    if row.status not in before:
+        raise NotInThisState(status=row.status)
+    if action in WITH_REASON and not reason.strip():
+        raise Invalid("Say why.", field="reason")
+    was = row.status
+    if action == "submit":
+        row.submitted_by, row.approved_by = actor, None
+        to = "submitted" if _is_large(row) else "active"
+    elif action == "approve":
+        if actor in (row.submitted_by, row.created_by):
+            raise SecondPersonNeeded()
+        row.approved_by = actor
+    elif action == "activate" and was == "draft" and _is_large(row):
+        raise SecondPersonNeeded()
+    row.status = to
+    _note(row, action, was, actor, reason, {})
+    outbox.emit(CampaignSwitched(brand_id=brand_id, campaign_id=campaign_id, status=to))
+    return to
+
+
 def set_status(*, brand_id: int, campaign_id: int, status: str) -> None:
-    """Activate, pause or end a campaign. Paused: nothing is issued or redeemed; ended: what is out stays good."""
-    changed = session.execute(
-        update(Campaign)
-        .where(
-            Campaign.brand_id == brand_id,
-            Campaign.campaign_id == campaign_id,
-            Campaign.status.in_(_BEFORE.get(status, ())),
-        )
-        .values(status=status)
-        .returning(Campaign.campaign_id),
-    ).one_or_none()
-    if changed is None:
-        if session.get(Campaign, (brand_id, campaign_id)) is None:
-            raise CampaignUnknown()
-        raise CampaignClosed("The campaign cannot be switched to this state.")
+    """`switch` by the state to come into, for what has no person behind it."""
+    action = {"active": "activate", "paused": "pause", "ended": "end", "voided": "void"}[status]
+    switch(brand_id=brand_id, campaign_id=campaign_id, action=action, actor=SYSTEM, reason=SYSTEM)
 
 
-def revise(*, brand_id: int, campaign_id: int, terms: Terms) -> int:
+def revise(*, brand_id: int, campaign_id: int, terms: Terms, actor: str = SYSTEM) -> int:
     """New terms for coupons issued from now on; what is out keeps its own. Returns the version."""
-    version = session.execute(
-        update(Campaign)
-        .where(Campaign.brand_id == brand_id, Campaign.campaign_id == campaign_id, Campaign.kind == terms.kind)
-        .values(version=Campaign.version + 1)
-        .returning(Campaign.version)
-    ).scalar_one_or_none()
-    if version is None:
-        raise CampaignUnknown()
+    row = _growing(brand_id, campaign_id)
+    if row.kind != terms.kind:
+        raise Invalid("A campaign keeps its kind.", field="kind")
+    row.version += 1
     session.add(
         CampaignVersion(
-            brand_id=brand_id, campaign_id=campaign_id, version=version, terms=terms.stored(), created_at=clock.now()
+            brand_id=brand_id,
+            campaign_id=campaign_id,
+            version=row.version,
+            terms=terms.stored(),
+            created_at=clock.now(),
         )
     )
     session.flush()
-    return version
+    _check_size(row, actor)
+    if row.status == "submitted":
+        row.status = "draft"  # what was to be approved is no longer what it says
+    _note(row, "revise", row.status, actor, "", {"version": row.version})
+    return row.version
+
+
+def add_stock(*, brand_id: int, campaign_id: int, more: int, actor: str) -> int:
+    """Give a campaign `more` coupons to issue; how many it has in all now."""
+    if more < 1:
+        raise Invalid("Stock only grows.", field="more")
+    row = _growing(brand_id, campaign_id)
+    stripes = session.scalars(
+        select(CampaignStock)
+        .where(CampaignStock.campaign_id == campaign_id)
+        .order_by(CampaignStock.stripe)
+        .with_for_update()
+    ).all()
+    for stripe, share in zip(stripes, split(more, [1] * len(stripes)), strict=True):
+        stripe.quota += share
+    session.flush()
+    _check_size(row, actor)
+    _note(row, "add_stock", row.status, actor, "", {"more": more})
+    return sum(stripe.quota for stripe in stripes)
+
+
+def set_budget(*, brand_id: int, campaign_id: int, budget_fen: int, actor: str) -> None:
+    """How much the campaign's coupons may take off in all; never below what they have taken off already.
+
+    One that has none gets a first budget as a draft only: what is redeemed at the same moment would not be counted.
+    """
+    row = _growing(brand_id, campaign_id)
+    budget = lock_rows(CampaignBudget, [campaign_id]).get(campaign_id)
+    if budget is None:
+        if row.status != "draft" or budget_fen < 1:
+            raise NotInThisState(status=row.status)
+        session.add(CampaignBudget(campaign_id=campaign_id, brand_id=brand_id, budget_fen=budget_fen, spent_fen=0))
+        row.budgeted = True
+    elif budget_fen < max(1, budget.spent_fen):
+        raise Invalid("The budget is below what was spent.", field="budget_fen", spent_fen=budget.spent_fen)
+    else:
+        budget.budget_fen = budget_fen
+    session.flush()
+    _check_size(row, actor)
+    _note(row, "set_budget", row.status, actor, "", {"budget_fen": budget_fen})
+
+
+def set_day_quota(*, brand_id: int, campaign_id: int, day_quota: int | None, actor: str) -> None:
+    """How many coupons are given on one local day from now on; None: as many as there are."""
+    if day_quota is not None and day_quota < 1:
+        raise Invalid("A day's stock is at least one.", field="day_quota")
+    row = _locked(brand_id, campaign_id)
+    row.day_quota = day_quota
+    today = local_day(queries.version_terms(brand_id, campaign_id, row.version), clock.now())
+    day = session.get(CampaignDay, (campaign_id, today), with_for_update=True)
+    if day is not None and day_quota is not None:
+        day.quota = max(day_quota, day.issued)
+    _note(row, "set_day_quota", row.status, actor, "", {"day_quota": day_quota})
+
+
+def allocate(*, brand_id: int, campaign_id: int, quotas: Mapping[int, int], actor: str) -> None:
+    """Give stores their parts of the stock, by store; from then on coupons are given by stores with a part only.
+
+    Stores that are not named keep theirs. AllocationTooLarge when the parts exceed the stock, or a store gave out more.
+    """
+    row = _locked(brand_id, campaign_id)
+    if not quotas or min(quotas.values()) < 0:
+        raise Invalid("Say how many each store has, zero or more.", field="quotas")
+    parts = {
+        one.store_id: one
+        for one in session.scalars(
+            select(CampaignAllocation)
+            .where(CampaignAllocation.campaign_id == campaign_id)
+            .order_by(CampaignAllocation.store_id)
+            .with_for_update()
+        )
+    }
+    for store_id, quota in sorted(quotas.items()):
+        part = parts.get(store_id)
+        if part is None:
+            part = CampaignAllocation(
+                campaign_id=campaign_id, store_id=store_id, brand_id=brand_id, quota=quota, issued=0
+            )
+            session.add(part)
+            parts[store_id] = part
+        elif quota < part.issued:
+            raise AllocationTooLarge(store_id=store_id, issued=part.issued)
+        part.quota = quota
+    stock = session.scalar(select(func.sum(CampaignStock.quota)).where(CampaignStock.campaign_id == campaign_id))
+    if sum(part.quota for part in parts.values()) > int(stock or 0):
+        raise AllocationTooLarge(stock=int(stock or 0))
+    row.allocated = True
+    _note(row, "allocate", row.status, actor, "", {"quotas": {str(key): value for key, value in quotas.items()}})
+
+
+def set_policy(*, brand_id: int, approve_quota: int | None, approve_budget_fen: int | None) -> None:
+    """From which stock or budget on campaigns of the brand are approved by a second person; None: not by that."""
+    values = {"approve_quota": approve_quota, "approve_budget_fen": approve_budget_fen}
+    session.execute(
+        insert(CampaignPolicy)
+        .values(brand_id=brand_id, **values)
+        .on_conflict_do_update(index_elements=["brand_id"], set_=values)
+    )
+
+
+def _locked(brand_id: int, campaign_id: int) -> Campaign:
+    found: Campaign | None = lock_rows(Campaign, [(brand_id, campaign_id)]).get((brand_id, campaign_id))
+    if found is None:
+        raise CampaignUnknown()
+    return found
+
+
+def _is_large(row: Campaign) -> bool:
+    """Whether a second person has to look: the stock, or what it may cost, is above what the brand has set. Without a
+    budget the cost is what all coupons may take off; a percentage without a cap may cost anything.
+    """
+    policy = session.get(CampaignPolicy, row.brand_id, populate_existing=True)
+    if policy is None:
+        return False
+    quota = int(
+        session.scalar(select(func.sum(CampaignStock.quota)).where(CampaignStock.campaign_id == row.campaign_id)) or 0
+    )
+    if policy.approve_quota is not None and quota >= policy.approve_quota:
+        return True
+    if policy.approve_budget_fen is None:
+        return False
+    budget = session.get(CampaignBudget, row.campaign_id, populate_existing=True)
+    if budget is not None:
+        return budget.budget_fen >= policy.approve_budget_fen
+    most = queries.version_terms(row.brand_id, row.campaign_id, row.version).most_fen()
+    return most is None or quota * most >= policy.approve_budget_fen
+
+
+def _growing(brand_id: int, campaign_id: int) -> Campaign:
+    row = _locked(brand_id, campaign_id)
+    if row.status in ("ended", "voided"):
+        raise NotInThisState(status=row.status)
+    return row
+
+
+def _check_size(row: Campaign, actor: str) -> None:
+    """What is out grows large, or changes while it is, by somebody else than its author only."""
+    if row.status in ("active", "paused") and actor in (row.submitted_by, row.created_by) and _is_large(row):
+        raise SecondPersonNeeded()
+
+
+def _note(row: Campaign, action: str, was: str | None, actor: str, reason: str, details: dict[str, Any]) -> None:
+    session.add(
+        CampaignEvent(
+            brand_id=row.brand_id,
+            campaign_id=row.campaign_id,
+            action=action,
+            from_status=was,
+            to_status=row.status,
+            reason=reason.strip(),
+            details=details,
+            actor=actor,
+            at=clock.now(),
+            correlation_id=context.correlation_id(),
+        )
+    )
+    session.flush()

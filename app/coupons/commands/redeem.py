@@ -1,25 +1,36 @@
-"""Redeem a coupon at a till: one read, the rules in Python, one statement that does it or does nothing."""
+"""Redeem coupons at a till: one read, the rules in Python, one statement a coupon that does it or does nothing."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg import errors as pg
 
 from app.core import clock, hot, ids
+from app.core.errors import SiyuError
 
 from .. import codes, queries, rules
-from ..errors import CampaignPaused, CodeReplayed, CouponRedeemed, CouponWrongStore
+from ..errors import (
+    BudgetSpent,
+    CampaignPaused,
+    CampaignVoided,
+    CodeReplayed,
+    CouponNotStackable,
+    CouponRedeemed,
+    OrderDiscountTooLarge,
+)
 from ..events import Redeemed
 from . import parts
 from .parts import Key
 
 # Compare-and-set on the state that was read. Every condition that was checked in Python stands here again, so a pause,
-# an expiry, another order or a replayed code that comes between read and write finds zero rows to change.
-REDEEM = f"""
+# an expiry, another order or a replayed code that comes between read and write finds zero rows to change. What the
+# coupons of one order have in common is kept in its order_discount: two of them at one moment meet there. That row and
+# the budget's come last, as others wait for them; when either refuses, the whole statement is undone.
+_STATEMENT = f"""
 WITH used AS (
   UPDATE coupon c
   SET status = %(to_status)s, locked_order = NULL, locked_until = NULL,
@@ -32,37 +43,69 @@ WITH used AS (
     AND (%(step)s::bigint IS NULL OR c.code_step IS NULL OR c.code_step < %(step)s::bigint)
     AND EXISTS (SELECT FROM campaign k WHERE k.brand_id = c.brand_id AND k.campaign_id = c.campaign_id
                 AND k.status IN ('active', 'ended'))
-    AND {parts.KEY_IS_NEW}
-  RETURNING c.brand_id, c.member_id, c.coupon_id
-), promised AS ({parts.key("used")}
-), redeemed AS (
+    AND {{condition}}
+  RETURNING c.brand_id, c.member_id, c.coupon_id, c.campaign_id
+){{promised}}, redeemed AS (
   INSERT INTO redemption (brand_id, member_id, redemption_id, coupon_id, source, order_no, store_id, discount_fen,
-                          hq_fen, dealer_fen, api_client_id, redeemed_at, correlation_id)
+                          hq_fen, dealer_fen, supplier_fen, supplier, stack_group, api_client_id, redeemed_at,
+                          correlation_id)
   SELECT brand_id, member_id, %(redemption_id)s::bigint, coupon_id, %(source)s, %(order_no)s, %(store_id)s::bigint,
-         %(discount_fen)s::bigint, %(hq_fen)s::bigint, %(dealer_fen)s::bigint, %(api_client_id)s::bigint,
-         %(now)s::timestamptz, %(correlation_id)s
+         %(discount_fen)s::bigint, %(hq_fen)s::bigint, %(dealer_fen)s::bigint, %(supplier_fen)s::bigint, %(supplier)s,
+         %(stack_group)s, %(api_client_id)s::bigint, %(now)s::timestamptz, %(correlation_id)s
   FROM used
 ), lines AS (
-  INSERT INTO redemption_line (brand_id, member_id, redemption_id, line_no, discount_fen)
-  SELECT brand_id, member_id, %(redemption_id)s::bigint, line.line_no, line.fen
-  FROM used, unnest(%(line_nos)s::int[], %(line_fens)s::bigint[]) AS line (line_no, fen)
+  INSERT INTO redemption_line (brand_id, member_id, redemption_id, line_no, discount_fen, quantity)
+  SELECT brand_id, member_id, %(redemption_id)s::bigint, line.line_no, line.fen, line.quantity
+  FROM used, unnest(%(line_nos)s::int[], %(line_fens)s::bigint[], %(line_quantities)s::int[])
+    AS line (line_no, fen, quantity)
 ), noted AS ({parts.event("used")}
 ), told AS ({parts.outbox("used")}
+), ordered AS (
+  INSERT INTO order_discount AS o (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
+  SELECT brand_id, %(order_no)s, %(source)s, %(store_id)s::bigint, %(total_fen)s::bigint, %(discount_fen)s::bigint,
+         ARRAY[%(stack_group)s::text]
+  FROM used
+  ON CONFLICT (brand_id, order_no, source, store_id) DO UPDATE
+  SET discount_fen = o.discount_fen + excluded.discount_fen, groups = o.groups || excluded.groups,
+      total_fen = greatest(o.total_fen, excluded.total_fen)
+  WHERE cardinality(o.groups) = 0 OR %(stack_group)s <> '' AND NOT o.groups && ARRAY['', %(stack_group)s]
+  RETURNING o.brand_id
+), budget AS (
+  UPDATE campaign_budget b SET spent_fen = b.spent_fen + %(discount_fen)s::bigint
+  FROM used
+  WHERE b.campaign_id = used.campaign_id AND b.spent_fen + %(discount_fen)s::bigint <= b.budget_fen
+  RETURNING b.campaign_id
 )
-SELECT coupon_id FROM used
+SELECT CASE WHEN NOT EXISTS (SELECT FROM ordered) THEN refuse('coupon_not_stackable')
+            WHEN %(budgeted)s::boolean AND NOT EXISTS (SELECT FROM budget) THEN refuse('budget_spent')
+            ELSE coupon_id END
+FROM used
 """
+REDEEM = _STATEMENT.format(condition=parts.KEY_IS_NEW, promised=f", promised AS ({parts.key('used')})")
+REDEEM_IN_ORDER = _STATEMENT.format(condition="true", promised="")
+_REFUSALS: dict[str, type[SiyuError]] = {one.code: one for one in (CouponNotStackable, BudgetSpent)}
 
 _TRIES = 3
 
 
 class Till(NamedTuple):
-    """Where a coupon is used: a store (and whether a dealer owns it), by which caller."""
+    """Where a coupon is used: a store with its dealer and region, the channel, and by which caller."""
 
     brand_id: int
     store_id: int
-    dealer: bool
+    dealer_id: int | None
+    region_id: int | None
+    channel: str
     source: str
     api_client_id: int | None
+
+
+class Found(NamedTuple):
+    """A coupon that could be used here and now, whatever is in the basket."""
+
+    coupon: queries.ShownCoupon
+    terms: rules.Terms
+    step: int | None
 
 
 class Priced(NamedTuple):
@@ -104,12 +147,29 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
     now = clock.now()
 
     def attempt() -> Redemption | None:
-        return _write(till, key, order_no, _price(till, code, order_no, lines, now), now)
+        priced = _price(till, code, order_no, lines, now)
+        answer, parameters = prepare(till, order_no, priced, lines, now)
+        parameters |= {
+            "key_scope": key.scope,
+            "key": key.key,
+            "key_digest": key.digest,
+            "answer": json.dumps(answer._asdict()),
+        }
+        try:
+            row = hot.fetch_one(REDEEM, parameters)
+        except pg.UniqueViolation as error:
+            if error.diag.constraint_name != "pk_idempotency_key":
+                raise refusal(error) from error
+            return None  # the key was used at the same moment, and what was answered then stands under it
+        except (pg.RaiseException, pg.CheckViolation) as error:
+            raise refusal(error) from error
+        return None if row is None else answer
 
     return parts.once(key, attempt, _stored, tries=_TRIES)
 
 
-def _price(till: Till, code: str, order_no: str, lines: Sequence[rules.Line], now: datetime) -> Priced:
+def find(till: Till, code: str, order_no: str, now: datetime) -> Found:
+    """The coupon behind a code, if it can be used there and then; raises why it cannot."""
     shown = codes.read(code, now)
     coupon = queries.by_code(till.brand_id, shown.code)
     rules.check_usable(
@@ -123,18 +183,34 @@ def _price(till: Till, code: str, order_no: str, lines: Sequence[rules.Line], no
     )
     if shown.step is not None and coupon.code_step is not None and shown.step <= coupon.code_step:
         raise CodeReplayed()
+    if coupon.campaign_status == "voided":
+        raise CampaignVoided()
     if coupon.campaign_status not in ("active", "ended"):
         raise CampaignPaused()
     terms = queries.terms(till.brand_id, coupon.campaign_id, coupon.version)
-    if terms.store_ids is not None and till.store_id not in terms.store_ids:
-        raise CouponWrongStore()
-    return Priced(coupon, terms, shown.step, rules.quote(terms, lines))
+    rules.check_place(terms, till)
+    rules.check_time(terms, now)
+    return Found(coupon, terms, shown.step)
 
 
-def _write(till: Till, key: Key, order_no: str, priced: Priced, now: datetime) -> Redemption | None:
-    """Run the statement; None when the coupon is no longer in the state that was read."""
-    coupon, quote = priced.coupon, priced.quote
-    hq_fen, dealer_fen, _ = rules.cost_share(quote.discount_fen, priced.terms.hq_bp, dealer=till.dealer)
+def quoted(found: Found, left: Sequence[rules.Line], whole: Sequence[rules.Line]) -> Priced:
+    """What a coupon takes off what the lines still cost; raises why it takes off nothing, BudgetSpent."""
+    quote = rules.quote(found.terms, left, whole=whole)
+    if found.coupon.budget_left is not None and quote.discount_fen > found.coupon.budget_left:
+        raise BudgetSpent()
+    return Priced(*found, quote)
+
+
+def _price(till: Till, code: str, order_no: str, lines: Sequence[rules.Line], now: datetime) -> Priced:
+    return quoted(find(till, code, order_no, now), lines, lines)
+
+
+def prepare(
+    till: Till, order_no: str, priced: Priced, lines: Sequence[rules.Line], now: datetime
+) -> tuple[Redemption, dict[str, Any]]:
+    """What a redemption would answer, and the parameters of its statement. `lines`: the order's, before any coupon."""
+    coupon, quote, terms = priced.coupon, priced.quote, priced.terms
+    cost = rules.cost_share(quote.discount_fen, terms, dealer=till.dealer_id is not None)
     redemption_id = ids.new_id()
     answer = Redemption(
         redemption_id,
@@ -159,6 +235,7 @@ def _write(till: Till, key: Key, order_no: str, priced: Priced, now: datetime) -
         store_id=till.store_id,
         discount_fen=quote.discount_fen,
     )
+    quantities = {line.line_no: line.quantity for line in lines}
     parameters: dict[str, Any] = parts.common(told, now)
     parameters |= {
         "coupon_id": coupon.coupon_id,
@@ -172,26 +249,31 @@ def _write(till: Till, key: Key, order_no: str, priced: Priced, now: datetime) -
         "store_id": till.store_id,
         "api_client_id": till.api_client_id,
         "discount_fen": quote.discount_fen,
-        "hq_fen": hq_fen,
-        "dealer_fen": dealer_fen,
+        "hq_fen": cost.hq,
+        "dealer_fen": cost.dealer,
+        "supplier_fen": cost.supplier,
+        "supplier": terms.supplier,
+        "stack_group": terms.stack_group,
+        "budgeted": coupon.budgeted,
+        "total_fen": sum(line.amount_fen for line in lines),
         "line_nos": [line_no for line_no, _ in quote.lines],
         "line_fens": [fen for _, fen in quote.lines],
-        "key_scope": key.scope,
-        "key": key.key,
-        "key_digest": key.digest,
-        "answer": json.dumps(answer._asdict()),
+        "line_quantities": [quantities[line_no] for line_no, _ in quote.lines],
     }
-    try:
-        row = hot.fetch_one(REDEEM, parameters)
-    except pg.UniqueViolation as error:
-        if error.diag.constraint_name == "uq_redemption_live":
-            raise CouponRedeemed() from error
-        if error.diag.constraint_name != "pk_idempotency_key":
-            raise
-        return None  # the key was used at the same moment, and what was answered then stands under it
-    return None if row is None else answer
+    return answer, parameters
 
 
-def _stored(answer: dict[str, Any]) -> Redemption:
-    answer["lines"] = [(line_no, fen) for line_no, fen in answer["lines"]]
-    return Redemption(**answer)
+def refusal(error: pg.Error) -> Exception:
+    """What a refusal of the statement means; the error itself when it is a bug."""
+    constraint = error.diag.constraint_name
+    if constraint == "uq_redemption_live":
+        return CouponRedeemed()
+    if constraint == "ck_order_discount_discount":
+        return OrderDiscountTooLarge()
+    if isinstance(error, pg.RaiseException) and (known := _REFUSALS.get(error.diag.message_primary or "")):
+        return known()
+    return error
+
+
+def _stored(answer: Mapping[str, Any]) -> Redemption:
+    return Redemption(**{**answer, "lines": [(line_no, fen) for line_no, fen in answer["lines"]]})

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from psycopg import errors as pg
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from app.core import clock, hot, ids
 from app.core.db import session
@@ -21,7 +22,17 @@ from app.core.errors import Busy
 from app.members import family
 
 from .. import codes, queries, rules
-from ..errors import CampaignClosed, CampaignPaused, CampaignUnknown, LimitReached, SoldOut
+from ..errors import (
+    CampaignClosed,
+    CampaignPaused,
+    CampaignUnknown,
+    LimitReached,
+    PeriodLimitReached,
+    SoldOut,
+    SoldOutToday,
+    StoreNeeded,
+    StoreSoldOut,
+)
 from ..events import Issued
 from ..models import Coupon
 from . import parts
@@ -30,7 +41,7 @@ from .parts import Key
 # Sold-out, paused and over the limit are answered from this read alone. Stripes are 16-bit numbers.
 # Who was merged into another takes as that other, under that one's limit.
 _LOOK = """
-SELECT k.status, k.claimable, k.version,
+SELECT k.status, k.claimable, k.version, k.day_quota, k.allocated,
        (SELECT coalesce(max(seq), 0) FROM coupon c
         WHERE c.brand_id = k.brand_id AND c.member_id = owner.member_id AND c.campaign_id = k.campaign_id),
        (SELECT array_agg(s.stripe ORDER BY s.stripe) FROM campaign_stock s
@@ -75,9 +86,54 @@ holder AS (
 ), told AS ({parts.outbox("taken")}
 )
 """
-CLAIM = f"""WITH {_TAKE.format(condition=parts.KEY_IS_NEW)}, promised AS ({parts.key("taken")}
-) SELECT coupon_id FROM taken"""
+_KEPT = f", promised AS ({parts.key('taken')})"
+# What the stock of a day and of a store allow, before the campaign's own stock. A change that stops half-way is undone.
+_SHARED = """
+open AS (
+  SELECT FROM campaign k
+  WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
+    AND k.status = 'active' AND k.version = %(version)s::int AND {condition}
+), day AS (
+  INSERT INTO campaign_day AS d (campaign_id, day, brand_id, quota, issued)
+  SELECT %(campaign_id)s::bigint, %(day)s::date, %(brand_id)s::bigint, %(day_quota)s::bigint, 1
+  FROM open WHERE %(day_quota)s::bigint IS NOT NULL
+  ON CONFLICT (campaign_id, day) DO UPDATE SET issued = d.issued + 1 WHERE d.issued < d.quota
+  RETURNING d.campaign_id
+), allocation AS (
+  UPDATE campaign_allocation a SET issued = a.issued + 1
+  FROM open
+  WHERE a.campaign_id = %(campaign_id)s::bigint AND a.store_id = %(store_id)s::bigint AND a.issued < a.quota
+    AND %(allocated)s::boolean
+  RETURNING a.campaign_id
+), """
+_BOTH = """(%(day_quota)s::bigint IS NULL OR EXISTS (SELECT FROM day))
+    AND (NOT %(allocated)s::boolean OR EXISTS (SELECT FROM allocation)) AND {condition}"""
+_OR_NOTHING = """ SELECT coupon_id FROM taken
+UNION ALL SELECT refuse('overtaken') FROM (SELECT FROM day UNION ALL SELECT FROM allocation) some
+WHERE NOT EXISTS (SELECT FROM taken) LIMIT 1"""
+
+
+def _shared(condition: str, more: str) -> str:
+    head, both = _SHARED.format(condition=condition), _BOTH.format(condition=condition)
+    return f"WITH {head}{_TAKE.format(condition=both)}{more}{_OR_NOTHING}"
+
+
+CLAIM = f"WITH {_TAKE.format(condition=parts.KEY_IS_NEW)}{_KEPT} SELECT coupon_id FROM taken"
 ISSUE = f"WITH {_TAKE.format(condition='true')} SELECT coupon_id FROM taken"
+CLAIM_SHARED, ISSUE_SHARED = _shared(parts.KEY_IS_NEW, _KEPT), _shared("true", "")
+
+# What there is of the narrower stocks, and what the member had in each period that is limited.
+_NARROW = """
+SELECT (SELECT d.quota - d.issued FROM campaign_day d
+        WHERE d.campaign_id = %(campaign_id)s::bigint AND d.day = %(day)s::date),
+       (SELECT a.quota - a.issued FROM campaign_allocation a
+        WHERE a.campaign_id = %(campaign_id)s::bigint AND a.store_id = %(store_id)s::bigint)
+"""
+_HAD = """
+SELECT count(*) FROM coupon c
+WHERE c.brand_id = %(brand_id)s::bigint AND c.member_id = %(member_id)s::bigint
+  AND c.campaign_id = %(campaign_id)s::bigint AND c.claimed_at >= %(since)s::timestamptz
+"""
 
 # Every lost try means that another coupon was given out, so this many in a row is a very busy last few coupons.
 _TRIES = 20
@@ -91,6 +147,8 @@ class Look(NamedTuple):
     status: str
     claimable: bool
     version: int
+    day_quota: int | None
+    allocated: bool
     taken: int
     stripes: list[int] | None
     member_id: int
@@ -108,34 +166,40 @@ class Taken(NamedTuple):
 _Fetch = Callable[[str, Mapping[str, Any]], Any]
 
 
-def claim(*, brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken:
+def claim(*, brand_id: int, member_id: int, campaign_id: int, key: Key, store_id: int | None = None) -> Taken:
     """A member takes a coupon by himself. Autocommitted on the hot pool; the same key gets the same answer.
+    `store_id`: whose part of the stock it is taken from, where the stock is with the stores.
 
-    Raises CampaignUnknown, CampaignClosed, CampaignPaused, SoldOut, LimitReached.
+    Raises CampaignUnknown, CampaignClosed, CampaignPaused, SoldOut, SoldOutToday, StoreNeeded, StoreSoldOut,
+    LimitReached, PeriodLimitReached.
     """
 
     def attempt() -> Taken | None:
         try:
-            return _claim(brand_id, member_id, campaign_id, key)
-        except pg.UniqueViolation:
-            return None  # the same member or the same key at the same moment: look again
+            return _claim(brand_id, member_id, campaign_id, store_id, key)
+        except (pg.UniqueViolation, pg.RaiseException):
+            # The same member or the same key at the same moment, or a stock that ended half-way: look again.
+            return None
 
     return parts.once(key, attempt, lambda answer: Taken(**answer), tries=_TRIES)
 
 
-def _claim(brand_id: int, member_id: int, campaign_id: int, key: Key) -> Taken | None:
+def _claim(brand_id: int, member_id: int, campaign_id: int, store_id: int | None, key: Key) -> Taken | None:
     look = _look(hot.fetch_one, brand_id, member_id, campaign_id)
     if not look.claimable:
         raise CampaignUnknown()
     terms = queries.terms(brand_id, campaign_id, look.version)
-    taken, parameters = _prepare(look, terms, brand_id, campaign_id, source="self", source_ref=None)
+    taken, parameters = _prepare(
+        hot.fetch_one, look, terms, brand_id, campaign_id, source="self", source_ref=None, store_id=store_id
+    )
     parameters |= {
         "key_scope": key.scope,
         "key": key.key,
         "key_digest": key.digest,
         "answer": json.dumps(taken._asdict()),
     }
-    return taken if hot.fetch_one(CLAIM, parameters) is not None else None
+    statement = CLAIM_SHARED if look.day_quota or look.allocated else CLAIM
+    return taken if hot.fetch_one(statement, parameters) is not None else None
 
 
 def issue(
@@ -146,12 +210,12 @@ def issue(
     source: str,
     source_ref: str,
     guide_id: int | None = None,
+    store_id: int | None = None,
 ) -> int:
     """Give a member a coupon in the open transaction; returns its id, the same one for the same (source, source_ref).
     Who was merged into another is given it as that other.
 
-    Stock and limit hold as for a claim: SoldOut, LimitReached, CampaignPaused, CampaignClosed are raised with the
-    transaction still usable.
+    Stocks and limits hold as for a claim, whose refusals are raised with the transaction still usable.
     """
     for _ in range(_TRIES):
         given = session.scalar(
@@ -168,14 +232,23 @@ def issue(
         # Through the session, as the campaign may be as new as this transaction.
         terms = queries.version_terms(brand_id, campaign_id, look.version)
         taken, parameters = _prepare(
-            look, terms, brand_id, campaign_id, source=source, source_ref=source_ref, guide_id=guide_id
+            _in_session,
+            look,
+            terms,
+            brand_id,
+            campaign_id,
+            source=source,
+            source_ref=source_ref,
+            guide_id=guide_id,
+            store_id=store_id,
         )
+        statement = ISSUE_SHARED if look.day_quota or look.allocated else ISSUE
         try:
             with session.begin_nested():
-                if _in_session(ISSUE, parameters) is not None:
+                if _in_session(statement, parameters) is not None:
                     return taken.coupon_id
-        except IntegrityError as error:
-            if not isinstance(error.orig, pg.UniqueViolation):
+        except DBAPIError as error:
+            if not isinstance(error.orig, pg.UniqueViolation | pg.RaiseException):
                 raise
     raise Busy(retry_after=1)
 
@@ -192,6 +265,7 @@ def _look(fetch: _Fetch, brand_id: int, member_id: int, campaign_id: int) -> Loo
 
 
 def _prepare(
+    fetch: _Fetch,
     look: Look,
     terms: rules.Terms,
     brand_id: int,
@@ -200,6 +274,7 @@ def _prepare(
     source: str,
     source_ref: str | None,
     guide_id: int | None = None,
+    store_id: int | None = None,
 ) -> tuple[Taken, dict[str, Any]]:
     """The coupon that would be taken and the statement's parameters; raises why there is none to take."""
     now = clock.now()
@@ -214,6 +289,8 @@ def _prepare(
         raise LimitReached(limit=terms.per_member)
     if not look.stripes:
         raise SoldOut()
+    day = rules.local_day(terms, now)
+    _check_narrow(fetch, look, terms, brand_id, campaign_id, store_id, day, now)
     coupon_id = ids.new_id()
     told = Issued(
         brand_id=brand_id,
@@ -240,9 +317,40 @@ def _prepare(
         "to_status": "claimed",
         "cause": source,
         "order_no": None,
-        "store_id": None,
+        "store_id": store_id,
+        "day": day,
+        "day_quota": look.day_quota,
+        "allocated": look.allocated,
     }
     return Taken(coupon_id, campaign_id, valid[0].isoformat(), valid[1].isoformat()), parameters
+
+
+def _check_narrow(
+    fetch: _Fetch,
+    look: Look,
+    terms: rules.Terms,
+    brand_id: int,
+    campaign_id: int,
+    store_id: int | None,
+    day: date,
+    now: datetime,
+) -> None:
+    """Raise why the day's stock, the store's or the member's limit of a period has nothing left. Campaigns that have
+    none of these ask nothing. The limits need no guard of their own: two coupons of a member at one moment meet at seq.
+    """
+    asked = {"brand_id": brand_id, "campaign_id": campaign_id, "member_id": look.member_id}
+    if look.allocated and store_id is None:
+        raise StoreNeeded()
+    if look.day_quota or look.allocated:
+        today, here = fetch(_NARROW, asked | {"day": day, "store_id": store_id})
+        if look.day_quota and today == 0:
+            raise SoldOutToday()
+        if look.allocated and not here:
+            raise StoreSoldOut()
+    for period, since in rules.periods(terms, now).items():
+        limit = getattr(terms, f"per_{period}")
+        if fetch(_HAD, asked | {"since": since})[0] >= limit:
+            raise PeriodLimitReached(period=period, limit=limit)
 
 
 def _stripe(stripes: list[int], member_id: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -9,7 +10,17 @@ from sqlalchemy import func, select
 from app.core.db import session
 
 from ..errors import CampaignUnknown
-from ..models import Campaign, CampaignStock, Coupon
+from ..models import (
+    Campaign,
+    CampaignAllocation,
+    CampaignBudget,
+    CampaignDay,
+    CampaignEvent,
+    CampaignPolicy,
+    CampaignStock,
+    CampaignVersion,
+    Coupon,
+)
 from ..rules import Terms
 from .till import terms
 
@@ -101,6 +112,83 @@ def campaigns(brand_id: int) -> list[CampaignLine]:
     )
     rows = session.execute(statement)
     return [CampaignLine(*row[:6], *(int(value) for value in row[6:])) for row in rows]
+
+
+class Part(NamedTuple):
+    """One store's part of a campaign's stock."""
+
+    store_id: int
+    quota: int
+    issued: int
+
+
+class Supply(NamedTuple):
+    """How much of a campaign there is: in all, today (None: no day's stock), by store, and its budget in fen (None:
+    none).
+    """
+
+    quota: int
+    issued: int
+    today_quota: int | None
+    today_issued: int
+    parts: list[Part]
+    budget_fen: int | None
+    spent_fen: int
+
+
+def supply(brand_id: int, campaign_id: int, day: date) -> Supply:
+    """What a campaign has and what is gone of it; `day` is the local day that counts as today."""
+    row = campaign(brand_id, campaign_id)
+    quota, issued = session.execute(
+        select(func.sum(CampaignStock.quota), func.sum(CampaignStock.issued)).where(
+            CampaignStock.campaign_id == campaign_id
+        )
+    ).one()
+    today = session.get(CampaignDay, (campaign_id, day), populate_existing=True)
+    parts = session.execute(
+        select(CampaignAllocation.store_id, CampaignAllocation.quota, CampaignAllocation.issued)
+        .where(CampaignAllocation.campaign_id == campaign_id)
+        .order_by(CampaignAllocation.store_id)
+    )
+    budget = session.get(CampaignBudget, campaign_id, populate_existing=True)
+    return Supply(
+        int(quota or 0),
+        int(issued or 0),
+        row.day_quota,
+        today.issued if today else 0,
+        [Part(*part) for part in parts],
+        budget.budget_fen if budget else None,
+        budget.spent_fen if budget else 0,
+    )
+
+
+def events(brand_id: int, campaign_id: int, *, limit: int = 100) -> list[CampaignEvent]:
+    """What was done to a campaign, newest first."""
+    return list(
+        session.scalars(
+            select(CampaignEvent)
+            .where(CampaignEvent.brand_id == brand_id, CampaignEvent.campaign_id == campaign_id)
+            .order_by(CampaignEvent.event_id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def versions(brand_id: int, campaign_id: int) -> list[CampaignVersion]:
+    """The terms of a campaign as they were promised, newest first."""
+    return list(
+        session.scalars(
+            select(CampaignVersion)
+            .where(CampaignVersion.brand_id == brand_id, CampaignVersion.campaign_id == campaign_id)
+            .order_by(CampaignVersion.version.desc())
+        )
+    )
+
+
+def policy(brand_id: int) -> tuple[int | None, int | None]:
+    """(stock, budget in fen) from which on a campaign is approved by a second person; None: not by that."""
+    row = session.get(CampaignPolicy, brand_id, populate_existing=True)
+    return (None, None) if row is None else (row.approve_quota, row.approve_budget_fen)
 
 
 def campaign(brand_id: int, campaign_id: int) -> Campaign:

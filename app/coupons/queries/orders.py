@@ -25,6 +25,22 @@ class Share(NamedTuple):
     discount_fen: int
 
 
+def live_on_order(brand_id: int, order_no: str, store_id: int) -> list[int]:
+    """The redemptions that still count on an order of a store, oldest first."""
+    return list(
+        session.scalars(
+            select(Redemption.redemption_id)
+            .where(
+                Redemption.brand_id == brand_id,
+                Redemption.order_no == order_no,
+                Redemption.store_id == store_id,
+                Redemption.returned_at.is_(None),
+            )
+            .order_by(Redemption.redemption_id)
+        )
+    )
+
+
 def redemption_shares(brand_id: int, redemption_ids: Sequence[int]) -> list[Share]:
     """The line shares of several redemptions of the brand; unknown ones are missing from the answer."""
     rows = session.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from app.core import hot
 from app.core.db import session
 
+from .. import codes
 from ..errors import CampaignUnknown, CouponUnknown, RedemptionUnknown
 from ..models import CampaignVersion, Redemption
 from ..rules import Terms
@@ -59,14 +61,20 @@ class ShownCoupon(NamedTuple):
     campaign_status: str
     name: str
     kind: str
+    budget_left: int | None
+
+    @property
+    def budgeted(self) -> bool:
+        return self.budget_left is not None
 
 
 BY_CODE = """
 SELECT c.member_id, c.coupon_id, c.campaign_id, c.version, c.status, c.valid_from, c.valid_to, c.locked_order,
-       c.locked_until, c.code_step, k.status, k.name, k.kind
+       c.locked_until, c.code_step, k.status, k.name, k.kind, b.budget_fen - b.spent_fen
 FROM coupon_code i
 JOIN coupon c ON c.brand_id = i.brand_id AND c.member_id = i.member_id AND c.coupon_id = i.coupon_id
 JOIN campaign k ON k.brand_id = c.brand_id AND k.campaign_id = c.campaign_id
+LEFT JOIN campaign_budget b ON k.budgeted AND b.campaign_id = k.campaign_id
 WHERE i.code = %(code)s AND i.brand_id = %(brand_id)s
 """
 
@@ -77,6 +85,25 @@ def by_code(brand_id: int, code: str) -> ShownCoupon:
     if row is None:
         raise CouponUnknown()
     return ShownCoupon._make(row)
+
+
+_GROUPS = """
+SELECT groups FROM order_discount
+WHERE brand_id = %(brand_id)s AND order_no = %(order_no)s AND source = %(source)s AND store_id = %(store_id)s
+"""
+
+
+def groups_on(brand_id: int, order_no: str, source: str, store_id: int) -> list[str]:
+    """The stacking groups of the coupons that were used on an order so far."""
+    asked = {"brand_id": brand_id, "order_no": order_no, "source": source, "store_id": store_id}
+    row = hot.fetch_one(_GROUPS, asked)
+    return [] if row is None else list(row[0])
+
+
+def codes_owned(brand_id: int, shown: Sequence[str], at: datetime) -> list[tuple[int, int]]:
+    """(coupon, member) behind each code of the brand; raises what reading the code raises, CouponUnknown."""
+    found = [by_code(brand_id, codes.read(one, at).code) for one in shown]
+    return [(one.coupon_id, one.member_id) for one in found]
 
 
 def redemption(brand_id: int, redemption_id: int) -> Redemption:

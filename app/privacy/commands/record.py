@@ -13,7 +13,6 @@ from app.core import clock, context, ids, outbox
 from app.core.db import session
 from app.identity import commands as identity
 from app.identity import queries as identity_queries
-from app.members import queries as members
 from app.members.models import Membership
 
 from .. import queries, rules
@@ -22,6 +21,9 @@ from ..events import OptedIn, OptedOut
 from ..models import Consent, OptOut, PrivacyPolicy
 from ..rules import ANY
 
+_WHOSE = text(
+    "SELECT status, person_id, origin_person_id FROM member WHERE brand_id = :brand_id AND member_id = :member_id"
+)
 _STANDING = text("SELECT purpose, channel FROM opt_out WHERE brand_id = :brand_id AND member_id = :member_id")
 
 
@@ -99,7 +101,7 @@ def recompute(*, brand_id: int, member_id: int, held: bool = False) -> None:
     For a new member, and after a merge or a split: statements stay where they were made, what they mean moves. Holds
     the person, so that two statements of one moment are both seen; `held`: the caller does.
     """
-    member = members.member(brand_id, member_id)
+    member = session.execute(_WHOSE, {"brand_id": brand_id, "member_id": member_id}).one_or_none()
     if member is None:
         return
     # Whose statements these are: who joined, not whom a merge that is being taken back still names.

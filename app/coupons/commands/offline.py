@@ -1,0 +1,172 @@
+"""Coupons that a till took while it could not reach us, told afterwards.
+
+What was recorded first wins. A coupon that is still good is redeemed as of the moment the till took it. One that
+somebody else used before, or that was not good any more, is a conflict: the goods are gone and the discount was given,
+so it is charged to the store's quota for such cases; beyond the quota it is kept as `over`, for a human. A code that is
+nobody's, or that never took anything off this basket, is refused. Every receipt is kept, whatever became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core import clock, context, outbox
+from app.core.db import session
+from app.core.errors import Conflict, SiyuError
+from app.core.locks import lock_name
+
+from .. import codes, queries, rules
+from ..errors import CouponRedeemed, CouponUnknown
+from ..events import OfflineConflict
+from ..models import OfflineReceipt
+from .order import in_session
+from .redeem import REDEEM_IN_ORDER, Found, Till, find, prepare, quoted
+
+OLDEST = timedelta(days=7)
+AHEAD = timedelta(minutes=5)  # a till's clock may be this much before ours
+
+_CHARGE = text("""
+UPDATE offline_quota SET used_fen = used_fen + :fen
+WHERE brand_id = :brand_id AND store_id = :store_id AND month = :month AND used_fen + :fen <= limit_fen
+RETURNING used_fen
+""")
+_MONTH = text("""
+INSERT INTO offline_quota (brand_id, store_id, month, limit_fen, used_fen)
+SELECT :brand_id, :store_id, :month, q.limit_fen, 0 FROM offline_quota q
+WHERE q.brand_id = :brand_id AND q.store_id = :store_id AND q.month = 'every'
+ON CONFLICT DO NOTHING
+""")
+
+
+# The row EVERY holds what each new month begins with.
+_LIMIT = text("""
+INSERT INTO offline_quota (brand_id, store_id, month, limit_fen, used_fen)
+SELECT :brand_id, :store_id, month, :limit_fen, 0 FROM (
+    SELECT 'every' AS month UNION
+    SELECT max(month) FROM offline_quota WHERE brand_id = :brand_id AND store_id = :store_id AND month <> 'every'
+) months WHERE month IS NOT NULL
+ON CONFLICT (brand_id, store_id, month)
+DO UPDATE SET limit_fen = greatest(excluded.limit_fen, offline_quota.used_fen)
+""")
+
+
+class ReceiptChanged(Conflict):
+    code, message = "receipt_changed", "This receipt was told before, with other contents."
+
+
+class Receipt(NamedTuple):
+    """A coupon a till took: on which receipt of the store, for which order, when by the till's clock."""
+
+    receipt_no: str
+    code: str
+    order_no: str
+    lines: Sequence[rules.Line]
+    taken_at: datetime
+    digest: bytes
+
+
+def take_receipt(*, till: Till, receipt: Receipt) -> OfflineReceipt:
+    """Record one receipt in the open transaction, once; what became of it. Raises ReceiptChanged, Busy."""
+    lock_name(f"receipt:{till.brand_id}:{till.store_id}:{receipt.receipt_no}")
+    known = session.get(OfflineReceipt, (till.brand_id, till.store_id, receipt.receipt_no), populate_existing=True)
+    if known is not None:
+        if bytes(known.content_hash) != receipt.digest:
+            raise ReceiptChanged(receipt_no=receipt.receipt_no)
+        return known
+    now = clock.now()
+    if not now - OLDEST <= receipt.taken_at <= now + AHEAD:
+        return _keep(till, receipt, "refused", "too_late" if receipt.taken_at < now else "not_yet")
+    try:
+        return _redeem(till, receipt, min(receipt.taken_at, now))
+    except CouponUnknown as refused:
+        return _keep(till, receipt, "refused", refused.code)
+    except SiyuError as refused:
+        return _conflict(till, receipt, refused)
+
+
+def set_offline_limit(*, brand_id: int, store_id: int, limit_fen: int) -> None:
+    """How much a store's conflicts may come to in a month, from now on; never below what was used in a month."""
+    session.execute(_LIMIT, {"brand_id": brand_id, "store_id": store_id, "limit_fen": limit_fen})
+
+
+def _redeem(till: Till, receipt: Receipt, at: datetime) -> OfflineReceipt:
+    found = find(till, receipt.code, receipt.order_no, at)
+    rules.check_stack(found.terms, queries.groups_on(till.brand_id, receipt.order_no, till.source, till.store_id))
+    priced = quoted(found, receipt.lines, receipt.lines)
+    answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
+    with session.begin_nested():
+        row = in_session(REDEEM_IN_ORDER, parameters)
+    if row is None:  # somebody was faster, and that one counts
+        raise CouponRedeemed()
+    return _keep(
+        till, receipt, "redeemed", "", found, redemption_id=answer.redemption_id, discount_fen=answer.discount_fen
+    )
+
+
+def _conflict(till: Till, receipt: Receipt, refused: SiyuError) -> OfflineReceipt:
+    coupon = queries.by_code(till.brand_id, codes.read(receipt.code, receipt.taken_at).code)
+    found = Found(coupon, queries.terms(till.brand_id, coupon.campaign_id, coupon.version), None)
+    try:
+        discount = rules.quote(found.terms, receipt.lines).discount_fen
+    except SiyuError as nothing:
+        return _keep(till, receipt, "refused", nothing.code, found)
+    charged = _charge(till, f"{rules.local_day(found.terms, clock.now()):%Y-%m}", discount)
+    outbox.emit(
+        OfflineConflict(
+            brand_id=till.brand_id,
+            member_id=coupon.member_id,
+            coupon_id=coupon.coupon_id,
+            store_id=till.store_id,
+            receipt_no=receipt.receipt_no,
+            discount_fen=discount,
+            over=not charged,
+        )
+    )
+    return _keep(till, receipt, "conflict" if charged else "over", refused.code, found, discount_fen=discount)
+
+
+def _charge(till: Till, month: str, fen: int) -> bool:
+    asked = {"brand_id": till.brand_id, "store_id": till.store_id, "month": month, "fen": fen}
+    session.execute(_MONTH, asked)
+    return session.scalar(_CHARGE, asked) is not None
+
+
+def _keep(
+    till: Till,
+    receipt: Receipt,
+    outcome: str,
+    reason: str,
+    found: Found | None = None,
+    *,
+    redemption_id: int | None = None,
+    discount_fen: int = 0,
+) -> OfflineReceipt:
+    session.execute(
+        insert(OfflineReceipt).values(
+            brand_id=till.brand_id,
+            store_id=till.store_id,
+            receipt_no=receipt.receipt_no,
+            order_no=receipt.order_no,
+            coupon_id=found.coupon.coupon_id if found else None,
+            redemption_id=redemption_id,
+            discount_fen=discount_fen,
+            outcome=outcome,
+            reason=reason,
+            taken_at=receipt.taken_at,
+            received_at=clock.now(),
+            content_hash=receipt.digest,
+            correlation_id=context.correlation_id(),
+        )
+    )
+    return session.scalars(
+        select(OfflineReceipt).where(
+            OfflineReceipt.brand_id == till.brand_id,
+            OfflineReceipt.store_id == till.store_id,
+            OfflineReceipt.receipt_no == receipt.receipt_no,
+        )
+    ).one()

@@ -1,0 +1,189 @@
+"""The coupons of one order together: what they take off, holding them, using them, letting them go. All or nothing.
+
+The order in which they take off is always the same (rules.ORDER), whatever the order in which they were told, and rows
+are changed in ascending order of coupon, so that two orders that want each other's coupons do not wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+
+from psycopg import errors as pg
+from sqlalchemy.exc import DBAPIError
+
+from app.core import clock
+from app.core.db import session
+from app.core.errors import Busy, Invalid, SiyuError
+from app.core.locks import lock_rows
+
+from .. import queries, rules
+from ..errors import NotHeld
+from ..models import CampaignBudget, Coupon
+from . import hold
+from .redeem import REDEEM_IN_ORDER, Found, Priced, Redemption, Till, find, prepare, quoted, refusal
+
+_TRIES = 3
+T = TypeVar("T")
+
+
+class CouponTwice(Invalid):
+    code, message = "coupon_twice", "Two of the codes are of one coupon."
+
+
+class Answer(NamedTuple):
+    """What became of one code: priced, or why not. `position`: as which of the order's coupons it takes off, from 1."""
+
+    code: str
+    priced: Priced | None
+    reason: SiyuError | None
+    position: int
+
+
+class OrderQuote(NamedTuple):
+    """What the coupons of an order take off together; `answers` in the order of the codes asked."""
+
+    answers: list[Answer]
+    discount_fen: int
+    lines: list[tuple[int, int]]
+
+    def usable(self) -> list[Priced]:
+        """The coupons, as they take off. Raises the first reason for which one cannot be used."""
+        for answer in self.answers:
+            if answer.reason is not None:
+                raise answer.reason
+        ordered = sorted(self.answers, key=lambda answer: answer.position)
+        return [answer.priced for answer in ordered if answer.priced is not None]
+
+
+def quote_order(*, till: Till, codes: Sequence[str], order_no: str, lines: Sequence[rules.Line]) -> OrderQuote:
+    """What each of several codes would take off an order, one after the other. Changes nothing.
+
+    A coupon that cannot be used, alone or beside those before it, is answered with its reason and takes off nothing.
+    """
+    now = clock.now()
+    found: dict[str, Found] = {}
+    reasons: dict[str, SiyuError] = {}
+    for code in codes:
+        try:
+            found[code] = find(till, code, order_no, now)
+        except SiyuError as refused:
+            reasons[code] = refused
+    if len({one.coupon.coupon_id for one in found.values()}) != len(found) or len(set(codes)) != len(codes):
+        raise CouponTwice()
+    left, groups = list(lines), queries.groups_on(till.brand_id, order_no, till.source, till.store_id)
+    priced: dict[str, tuple[int, Priced]] = {}
+    for code, one in sorted(found.items(), key=lambda item: _turn(item[1])):
+        try:
+            rules.check_stack(one.terms, groups)
+            use = quoted(one, left, lines)
+        except SiyuError as refused:
+            reasons[code] = refused
+            continue
+        left, groups = rules.after(left, use.quote), [*groups, one.terms.stack_group]
+        priced[code] = (len(priced) + 1, use)
+    answers = [
+        Answer(code, priced[code][1], None, priced[code][0]) if code in priced else Answer(code, None, reasons[code], 0)
+        for code in codes
+    ]
+    off = [(old.line_no, old.amount_fen - new.amount_fen) for old, new in zip(lines, left, strict=True)]
+    return OrderQuote(answers, sum(fen for _, fen in off), [(line_no, fen) for line_no, fen in off if fen])
+
+
+def lock_order(
+    *, till: Till, codes: Sequence[str], order_no: str, lines: Sequence[rules.Line], minutes: int | None = None
+) -> OrderQuote:
+    """Hold all these coupons for an order that is not paid yet; the same order may do so again to hold them longer.
+
+    In the open transaction. Raises the first reason for which one cannot be used, Busy when others kept changing them.
+    """
+    held = hold.HOLD if minutes is None else timedelta(minutes=minutes)
+
+    def attempt() -> OrderQuote:
+        answer = quote_order(till=till, codes=codes, order_no=order_no, lines=lines)
+        for one in _ascending(till, answer.usable()):
+            hold.lock(
+                brand_id=till.brand_id,
+                member_id=one.coupon.member_id,
+                coupon_id=one.coupon.coupon_id,
+                order_no=order_no,
+                hold=held,
+            )
+        return answer
+
+    return _tried(attempt)
+
+
+def release_order(*, till: Till, codes: Sequence[str], order_no: str) -> int:
+    """Let go what an order holds of these coupons, in the open transaction; how many. NotHeld when it holds none."""
+    coupons = sorted(queries.codes_owned(till.brand_id, codes, clock.now()))
+    released = sum(
+        hold.release(brand_id=till.brand_id, member_id=member_id, coupon_id=coupon_id, order_no=order_no)
+        for coupon_id, member_id in coupons
+    )
+    if not released:
+        raise NotHeld()
+    return released
+
+
+def redeem_order(
+    *, till: Till, codes: Sequence[str], order_no: str, lines: Sequence[rules.Line]
+) -> tuple[OrderQuote, list[Redemption]]:
+    """Use all these coupons for an order, in the open transaction; redemptions in the order in which they take off.
+
+    Raises the first reason for which one cannot be used, Busy when others kept changing them.
+    """
+
+    def attempt() -> tuple[OrderQuote, list[Redemption]]:
+        now = clock.now()
+        answer = quote_order(till=till, codes=codes, order_no=order_no, lines=lines)
+        usable = answer.usable()
+        done = {one.coupon.coupon_id: _use(till, order_no, one, lines, now) for one in _ascending(till, usable)}
+        return answer, [done[one.coupon.coupon_id] for one in usable]
+
+    return _tried(attempt)
+
+
+def _use(till: Till, order_no: str, one: Priced, lines: Sequence[rules.Line], now: datetime) -> Redemption:
+    answer, parameters = prepare(till, order_no, one, lines, now)
+    row = in_session(REDEEM_IN_ORDER, parameters)
+    if row is None:  # no longer in the state that was read
+        raise Busy(retry_after=1)
+    return answer
+
+
+def in_session(statement: str, parameters: Mapping[str, Any]) -> Any:
+    """A statement of the hot path in the open transaction; its refusals are raised as what they mean."""
+    try:
+        return session.connection().exec_driver_sql(statement, dict(parameters)).fetchone()
+    except DBAPIError as error:
+        if not isinstance(error.orig, pg.UniqueViolation | pg.RaiseException | pg.CheckViolation):
+            raise
+        meant = refusal(error.orig)
+        if meant is error.orig:
+            raise
+        raise meant from error
+
+
+def _tried(attempt: Callable[[], T]) -> T:
+    """What an attempt answers, made again from a savepoint when somebody else was faster."""
+    for last in (False,) * (_TRIES - 1) + (True,):
+        try:
+            with session.begin_nested():
+                return attempt()
+        except Busy:
+            if last:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _turn(one: Found) -> tuple[int, datetime, int]:
+    return rules.ORDER.index(one.terms.kind), one.coupon.valid_to, one.coupon.coupon_id
+
+
+def _ascending(till: Till, usable: Sequence[Priced]) -> list[Priced]:
+    """The coupons in the order in which they are changed. All of them are held first, and their budgets after them."""
+    lock_rows(Coupon, [(till.brand_id, one.coupon.member_id, one.coupon.coupon_id) for one in usable])
+    lock_rows(CampaignBudget, [one.coupon.campaign_id for one in usable if one.coupon.budgeted])
+    return sorted(usable, key=lambda one: one.coupon.coupon_id)

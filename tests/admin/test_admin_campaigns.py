@@ -1,0 +1,166 @@
+"""Campaigns through the admin API: set up, approved by a second person, supplied, switched with reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from console_world import bearer, make_admins
+from coupon_factories import coupon, fresh, redeem
+from factories import World, make_world
+from invariants import broken
+
+from app.core import ids
+from app.core.db import session
+from app.core.transaction import transaction
+from app.coupons import commands
+from app.org.models import AdminUser
+
+API = "/api/admin/v1"
+TERMS = {"kind": "threshold", "amount_fen": 5000, "threshold_fen": 30000, "valid_days": 14}
+
+
+@pytest.fixture
+def world(app: Any) -> World:
+    return make_world()
+
+
+@pytest.fixture
+def hq(world: World) -> dict[str, str]:
+    return bearer(world.admin)
+
+
+@pytest.fixture
+def second(world: World) -> dict[str, str]:
+    with transaction():
+        admin = AdminUser(
+            login=f"second{ids.new_id()}",
+            name="审批人",
+            role="hq",
+            brand_id=world.brand_id,
+            password_hash=world.admin.password_hash,
+            status="active",
+        )
+        session.add(admin)
+        session.flush()
+    return bearer(admin)
+
+
+_keys = iter(range(10**6))
+
+
+def _post(client: Any, headers: Any, path: str, given: Any, **more: Any) -> Any:
+    headers = {**headers, "Idempotency-Key": more.pop("key", f"campaign-{next(_keys):08d}")}
+    return client.open(f"{API}/{path}", method=more.pop("method", "POST"), headers=headers, json=given)
+
+
+def _made(client: Any, headers: Any, **given: Any) -> Any:
+    body = {"code": "AW26", "name": "秋冬满减", "terms": TERMS, "quota": 100, **given}
+    return _post(client, headers, "campaigns", body)
+
+
+def test_a_campaign_is_a_draft_until_it_is_submitted(client: Any, world: World, hq: Any) -> None:
+    made = _made(client, hq, budget_fen=100_000, day_quota=30)
+    assert made.status_code == 201
+    shown = made.json
+    assert (shown["status"], shown["quota"], shown["budget_fen"], shown["day_quota"]) == ("draft", 100, 100_000, 30)
+    assert shown["summary"] == "满¥300减¥50" and shown["versions"][0]["terms"]["threshold_fen"] == 30000
+    out = _post(client, hq, f"campaigns/{shown['id']}/submit", {})
+    assert out.json["status"] == "active"
+    assert [(one["action"], one["to_status"]) for one in out.json["events"]] == [
+        ("submit", "active"),
+        ("create", "draft"),
+    ]
+    assert out.json["events"][0]["actor"] == ids.encode("adm", world.admin.id)
+
+
+def test_the_same_request_makes_one_campaign(client: Any, world: World, hq: Any) -> None:
+    body = {"code": "AW26", "name": "秋冬满减", "terms": TERMS, "quota": 100}
+    one, two = (_post(client, hq, "campaigns", body, key="campaign-once-1") for _ in range(2))
+    assert one.json["id"] == two.json["id"]
+    assert _made(client, hq).json["code"] == "campaign_code_taken"
+
+
+@pytest.mark.parametrize(
+    "wrong,fields",
+    [
+        ({"hours": [["22:00", "02:00"]]}, ["hours"]),
+        ({"stores": ["S404"]}, ["stores"]),
+        ({"threshold_fen": 0}, ["threshold_fen"]),
+        ({"supplier_bp": 2000}, ["supplier_bp"]),
+        ({"valid_days": None}, ["ends_at or valid_days"]),
+        ({"starts_at": "2026-12-02T00:00:00+08:00", "ends_at": "2026-12-01T00:00:00+08:00"}, ["ends_at"]),
+        ({"weekdays": []}, ["weekdays"]),
+    ],
+)
+def test_terms_that_make_no_sense_are_named(client: Any, world: World, hq: Any, wrong: Any, fields: Any) -> None:
+    refused = _made(client, hq, terms=TERMS | wrong)
+    assert (refused.status_code, refused.json["code"]) == (422, "terms_invalid")
+    assert refused.json["data"]["fields"] == fields
+
+
+def test_a_large_campaign_needs_a_second_person(client: Any, world: World, hq: Any, second: Any) -> None:
+    put = client.put(f"{API}/campaign-policy", headers=hq, json={"approve_budget_fen": 400_000})
+    assert put.status_code == 200
+    # Without a budget it may cost 100 x 50 yuan.
+    made = _made(client, hq).json
+    assert _post(client, hq, f"campaigns/{made['id']}/submit", {}).json["status"] == "submitted"
+    alone = _post(client, hq, f"campaigns/{made['id']}/approve", {})
+    assert (alone.status_code, alone.json["code"]) == (409, "second_person_needed")
+    back = _post(client, second, f"campaigns/{made['id']}/reject", {"reason": "门槛太低"})
+    assert back.json["status"] == "draft"
+    assert _post(client, hq, f"campaigns/{made['id']}/submit", {}).json["status"] == "submitted"
+    out = _post(client, second, f"campaigns/{made['id']}/approve", {}).json
+    assert out["status"] == "active" and out["approved_by"] != out["submitted_by"]
+
+
+def test_what_is_out_does_not_grow_large_by_its_author(client: Any, world: World, hq: Any, second: Any) -> None:
+    client.put(f"{API}/campaign-policy", headers=hq, json={"approve_quota": 200})
+    made = _made(client, hq).json
+    assert _post(client, hq, f"campaigns/{made['id']}/submit", {}).json["status"] == "active"
+    path = f"campaigns/{made['id']}/supply"
+    assert _post(client, hq, path, {"more": 99}, method="PATCH").json["quota"] == 199
+    refused = _post(client, hq, path, {"more": 1}, method="PATCH")
+    assert refused.json["code"] == "second_person_needed"
+    assert _post(client, second, path, {"more": 1}, method="PATCH").json["quota"] == 200
+
+
+def test_steps_that_stop_something_say_why(client: Any, world: World, hq: Any) -> None:
+    made = _made(client, hq).json
+    _post(client, hq, f"campaigns/{made['id']}/submit", {})
+    assert _post(client, hq, f"campaigns/{made['id']}/pause", {"reason": "  "}).status_code == 422
+    paused = _post(client, hq, f"campaigns/{made['id']}/pause", {"reason": "券面有误"}).json
+    assert paused["status"] == "paused" and paused["events"][0]["reason"] == "券面有误"
+    assert _post(client, hq, f"campaigns/{made['id']}/approve", {}).json["code"] == "not_in_this_state"
+    assert _post(client, hq, f"campaigns/{made['id']}/resume", {}).json["status"] == "active"
+    assert _post(client, hq, f"campaigns/{made['id']}/end", {"reason": "活动结束"}).json["status"] == "ended"
+    assert _post(client, hq, f"campaigns/{made['id']}/resume", {}).json["code"] == "not_in_this_state"
+
+
+def test_a_voided_campaign_withdraws_what_is_out(client: Any, world: World, hq: Any, run_work: Any) -> None:
+    made = _made(client, hq, claimable=True, terms={"kind": "amount", "amount_fen": 500, "valid_days": 7}).json
+    _post(client, hq, f"campaigns/{made['id']}/submit", {})
+    campaign_id = ids.decode("cmp", made["id"])
+    used, held, open_one = (coupon(world, campaign_id) for _ in range(3))
+    redeem(world, used.code)
+    with transaction():
+        commands.lock(brand_id=world.brand_id, member_id=held.member_id, coupon_id=held.coupon_id, order_no="O9")
+    assert _post(client, hq, f"campaigns/{made['id']}/void", {"reason": "价格标错"}).json["status"] == "voided"
+    with pytest.raises(Exception, match="withdrawn"):
+        redeem(world, open_one.code)
+    with transaction():
+        assert commands.withdraw() == 2
+    assert [fresh(world, one.member_id, one.coupon_id).status for one in (used, held, open_one)] == [
+        "redeemed",
+        "voided",
+        "voided",
+    ]
+    assert broken() == []
+
+
+def test_a_store_sees_campaigns_and_changes_none(client: Any, world: World, hq: Any) -> None:
+    made = _made(client, hq).json
+    store = bearer(make_admins(world)["store"])
+    assert client.get(f"{API}/campaigns/{made['id']}", headers=store).status_code == 200
+    assert _post(client, store, f"campaigns/{made['id']}/submit", {}).status_code == 403
+    assert client.get(f"{API}/campaigns/cmp_0000000000000", headers=hq).json["code"] == "campaign_unknown"
