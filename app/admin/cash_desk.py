@@ -19,6 +19,7 @@ from app.coupons import desk, queries, wording
 from app.coupons.rules import Line
 from app.flows import cash_desk
 from app.flows.cash_desk import Cashier, Order
+from app.flows.coupon_limits import trying_codes
 from app.org import queries as org
 from app.org.models import Store
 
@@ -159,7 +160,7 @@ class UndoneOut(Schema):
 @api.post("/desk/check")
 @api.input(DeskIn, arg_name="given")
 @api.output(LookedOut)
-@api.doc(summary="What coupons would do at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422])
+@api.doc(summary="What coupons would do at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422, 429])
 def check_at_desk(given: dict[str, Any]) -> dict[str, Any]:
     """Changes nothing. A code that is nobody's answers 404; a coupon that cannot be used says why."""
     return looked(cashier(given["store"]), given["codes"], order_of(given))
@@ -168,7 +169,7 @@ def check_at_desk(given: dict[str, Any]) -> dict[str, Any]:
 @api.post("/desk/redemptions")
 @api.input(DeskOrderIn, arg_name="given")
 @api.output(DeskLineOut, status_code=201)
-@api.doc(summary="Redeem coupons at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422])
+@api.doc(summary="Redeem coupons at the desk", security="AdminToken", responses=[401, 403, 404, 409, 422, 429])
 def redeem_at_desk(given: dict[str, Any]) -> dict[str, Any]:
     """All of them or none. Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
     key = checked_key(request.headers.get("Idempotency-Key"))
@@ -227,15 +228,19 @@ def order_of(given: dict[str, Any]) -> Order:
 
 
 @contextmanager
-def _reading_a_code(who: Cashier) -> Iterator[None]:
-    """Every code that is read at a desk is read in here: refusals pass, and get their words."""
-    with wording.added():
+def _reading(who: Cashier, codes: list[str]) -> Iterator[None]:
+    """Every code that is read at a desk is read in here: wrong ones are counted, refusals pass and get their words."""
+    store = who.store
+    with (
+        wording.added(),
+        trying_codes(brand_id=store.brand_id, store_id=store.id, caller=f"desk:{who.admin_id}", shown=codes),
+    ):
         yield
 
 
 def looked(who: Cashier, codes: list[str], order: Order) -> dict[str, Any]:
     """Coupons in words and what they would take off together; raises for a code that is nobody's."""
-    with _reading_a_code(who), reading():
+    with _reading(who, codes), reading():
         found = cash_desk.look(cashier=who, codes=codes, order=order)
         names = queries.names_of(who.store.brand_id, [one.terms for one in found.coupons])
     return {
@@ -266,7 +271,7 @@ def redeemed(who: Cashier, key: str, codes: list[str], order: Order) -> dict[str
     """Redeem codes, once a key; what the list would say of them."""
     if not order.lines:
         raise OrderEmpty()
-    with _reading_a_code(who):
+    with _reading(who, codes):
         slip_id = run(lambda: cash_desk.redeem(cashier=who, key=key, codes=codes, order=order))
     return shown(who, slip_id)
 

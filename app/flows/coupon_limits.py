@@ -8,12 +8,12 @@ through before it has heard that the limit is reached.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from app.core import clock, crypto, rates
-from app.core.errors import TooManyRequests
+from app.core.errors import SiyuError, TooManyRequests
 from app.core.slots import Slot
 from app.coupons import codes, queries
 from app.coupons.errors import CodeReplayed, CouponUnknown
@@ -36,23 +36,37 @@ def configure(claims_per_address: int) -> None:
 
 
 @contextmanager
-def trying_code(*, brand_id: int, store_id: int, caller: str, code: str) -> Iterator[None]:
-    """Look up, price or redeem a code in the block. TooManyRequests when the caller or the store has tried too many.
+def trying_codes(*, brand_id: int, store_id: int, caller: str, shown: Sequence[str]) -> Iterator[None]:
+    """Price or redeem the codes that were shown in the block. TooManyRequests when too many wrong ones were tried.
 
-    `caller` names who tries: `till:<key>`, `desk:<user>`. A wrong code in the block is counted and raised on.
+    `caller` names who tries: `till:<key>`, `desk:<user>`. A CouponUnknown in the block is counted and raised on.
     """
-    store = f"store:{store_id}"
-    rates.refuse_shut_out("coupon.code", store)
-    rates.refuse_shut_out("coupon.code", caller)
+    refuse_guessers(store_id=store_id, caller=caller)
     try:
         yield
     except CouponUnknown:
-        for who, most in ((store, WRONG_IN_STORE), (caller, WRONG_OF_CALLER)):
-            _count_wrong(brand_id, store_id, who, most)
+        count_wrong(brand_id=brand_id, store_id=store_id, caller=caller)
         raise
     except CodeReplayed:
-        _count_replay(brand_id, store_id, code)
+        _count_replay(brand_id, store_id, shown)
         raise
+
+
+def refuse_guessers(*, store_id: int, caller: str) -> None:
+    """TooManyRequests when the caller or the store has tried too many wrong codes in this minute."""
+    rates.refuse_shut_out("coupon.code", f"store:{store_id}")
+    rates.refuse_shut_out("coupon.code", caller)
+
+
+def count_wrong(*, brand_id: int, store_id: int, caller: str, times: int = 1) -> None:
+    """Count wrong codes; TooManyRequests when they are too many, instead of an answer about them."""
+    for who, most in ((f"store:{store_id}", WRONG_IN_STORE), (caller, WRONG_OF_CALLER)):
+        counted = rates.count("coupon.code", who, times=times)
+        if counted.times > most:
+            rates.shut_out("coupon.code", who)
+            if counted.times - times <= most:  # these passed the limit, which happens once a window
+                _tell(brand_id, "wrong_codes", who, counted, store_id=store_id)
+            raise TooManyRequests(retry_after=counted.seconds_left)
 
 
 def claiming(*, brand_id: int, member_id: int, address: str) -> None:
@@ -93,22 +107,20 @@ def look(slot: Slot) -> None:
         watch.look(brand.id)
 
 
-def _count_wrong(brand_id: int, store_id: int, who: str, most: int) -> None:
-    counted = rates.count("coupon.code", who)
-    if counted.times > most:
-        rates.shut_out("coupon.code", who)
-        if counted.times == most + 1:
-            _tell(brand_id, "wrong_codes", who, counted, store_id=store_id)
-        raise TooManyRequests(retry_after=counted.seconds_left)
-
-
-def _count_replay(brand_id: int, store_id: int, code: str) -> None:
-    shown = codes.read(code, clock.now())
-    coupon = queries.by_code(brand_id, shown.code)
-    who = f"coupon:{coupon.coupon_id}"
-    counted = rates.count("coupon.replay", who)
-    if counted.times == REPLAYS:
-        _tell(brand_id, "codes_replayed", who, counted, store_id=store_id, member_id=coupon.member_id)
+def _count_replay(brand_id: int, store_id: int, shown: Sequence[str]) -> None:
+    """Count the rotating codes among these that were used before, each for its coupon."""
+    for text in shown:
+        try:
+            code = codes.read(text, clock.now())
+            coupon = queries.by_code(brand_id, code.code)
+        except SiyuError:
+            continue  # that one was not refused for being shown again
+        if code.step is None or coupon.code_step is None or code.step > coupon.code_step:
+            continue
+        who = f"coupon:{coupon.coupon_id}"
+        counted = rates.count("coupon.replay", who)
+        if counted.times == REPLAYS:
+            _tell(brand_id, "codes_replayed", who, counted, store_id=store_id, member_id=coupon.member_id)
 
 
 def _tell(

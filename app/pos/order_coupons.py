@@ -5,6 +5,7 @@ while it was offline.
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 from typing import Any
 
 from apiflask import APIBlueprint, Schema
@@ -17,7 +18,9 @@ from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.coupons import commands as coupons
 from app.coupons.commands.offline import Receipt
+from app.coupons.errors import CouponUnknown
 from app.coupons.models import OfflineReceipt
+from app.flows.coupon_limits import count_wrong, refuse_guessers
 
 from .auth import idempotency_key, signed
 from .checked import Checked, Choice, Many, Text, Whole, answer, described
@@ -33,6 +36,7 @@ from .redemptions import (
     lines_of,
     redemption_of,
     till_at,
+    trying,
 )
 
 blueprint = APIBlueprint("order_coupons", __name__, url_prefix="/api/pos/v1/order-coupons", tag="pos")
@@ -154,29 +158,39 @@ def _order(order_no: str, quote: coupons.OrderQuote) -> dict[str, Any]:
 @blueprint.post("/validate")
 @signed
 @described(blueprint, takes=OrderCouponsIn, gives=OrderCouponsOut)
-@blueprint.doc(summary="What several coupons would take off an order together", security=SECURITY, responses=[401, 422])
+@blueprint.doc(
+    summary="What several coupons would take off an order together", security=SECURITY, responses=[401, 422, 429]
+)
 def validate() -> Response:
     """Changes nothing. Coupons take off in a fixed order (gifts, thresholds, amounts, percentages, freight; within one
     kind what ends first); each answer says as which one and how much, or why not."""
     body = _order_in.body()
-    return answer(_order(body["order_no"], coupons.quote_order(**_asked(body))))
+    asked = _asked(body)
+    with _trying(asked):
+        quote = coupons.quote_order(**asked)
+        _count_wrong(asked["till"], sum(isinstance(one.reason, CouponUnknown) for one in quote.answers))
+    return answer(_order(body["order_no"], quote))
 
 
 @blueprint.post("/lock")
 @signed
 @described(blueprint, takes=LockIn, gives=OrderCouponsOut)
-@blueprint.doc(summary="Hold coupons for an unpaid order", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(summary="Hold coupons for an unpaid order", security=SECURITY, responses=[401, 404, 409, 422, 429])
 def lock() -> Response:
     """All of them or none. The same order may do so again to hold them longer; after `minutes` others may take them."""
     body = _lock_in.body()
     asked = _asked(body)
-    return answer(_order(body["order_no"], run(lambda: coupons.lock_order(**asked, minutes=body["minutes"]))))
+    with _trying(asked):
+        quote = run(lambda: coupons.lock_order(**asked, minutes=body["minutes"]))
+    return answer(_order(body["order_no"], quote))
 
 
 @blueprint.post("/redeem")
 @signed
 @described(blueprint, takes=OrderCouponsIn, gives=RedeemedOut)
-@blueprint.doc(summary="Redeem several coupons for an order, once", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(
+    summary="Redeem several coupons for an order, once", security=SECURITY, responses=[401, 404, 409, 422, 429]
+)
 def redeem() -> Response:
     """All of them or none. Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
     key, body = idempotency_key(), _order_in.body()
@@ -187,7 +201,8 @@ def redeem() -> Response:
         return _order(body["order_no"], quote) | {"redemptions": [redemption_of(body["store"], one) for one in done]}
 
     digest = request_hash("order_coupons.redeem", body)
-    return answer(run(lambda: once(scope=g.client.key_scope, key=key, digest=digest, work=work)))
+    with _trying(asked):
+        return answer(run(lambda: once(scope=g.client.key_scope, key=key, digest=digest, work=work)))
 
 
 @blueprint.post("/release")
@@ -205,7 +220,7 @@ def release() -> Response:
 @blueprint.post("/offline")
 @signed
 @described(blueprint, takes=OfflineIn, gives=OfflineOut)
-@blueprint.doc(summary="Tell what was taken while offline", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(summary="Tell what was taken while offline", security=SECURITY, responses=[401, 404, 409, 422, 429])
 def offline() -> Response:
     """Each receipt by itself, in the order told, and each once by its number: to send a batch again is safe.
 
@@ -213,8 +228,26 @@ def offline() -> Response:
     of the month; beyond it `over`. `refused`: the code never was good for this, or the receipt is older than 7 days."""
     body = _offline_in.body()
     till = till_at(body["store"], "till")
-    told = [run(lambda one=one: coupons.take_receipt(till=till, receipt=_receipt(one))) for one in body["receipts"]]  # type: ignore[misc]
-    return answer({"currency": "CNY", "receipts": [_outcome(one) for one in told]})
+    return answer({"currency": "CNY", "receipts": [_outcome(_taken(till, one)) for one in body["receipts"]]})
+
+
+def _taken(till: coupons.Till, body: dict[str, Any]) -> OfflineReceipt:
+    """One receipt; a wrong code is counted. What was recorded before the limit is met stays, and may be sent again."""
+    refuse_guessers(store_id=till.store_id, caller=f"till:{till.api_client_id}")
+    row = run(lambda: coupons.take_receipt(till=till, receipt=_receipt(body)))
+    _count_wrong(till, int(row.reason == CouponUnknown.code))
+    return row
+
+
+def _trying(asked: dict[str, Any]) -> AbstractContextManager[None]:
+    """As for a single coupon; of several codes the first wrong one is what is answered, and what is counted."""
+    return trying(asked["till"], asked["codes"])
+
+
+def _count_wrong(till: coupons.Till, times: int) -> None:
+    if times:
+        caller = f"till:{till.api_client_id}"
+        count_wrong(brand_id=till.brand_id, store_id=till.store_id, caller=caller, times=times)
 
 
 def _receipt(body: dict[str, Any]) -> Receipt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,7 +18,7 @@ from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
-from app.flows.coupon_limits import trying_code
+from app.flows.coupon_limits import trying_codes
 
 from .auth import idempotency_key, signed
 from .checked import Checked, Choice, Many, Text, Whole, answer, described
@@ -138,11 +139,10 @@ def till_at(store_code: str, channel: str) -> coupons.Till:
     )
 
 
-def trying(till: coupons.Till, code: str) -> AbstractContextManager[None]:
+def trying(till: coupons.Till, shown: Sequence[str]) -> AbstractContextManager[None]:
     """Too many wrong codes of a key or in a store are refused before another one is looked at."""
-    return trying_code(
-        brand_id=till.brand_id, store_id=till.store_id, caller=f"till:{g.client.client_id}", code=code
-    )
+    caller = f"till:{till.api_client_id}"
+    return trying_codes(brand_id=till.brand_id, store_id=till.store_id, caller=caller, shown=shown)
 
 
 def lines_of(lines: Any) -> list[dict[str, int]]:
@@ -182,7 +182,7 @@ def validate() -> Response:
     body = _redemption_in.body()
     lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
     try:
-        with trying(till, body["code"]):
+        with trying(till, [body["code"]]):
             priced = known(
                 till.brand_id,
                 body["code"],
@@ -218,7 +218,7 @@ def redeem() -> Response:
     key, body = idempotency_key(), _redemption_in.body()
     lines, till = basket(body), till_at(body["store"], body.get("channel", "till"))
     once_by = coupons.Key(g.client.key_scope, key, request_hash("redemptions.redeem", body))
-    with trying(till, body["code"]):
+    with trying(till, [body["code"]]):
         done = known(
             till.brand_id,
             body["code"],

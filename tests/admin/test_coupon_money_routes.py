@@ -34,7 +34,7 @@ def march(world: World) -> World:
     """Own store: 900, of which 300 come back in April, and a supplier's 60 of 100. A dealer's store: 500, 40 : 60."""
     back = use(world, IN_MARCH, fen=300)
     use(world, IN_MARCH, fen=600)
-    use(world, IN_MARCH, fen=100, supplier="=恶意公式", share=60)
+    use(world, IN_MARCH, fen=100, supplier="=恶意公式", supplier_bp=6000)
     use(world, IN_MARCH, store=1, fen=500, hq_bp=4000)
     undo(world, back, IN_APRIL)
     return world

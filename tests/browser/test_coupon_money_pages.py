@@ -38,7 +38,7 @@ def test_report_statements_and_flags(app, page, shot) -> None:  # type: ignore[n
     now = clock.now()
     last_month = (now.replace(day=1) - timedelta(days=3)).replace(hour=4, minute=0)
     back = use(world, last_month, fen=3000)
-    use(world, last_month, fen=4500, supplier="光明乳业", share=1500)
+    use(world, last_month, fen=4500, supplier="光明乳业", supplier_bp=3333)
     use(world, last_month + timedelta(hours=1), store=1, fen=8000, hq_bp=6000)
     undo(world, back, now)
     with transaction():

@@ -32,7 +32,7 @@ from app.coupons.statements import commands as statements
 from app.coupons.statements import queries
 from app.coupons.statements.models import CouponStatementLine
 from app.flows import coupon_limits
-from app.flows.coupon_limits import WRONG_IN_STORE, WRONG_OF_CALLER, trying_code
+from app.flows.coupon_limits import WRONG_IN_STORE, WRONG_OF_CALLER, trying_codes
 
 HANDS = 8
 MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
@@ -178,11 +178,11 @@ def _guess(world: World, numbers: range, *, store: int = 0) -> Any:
         looked = 0
         for number in numbers:
             try:
-                with trying_code(
+                with trying_codes(
                     brand_id=world.brand_id,
                     store_id=world.stores[store].id,
                     caller=f"till:{world.till.id}",
-                    code=_weak(number),
+                    shown=[_weak(number)],
                 ):
                     commands.price(till=till(world), code=_weak(number), order_no="G1", lines=BASKET)
                 return _weak(number), looked + 1

@@ -76,6 +76,30 @@ def test_a_key_is_limited_over_all_its_stores(client: Any, world: World, run_wor
     assert (flag.subject, flag.count) == (f"till:{world.till.id}", WRONG_OF_CALLER + 1)
 
 
+@pytest.mark.parametrize("path", ["order-coupons/validate", "order-coupons/redeem", "order-coupons/offline"])
+def test_several_codes_at_once_are_no_way_around_the_limit(client: Any, world: World, run_work: Any, path: str) -> None:
+    def ask() -> int:
+        told = body("", "O1")
+        shown = [codes.new_code() for _ in range(10)]
+        lines = {"lines": told["lines"]}
+        receipts = [
+            {"receipt_no": code, "code": code, "order_no": code, "taken_at": clock.now().isoformat(), **lines}
+            for code in shown
+        ]
+        order = {"order_no": "O1", "codes": shown, **lines}
+        asked = {"store": "S001", **({"receipts": receipts} if path.endswith("offline") else order)}
+        stamp = str(int(clock.now().timestamp()))
+        key = f"several-{ids.new_id()}"
+        return int(post(client, world, path, asked, Timestamp=stamp, idempotency_key=key).status_code)
+
+    with time_machine.travel(NOON, tick=False):
+        answers = [ask() for _ in range(WRONG_IN_STORE + 4)]
+    assert answers[-1] == 429
+    allowed = answers.index(429)
+    assert allowed == (WRONG_IN_STORE if path.endswith("redeem") else WRONG_IN_STORE // 10)
+    assert [flag.rule for flag in _flags(run_work)] == ["wrong_codes"]
+
+
 def test_right_codes_cost_no_tries_and_nothing_is_asked_of_redis(
     client: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

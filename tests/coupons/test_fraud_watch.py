@@ -41,12 +41,11 @@ def world(app: Any) -> World:
 def _use(world: World, member_id: int, at: datetime, *, store: Store | None = None, mine: Coupon | None = None) -> int:
     """A member uses a coupon at a moment: a fresh one, unless it is given."""
     place = store or world.store
+    where = commands.Till(world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id)
     with time_machine.travel(at, tick=False):
         mine = mine or coupon(world, member_id=member_id, valid_days=30)
         return commands.redeem(
-            till=commands.Till(
-                world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id
-            ),
+            till=where,
             key=key(value=f"watch-{next(_numbers):08d}"),
             code=mine.code,
             order_no=f"W{next(_numbers)}",

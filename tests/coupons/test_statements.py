@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
-from coupon_months import Used, undo, use
+from coupon_months import Used, refund, undo, use
 from factories import World, make_world
 from invariants import broken
 from sqlalchemy import delete, update
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core.db import session
 from app.core.errors import SiyuError
 from app.core.transaction import transaction
-from app.coupons.models import Redemption
+from app.coupons.models import Redemption, RedemptionRefund
 from app.coupons.statements import commands, queries
 from app.coupons.statements.models import CouponStatement, CouponStatementLine
 
@@ -70,8 +70,8 @@ def test_a_return_counts_in_the_month_in_which_it_happens(world: World) -> None:
 
 def test_who_owes_is_told_apart_and_suppliers_by_name(world: World) -> None:
     use(world, IN_MARCH, store=1, fen=1000, hq_bp=6000)
-    use(world, IN_MARCH, fen=1000, supplier="光明乳业", share=250)
-    use(world, IN_MARCH, fen=100, supplier="蒙牛", share=100)
+    use(world, IN_MARCH, fen=1000, supplier="光明乳业", supplier_bp=2500)
+    use(world, IN_MARCH, fen=100, supplier="蒙牛", supplier_bp=10_000)
     with time_machine.travel(IN_MAY, tick=False):
         found = _sums(world, MARCH)
     dealer, own = found[world.stores[1].id], found[world.store.id]
@@ -171,38 +171,100 @@ def test_the_doctor_sees_a_line_that_is_no_fact_any_more(world: World) -> None:
     assert "coupons.closed_lines_are_facts" in {finding.name for finding in broken("coupons")}
 
 
-@pytest.mark.parametrize("seed", range(3))
+def test_a_refund_by_line_is_a_line_of_its_month_and_a_return_is_what_it_left(world: World) -> None:
+    used = use(world, IN_MARCH, fen=1000, store=1, hq_bp=6000, supplier="光明乳业", supplier_bp=3000)
+    first = refund(world, used, IN_MARCH + timedelta(days=1), 1, 1)
+    second = refund(world, used, IN_APRIL, 1, 1)
+    undo(world, used, IN_APRIL + timedelta(days=1))
+    with time_machine.travel(IN_MAY, tick=False):
+        march, april = (_sums(world, month)[world.stores[1].id] for month in (MARCH, APRIL))
+        lines = queries.lines(world.brand_id, APRIL, world.stores[1].id, limit=10)
+    assert (march.used, march.back, march.discount_fen) == (1, 1, 1000 - first)
+    assert [(line.kind, line.discount_fen) for line in lines] == [
+        ("refunded", -second),
+        ("returned", first + second - 1000),
+    ]
+    for name in ("hq_fen", "dealer_fen", "supplier_fen", "discount_fen"):
+        assert getattr(march, name) + getattr(april, name) == 0, name
+
+
+def test_a_redemption_that_is_refunded_line_by_line_has_no_line_of_nothing(world: World) -> None:
+    used = use(world, IN_MARCH, fen=1000)
+    refund(world, used, IN_APRIL, 1, 3)
+    refund(world, used, IN_APRIL + timedelta(hours=1), 2, 1)
+    with time_machine.travel(IN_MAY, tick=False):
+        april = _sums(world, APRIL)[world.store.id]
+        assert (april.back, april.lines, april.discount_fen) == (2, 2, -1000)
+        _closed(world, MARCH)
+        _closed(world, APRIL)
+        assert [line.kind for line in _lines(world, APRIL)] == ["refunded", "refunded"]
+    assert broken("coupons") == []
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_random_months_add_up_to_the_fen_of_their_redemptions(world: World, seed: int) -> None:
-    """Any number of uses and returns in any order, with months closed in between: the books of all months together are
-    what the redemptions say, by store and by who pays."""
+    """Uses, refunds by line and returns in any order, months closed in between: the books of all months together are
+    what is left of the redemptions, by store and by who pays.
+    """
     chance = random.Random(seed)
     start = datetime(2026, 2, 28, 16, tzinfo=UTC)
-    live: list[Used] = []
-    facts: list[tuple[Used, int]] = []
+    live: list[tuple[Used, datetime]] = []
     for month in (MARCH, APRIL):
         for _ in range(12):
-            at = start + timedelta(seconds=chance.randrange(29 * 86_400))
-            if live and chance.random() < 0.4:
-                one = live.pop(chance.randrange(len(live)))
-                at = max(at, start + timedelta(days=29))
-                undo(world, one, at)
-                facts.append((one, -1))
+            act, at = chance.random(), start + timedelta(seconds=chance.randrange(29 * 86_400))
+            if live and act < 0.5:
+                one, before = live.pop(chance.randrange(len(live)))
+                at = max(at, before + timedelta(minutes=1))
+                if act < 0.2:
+                    undo(world, one, at)
+                else:
+                    refund(world, one, at, *chance.choice([(1, 1), (2, 1)]))
             else:
-                fen = chance.randrange(1, 2000)
-                store, share = chance.randrange(2), chance.randrange(fen // 3 + 1)
-                one = use(world, at, store=store, fen=fen, hq_bp=10_000, supplier="供应商", share=share)
-                live.append(one)
-                facts.append((one, 1))
+                live.append((_random_use(world, chance, at), at))
         start += timedelta(days=31)
         with time_machine.travel(start + timedelta(days=1), tick=False):
             _closed(world, month)
     with time_machine.travel(IN_MAY, tick=False):
         books = [sums for month in (MARCH, APRIL, MAY) for sums in _sums(world, month).items()]
+    left = _left(world)
     for store in world.stores:
-        for name in ("discount_fen", "hq_fen", "dealer_fen", "supplier_fen"):
+        for place, name in enumerate(("discount_fen", "hq_fen", "dealer_fen", "supplier_fen")):
             told = sum(getattr(one, name) for store_id, one in books if store_id == store.id)
-            assert told == sum(sign * getattr(one, name) for one, sign in facts if one.store_id == store.id), name
-    with transaction():
-        rows = session.query(Redemption).filter(Redemption.returned_at.is_(None))
-        assert sum(row.discount_fen for row in rows) == sum(one.discount_fen for _, one in books)
+            assert told == sum(fen[place] for store_id, fen in left if store_id == store.id), (store.code, name)
     assert broken("coupons") == []
+
+
+def _random_use(world: World, chance: random.Random, at: datetime) -> Used:
+    return use(
+        world,
+        at,
+        store=chance.randrange(2),
+        fen=chance.randrange(1, 2000),
+        hq_bp=chance.randrange(10_001),
+        **chance.choice([{}, {"supplier": "供应商", "supplier_bp": chance.randrange(1, 10_001)}]),
+    )
+
+
+def _left(world: World) -> list[tuple[int, tuple[int, int, int, int]]]:
+    """What each live redemption still takes off, in all and by who pays, read from its rows and refunds."""
+    with transaction():
+        back: dict[int, list[int]] = {}
+        for row in session.query(RedemptionRefund).filter_by(brand_id=world.brand_id):
+            fen = back.setdefault(row.redemption_id, [0, 0, 0, 0])
+            for place, part in enumerate((row.fen, row.hq_fen, row.dealer_fen, row.supplier_fen)):
+                fen[place] += part
+        rows = session.query(Redemption).filter_by(brand_id=world.brand_id, returned_at=None).all()
+    return [
+        (
+            row.store_id,
+            tuple(  # type: ignore[misc]
+                part - gone
+                for part, gone in zip(
+                    (row.discount_fen, row.hq_fen, row.dealer_fen, row.supplier_fen),
+                    back.get(row.redemption_id, [0, 0, 0, 0]),
+                    strict=True,
+                )
+            ),
+        )
+        for row in rows
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import campaign, coupon, key
+from coupon_factories import campaign, coupon, key, till
 from coupon_months import undo, use
 from factories import World, make_world
 from people import make_member
@@ -60,12 +60,9 @@ def _order(world: World, order_no: str, fen: int, *, channel: str = "till", stor
 
 
 def _redeem(world: World, mine: Coupon, order_no: str, *, source: str = "till", store: int = 0) -> int:
-    place = world.stores[store]
     with time_machine.travel(NOON, tick=False):
         return commands.redeem(
-            till=commands.Till(
-                world.brand_id, place.id, place.dealer_id, place.region_id, "till", source, world.till.id
-            ),
+            till=till(world, store)._replace(source=source),
             key=key(),
             code=mine.code,
             order_no=order_no,
@@ -80,7 +77,7 @@ def _mine(world: World, campaign_id: int | None = None) -> Coupon:
 
 def test_cost_is_what_the_statements_say(world: World) -> None:
     first = use(world, NOON, fen=700)
-    use(world, NOON, fen=1000, supplier="光明乳业", share=250)
+    use(world, NOON, fen=1000, supplier="光明乳业", supplier_bp=2500)
     use(world, NOON, store=1, fen=500, hq_bp=4000)
     undo(world, first, NOON + timedelta(days=2))
     use(world, APRIL, fen=99)

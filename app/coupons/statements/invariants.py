@@ -46,7 +46,7 @@ INVARIANTS: dict[str, str] = {
     "no_fact_is_too_late_for_the_books": f"""
         SELECT f.brand_id, f.store_id, f.redemption_id, f.kind, f.part, f.at
         FROM (SELECT brand_id, max(month) AS month FROM coupon_month WHERE status = 'closed' GROUP BY brand_id) m
-        JOIN ({FACTS}) f ON f.brand_id = m.brand_id
+        JOIN ({FACTS}) f ON f.brand_id = m.brand_id AND f.discount_fen <> 0
          AND f.at < m.month + interval '1 month' - interval '{LATE.days} days'
         WHERE NOT EXISTS (SELECT FROM coupon_statement_line l
                           WHERE l.brand_id = f.brand_id AND l.store_id = f.store_id

@@ -34,7 +34,8 @@ _OPEN = f"""
            f.discount_fen, f.hq_fen, f.dealer_fen, f.supplier_fen
     FROM ({FACTS}) f
     JOIN coupon c ON c.brand_id = f.brand_id AND c.member_id = f.member_id AND c.coupon_id = f.coupon_id
-    WHERE f.brand_id = :brand_id AND f.at >= :since AND f.at < :until AND (:everywhere OR f.store_id = ANY(:stores))
+    WHERE f.brand_id = :brand_id AND f.at >= :since AND f.at < :until AND f.discount_fen <> 0
+      AND (:everywhere OR f.store_id = ANY(:stores))
       AND NOT EXISTS (SELECT FROM coupon_statement_line l
                       WHERE l.brand_id = f.brand_id AND l.store_id = f.store_id
                         AND l.redemption_id = f.redemption_id AND l.kind = f.kind AND l.part = f.part)

@@ -104,8 +104,8 @@ def _read_then_pause(
     read = getattr(module(where), name)
     pause = [transacted(lambda: commands.set_status(brand_id=world.brand_id, campaign_id=campaign_id, status="paused"))]
 
-    def read_then_pause(*arguments: Any) -> Any:
-        found = read(*arguments)
+    def read_then_pause(*arguments: Any, **named: Any) -> Any:
+        found = read(*arguments, **named)
         while pause:
             at_once(app, [pause.pop()])
         return found
