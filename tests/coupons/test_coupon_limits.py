@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from console_world import bearer, make_admins
 from coupon_factories import body, campaign, coupon, fresh, post
 from factories import World, make_world
 from people import make_member
@@ -98,6 +99,28 @@ def test_several_codes_at_once_are_no_way_around_the_limit(client: Any, world: W
     allowed = answers.index(429)
     assert allowed == (WRONG_IN_STORE if path.endswith("redeem") else WRONG_IN_STORE // 10)
     assert [flag.rule for flag in _flags(run_work)] == ["wrong_codes"]
+
+
+@pytest.mark.parametrize("path", ["check", "redemptions"])
+def test_the_cash_desk_counts_as_a_till_does(client: Any, world: World, run_work: Any, path: str) -> None:
+    cashier = make_admins(world)["store"]
+    with time_machine.travel(NOON, tick=False):
+        right = coupon(world)
+
+    def ask(code: str) -> Any:
+        asked = {"codes": [code], "amount_fen": 9000, "order_no": "O1"}
+        headers = bearer(cashier) | {"Idempotency-Key": f"desk-{ids.new_id()}"}
+        return client.post(f"/api/admin/v1/desk/{path}", json=asked, headers=headers)
+
+    with time_machine.travel(NOON, tick=False):
+        answers = [ask(codes.new_code()).status_code for _ in range(WRONG_IN_STORE + 2)]
+        assert answers == [404] * WRONG_IN_STORE + [429] * 2
+        refused = ask(right.code)
+        assert (refused.status_code, refused.json["data"]["words"]) == (429, "操作太频繁，请一分钟后再试")
+    with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
+        assert ask(right.code).status_code in (200, 201)
+    (flag,) = _flags(run_work)
+    assert (flag.rule, flag.store_id) == ("wrong_codes", world.stores[1].id)
 
 
 def test_right_codes_cost_no_tries_and_nothing_is_asked_of_redis(

@@ -408,10 +408,11 @@ def test_bindings_are_checked(show: Show) -> None:
     campaign_id = show.bound()
 
     def bind(campaign: int, channel: str = rules.PRODUCT, image: str = "https://x.example/y") -> None:
+        can = adapters.channel(rules.LOCAL if channel == rules.LOCAL else rules.PRODUCT).capabilities
         with transaction():
             bindings.bind(
                 brand_id=show.brand_id, campaign_id=campaign, channel=channel,
-                can=adapters.channel(rules.PRODUCT).capabilities, own_codes=True, store_id=show.world.store.id,
+                can=can, own_codes=True, store_id=show.world.store.id,
                 image_url=image, stock=None, by="test",
             )  # fmt: skip
 
@@ -422,9 +423,11 @@ def test_bindings_are_checked(show: Show) -> None:
     with pytest.raises(ChannelUnfit) as refused:
         bind(campaign(show.world, kind="gift", gift_skus=frozenset({"A"})), image="")
     assert refused.value.data["terms"] == ["kind", "image_url"]
+    narrow = campaign(show.world, weekdays=frozenset({6, 7}), skus=frozenset({"A"}), transferable=True)
     with pytest.raises(ChannelUnfit) as refused:
-        bind(campaign(show.world, weekdays=frozenset({6, 7}), skus=frozenset({"A"}), transferable=True))
+        bind(narrow)
     assert refused.value.data["terms"] == ["skus", "weekdays", "transferable"]
+    bind(narrow, rules.LOCAL, image="")  # nobody outside is promised anything
 
 
 def test_an_operator_closes_a_conflict_and_has_it_told_again(show: Show) -> None:

@@ -49,7 +49,8 @@ def bind(
     check_channel(channel)
     campaign: Campaign = campaign_of(brand_id, campaign_id)
     terms = version_terms(brand_id, campaign_id, campaign.version)
-    missing = rules.unfit(terms, can.kinds)
+    # Where nothing is shown outside, nothing is promised wrongly.
+    missing = rules.unfit(terms, can.kinds) if can.stocks else []
     if own_codes and not can.own_codes or not own_codes and not can.hands_out:
         missing.append("own_codes")
     if can.stocks and stock is None and not image_url:
