@@ -74,11 +74,10 @@ def claim() -> Response:
     number = request.get_json()["n"]
     asked = {"brand_id": _constants["brand_id"], "campaign_id": _constants["campaign_id"]}
     with _pool().connection() as connection:
-        who = {"person_id": PERSON + number, "jti": f"jti-{number}"}
+        who = {"person_id": PERSON + number, "jti": f"jti-{number}", "scope": "miniapp:", "key": f"bare-{number}"}
         shopper = connection.execute(STANDING, asked | who).fetchone()
         assert shopper is not None
-        used = {"key_scope": _constants["key_scope"], "key": f"bare-{number}"}
-        found = connection.execute(LOOK, asked | used | {"member_id": shopper[1]}).fetchone()
+        found = connection.execute(LOOK, asked | {"member_id": shopper[1]}).fetchone()
         assert found is not None
         made = ids.new_ids(3)
         parameters = _constants | {
@@ -88,7 +87,7 @@ def claim() -> Response:
             "event_id": made[2],
             "code": f"BARE{number:09}",
             "stripe": found[6][number % len(found[6])],
-            **used,
+            "key": who["key"],
             "key_digest": b"0" * 32,
             "allocated": False,
             **dict.fromkeys(("day_quota", "source_ref", "guide_id", "from_status", "order_no", "store_id")),

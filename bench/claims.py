@@ -32,6 +32,7 @@ _EXPRESSIONS = {
     "event_id": f"({COUPON} + :n)",
     "code": "('PLAIN' || lpad((:n)::text, 9, '0'))",
     "stripe": f"mod(:n, {STRIPES})",
+    "scope": "'miniapp:'",
     "key": "('plain-' || (:n)::text)",
     "key_digest": "decode(:digest, 'hex')",
     "allocated": "false",

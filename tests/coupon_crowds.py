@@ -20,6 +20,7 @@ from sqlalchemy.sql.elements import TextClause
 
 from app.core import ids
 from app.core.db import session
+from app.core.idempotency import Asked
 from app.core.transaction import run, transaction
 from app.coupons import commands
 from app.coupons.models import Coupon, Redemption
@@ -43,7 +44,13 @@ def transacted(work: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def claim(
-    world: World, campaign_id: int, member_id: int | None = None, *, store: int | None = None, value: str | None = None
+    world: World,
+    campaign_id: int,
+    member_id: int | None = None,
+    *,
+    store: int | None = None,
+    value: str | None = None,
+    asked: Asked | None = None,
 ) -> Any:
     """A member (a new one when none is named) claims over the hot path."""
     member_id = member_id or ids.new_id()
@@ -53,6 +60,7 @@ def claim(
         campaign_id=campaign_id,
         key=key(f"miniapp:{member_id}", value=value or f"claim-{ids.new_id()}"),
         store_id=None if store is None else world.stores[store].id,
+        asked=asked,
     )
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -31,6 +31,16 @@ class IdempotencyKey(Base):
     answer: Mapped[dict[str, Any] | None]
     correlation_id: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+
+
+class Asked(NamedTuple):
+    """What stood under a request's key when its caller was looked up, the digest of a request and its answer, or
+    nothing. `at`: the moment before that look, on this process's monotonic clock.
+    """
+
+    at: float
+    digest: bytes | None = None
+    answer: dict[str, Any] | None = None
 
 
 class IdempotencyKeyReused(Conflict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, extract, func, or_, select, text
 
@@ -163,29 +163,36 @@ def owned_since(row: Member) -> GuideHistory | None:
 
 
 class Standing(NamedTuple):
-    """A living person and what they are to a brand: no member, or a member with a status."""
+    """A living person and what they are to a brand: no member, or a member with a status. `digest` and `answer` are
+    what stands under the idempotency key of the request, when the member used it before.
+    """
 
     person_id: int
     member_id: int | None
     status: str | None
+    digest: bytes | None = None
+    answer: dict[str, Any] | None = None
 
 
 STANDING = f"""
-SELECT living.person_id, member.member_id, member.status
+SELECT living.person_id, member.member_id, member.status, kept.request_hash, kept.answer
 FROM (
     SELECT coalesce(merged_into, person_id) AS person_id FROM person
     WHERE person_id = %(person_id)s AND erased_at IS NULL
 ) AS living
 LEFT JOIN membership ON membership.brand_id = %(brand_id)s AND membership.person_id = living.person_id
 LEFT JOIN member ON member.brand_id = membership.brand_id AND member.member_id = membership.member_id
+LEFT JOIN idempotency_key kept ON kept.scope = %(scope)s::text || member.member_id AND kept.key = %(key)s
 WHERE {NOT_REVOKED}
 """
 
 
-def standing(brand_id: int, person_id: int, token_id: str) -> Standing | None:
+def standing(brand_id: int, person_id: int, token_id: str, *, scope: str = "", key: str = "") -> Standing | None:
     """Who a person id is now, and whether a member; None for nobody, or when the token that names them was revoked.
+    `key`: the request's idempotency key, in the scope that begins with `scope` and ends with the member's id.
 
     One statement on the hot pool, as every shopper's request asks.
     """
-    row = hot.fetch_one(STANDING, {"brand_id": brand_id, "person_id": person_id, "jti": token_id})
+    asked = {"brand_id": brand_id, "person_id": person_id, "jti": token_id, "scope": scope, "key": key}
+    row = hot.fetch_one(STANDING, asked)
     return None if row is None else Standing(*row)

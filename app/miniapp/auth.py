@@ -4,23 +4,26 @@ The token names the person the openid was given to, who may have been merged or 
 of this moment counts.
 
     who = auth.shopper()     anybody logged in            Shopper(brand_id, person_id, member_id or None, ..)
-    who = auth.member()      a member in good standing     Shopper with a member_id, else not_a_member (409)
+    who = auth.member()      a member in good standing     MemberSession(.., member_id, asked), else not_a_member (409)
 """
 
 from __future__ import annotations
 
 import hmac
+import time
 from dataclasses import dataclass
 
 from flask import request
 
 from app.core import crypto, ids, tokens
 from app.core.errors import Conflict, Forbidden, NotFound
+from app.core.idempotency import Asked
 from app.core.tokens import TokenInvalid
 from app.identity import queries as identity
 from app.members import queries as members
 
 AUDIENCE = "miniapp"
+SCOPE = f"{AUDIENCE}:"  # of a member's idempotency keys, with the member's id behind it
 SECURITY = "MiniappToken"
 _KNOWN = "siyu.miniapp.shopper"
 
@@ -38,13 +41,16 @@ class MemberFrozen(Forbidden):
 
 @dataclass(frozen=True)
 class Shopper:
-    """`person_id` is the living person; `member_id` their membership of the brand; `openid_mark` tells the login."""
+    """`person_id` is the living person; `member_id` their membership of the brand; `openid_mark` tells the login;
+    `asked` is what was found under the request's idempotency key.
+    """
 
     brand_id: int
     person_id: int
     member_id: int | None
     status: str | None
     openid_mark: str
+    asked: Asked
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class MemberSession:
     brand_id: int
     person_id: int
     member_id: int
+    asked: Asked
 
 
 def issue(*, brand_id: int, person_id: int, openid: str) -> tuple[str, int]:
@@ -85,7 +92,7 @@ def member() -> MemberSession:
         raise NotAMember()
     if who.status == "frozen":
         raise MemberFrozen()
-    return MemberSession(who.brand_id, who.person_id, who.member_id)
+    return MemberSession(who.brand_id, who.person_id, who.member_id, who.asked)
 
 
 def openid(who: Shopper, appid: str) -> str:
@@ -105,10 +112,13 @@ def _read() -> Shopper:
         brand_id, person_id = ids.decode("brd", str(claims.get("brd"))), ids.decode("prs", str(claims.get("sub")))
     except NotFound:
         raise TokenInvalid() from None
-    standing = members.standing(brand_id, person_id, claims["jti"])
+    at, key = time.monotonic(), request.headers.get("Idempotency-Key", "")
+    key = key if key.isprintable() else ""  # no other is taken, or could be asked for
+    standing = members.standing(brand_id, person_id, claims["jti"], scope=SCOPE, key=key)
     if standing is None:
         raise TokenInvalid()
-    return Shopper(brand_id, standing.person_id, standing.member_id, standing.status, str(claims.get("oid")))
+    asked = Asked(at, standing.digest, standing.answer)
+    return Shopper(brand_id, standing.person_id, standing.member_id, standing.status, str(claims.get("oid")), asked)
 
 
 def _mark(value: str) -> str:

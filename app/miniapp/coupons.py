@@ -152,7 +152,8 @@ def claim(campaign: str) -> Response:
             brand_id=who.brand_id,
             member_id=who.member_id,
             campaign_id=_decoded("cmp", campaign, CampaignUnknown),
-            key=commands.Key(f"miniapp:{who.member_id}", key, idempotency.request_hash("coupons.claim", campaign)),
+            key=commands.Key(f"{auth.SCOPE}{who.member_id}", key, idempotency.request_hash("coupons.claim", campaign)),
+            asked=who.asked,
         )
     # Many come at once: the answer is spelt out here, as a schema costs as much as one of the statements.
     return jsonify(

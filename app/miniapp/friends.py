@@ -201,7 +201,7 @@ def invitation() -> dict[str, Any]:
 def _once(who: auth.MemberSession, action: str, body: Any, work: Any) -> dict[str, Any]:
     key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
     digest = idempotency.request_hash(f"coupons.{action}", body)
-    scope = f"miniapp:{who.member_id}"
+    scope = f"{auth.SCOPE}{who.member_id}"
     return run(lambda: idempotency.once(scope=scope, key=key, digest=digest, work=work))
 
 

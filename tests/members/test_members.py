@@ -9,7 +9,9 @@ import pytest
 from invariants import broken
 from sqlalchemy import select
 
+from app.core import clock, tokens
 from app.core.db import session
+from app.core.idempotency import once
 from app.core.outbox import Outbox
 from app.core.transaction import transaction
 from app.identity import commands as identity
@@ -109,6 +111,16 @@ def test_standing_is_one_look(world) -> None:
     with transaction():
         who, nobody = person("a"), person("b")
         member_id = commands.join(brand_id=world.brand_id, person_id=who, source="till")
-    assert queries.standing(world.brand_id, who) == (who, member_id, "active")
-    assert queries.standing(world.brand_id, nobody) == (nobody, None, None)
-    assert queries.standing(world.brand_id, 1) is None
+    with transaction():
+        once(scope=f"miniapp:{member_id}", key="asked-before", digest=b"1", work=lambda: {"done": 1})
+
+    def look(person_id: int, key: str = "", token: str = "good") -> queries.Standing | None:
+        return queries.standing(world.brand_id, person_id, token, scope="miniapp:", key=key)
+
+    assert look(who) == look(who, "asked-now") == (who, member_id, "active", None, None)
+    assert look(who, "asked-before") == (who, member_id, "active", b"1", {"done": 1})
+    assert look(nobody, "asked-before") == (nobody, None, None, None, None)
+    assert look(1) is None
+    with transaction():
+        tokens.revoke({"jti": "bad", "exp": clock.now().timestamp()})
+    assert look(who, token="bad") is None

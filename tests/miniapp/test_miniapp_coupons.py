@@ -16,6 +16,7 @@ from app.core import clock, ids, tokens
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import codes, commands
+from app.coupons.commands import sold_out, take
 from app.coupons.models import Coupon
 from app.identity import commands as identity
 from app.identity.rules import Identity
@@ -113,7 +114,7 @@ def test_claims_are_refused_with_stable_codes(here: World, shopper: Shopper) -> 
     ):
         answer = shopper.claim(campaign_id, f"refused-{number}")
         assert (answer.status_code, answer.json["code"]) == (status, code)
-    assert shopper.claim(sold_out, "claim-0001").json["code"] in ("idempotency_key_reused", "sold_out")
+    assert shopper.claim(sold_out, "claim-0001").json["code"] == "idempotency_key_reused"
     assert shopper.claim(paused, None).json["code"] == "idempotency_key_missing"
     with transaction():
         assert session.query(Coupon).filter_by(member_id=shopper.member_id).count() == 1
@@ -125,6 +126,30 @@ def test_a_key_used_for_another_campaign_is_refused(here: World, shopper: Shoppe
     assert shopper.claim(first, "claim-0001").status_code == 200
     answer = shopper.claim(second, "claim-0001")
     assert (answer.status_code, answer.json["code"]) == (409, "idempotency_key_reused")
+    assert broken() == []
+
+
+def test_a_crowd_that_comes_too_late_asks_once_a_moment(
+    here: World, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = campaign(here, quota=1, per_member=9)
+    looks: list[int] = []
+    look = take._look
+
+    def counted(*asked: Any) -> Any:
+        looks.append(1)
+        return look(*asked)
+
+    monkeypatch.setattr(take, "_look", counted)
+    mine = shopper.claim(narrow, "claim-last")
+    late = [shopper.claim(narrow, f"claim-late-{number}") for number in range(5)]
+    assert mine.status_code == 200 and {one.json["code"] for one in late} == {"sold_out"}
+    assert len(looks) == 2
+    assert shopper.claim(narrow, "claim-last").json == mine.json  # who has one is not told that there is none
+    with transaction():
+        commands.add_stock(brand_id=here.brand_id, campaign_id=narrow, more=1, actor="test")
+    monkeypatch.setattr(sold_out, "SECONDS", 0)  # the moment is over
+    assert shopper.claim(narrow, "claim-late-0").status_code == 200
     assert broken() == []
 
 

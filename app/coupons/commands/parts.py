@@ -45,13 +45,10 @@ KEY_IS_NEW = "NOT EXISTS (SELECT FROM idempotency_key WHERE scope = %(key_scope)
 _PROMISED = "SELECT request_hash, answer FROM idempotency_key WHERE scope = %(scope)s AND key = %(key)s"
 
 
-def once(
-    used: Key, attempt: Callable[[], T | SiyuError | None], read: Callable[[dict[str, Any]], T], *, tries: int
-) -> T:
+def once(used: Key, attempt: Callable[[], T | None], read: Callable[[dict[str, Any]], T], *, tries: int) -> T:
     """What `attempt` answers, or what was answered under this key before, as `read` makes it of the stored answer.
 
-    All on one hot connection. An attempt that answers None was overtaken and is made again; Busy after `tries`. One
-    that answers a refusal, rather than raising it, has seen that nothing was answered under the key.
+    All on one hot connection. An attempt that answers None was overtaken and is made again; Busy after `tries`.
     """
     with hot.held():
         for _ in range(tries):
@@ -62,8 +59,6 @@ def once(
                 if (stored := _promised(used)) is not None:
                     return read(stored)
                 raise
-            if isinstance(done, SiyuError):
-                raise done
             if done is not None:
                 return done
             if (stored := _promised(used)) is not None:

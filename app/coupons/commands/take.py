@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core import clock, hot, ids
 from app.core.db import session
-from app.core.errors import Busy, SiyuError
+from app.core.errors import Busy
+from app.core.idempotency import Asked
 from app.members import family
 
 from .. import codes, queries, rules
@@ -35,32 +36,26 @@ from ..errors import (
 )
 from ..events import Issued
 from ..models import Coupon
-from . import parts
+from . import parts, sold_out
 from .parts import Key
 
 # Sold-out, paused and over the limit are answered from this read alone. Stripes are 16-bit numbers.
 # Who was merged into another takes as that other, under that one's limit.
-_LOOK = """
+LOOK = """
 SELECT k.status, k.claimable, k.version, k.day_quota, k.allocated,
        (SELECT coalesce(max(seq), 0) FROM coupon c
         WHERE c.brand_id = k.brand_id AND c.member_id = owner.member_id AND c.campaign_id = k.campaign_id),
        (SELECT array_agg(s.stripe ORDER BY s.stripe) FROM campaign_stock s
         WHERE s.campaign_id = k.campaign_id AND s.issued < s.quota),
-       owner.member_id, {promised}
+       owner.member_id
 FROM campaign k
 CROSS JOIN (
   SELECT coalesce((SELECT merged_into FROM member
                    WHERE brand_id = %(brand_id)s::bigint AND member_id = %(member_id)s::bigint),
                   %(member_id)s::bigint) AS member_id
 ) owner
-{kept}WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
+WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
 """
-# A claim sees in the same snapshot what was answered under its key, so that a refusal needs no second look.
-LOOK = _LOOK.format(
-    promised="p.request_hash, p.answer",
-    kept="LEFT JOIN idempotency_key p ON p.scope = %(key_scope)s AND p.key = %(key)s\n",
-)
-_LOOK_TO_ISSUE = _LOOK.format(promised="NULL, NULL", kept="")
 
 # A second coupon of the same member at the same moment breaks on the uniqueness of seq, which takes the stock back too.
 # A campaign that was switched, revised, or given a day's or stores' stock meanwhile is looked at again.
@@ -149,8 +144,8 @@ _TRIES = 20
 
 
 class Look(NamedTuple):
-    """A campaign as the statement will want it: its state, the member's coupons so far, stripes with stock, whose the
-    coupon will be (the member's, or the one's it was merged into), and what the key was used for: a digest, an answer.
+    """A campaign as the statement will want it: its state, the member's coupons so far, stripes with stock, and whose
+    the coupon will be: the member's, or the one's it was merged into.
     """
 
     status: str
@@ -161,8 +156,6 @@ class Look(NamedTuple):
     taken: int
     stripes: list[int] | None
     member_id: int
-    digest: bytes | None
-    answer: dict[str, Any] | None
 
 
 class Taken(NamedTuple):
@@ -177,38 +170,47 @@ class Taken(NamedTuple):
 _Fetch = Callable[[str, Mapping[str, Any]], Any]
 
 
-def claim(*, brand_id: int, member_id: int, campaign_id: int, key: Key, store_id: int | None = None) -> Taken:
+def claim(
+    *,
+    brand_id: int,
+    member_id: int,
+    campaign_id: int,
+    key: Key,
+    store_id: int | None = None,
+    asked: Asked | None = None,
+) -> Taken:
     """A member takes a coupon by himself. Autocommitted on the hot pool; the same key gets the same answer.
-    `store_id`: whose part of the stock it is taken from, where the stock is with the stores.
+    `store_id`: whose part of the stock it is taken from, where the stock is with the stores. `asked`: what the caller
+    found under the key.
 
     Raises CampaignUnknown, CampaignClosed, CampaignPaused, SoldOut, SoldOutToday, StoreNeeded, StoreSoldOut,
     LimitReached, PeriodLimitReached.
     """
+    if asked is not None:
+        if asked.digest is not None and asked.answer is not None:
+            return Taken(**parts.answered(key, asked.digest, asked.answer))
+        if sold_out.seen(campaign_id, before=asked.at):
+            raise SoldOut()
 
-    def attempt() -> Taken | SiyuError | None:
+    def attempt() -> Taken | None:
         try:
             return _claim(brand_id, member_id, campaign_id, store_id, key)
         except (pg.UniqueViolation, pg.RaiseException):
             # The same member or the same key at the same moment, or a stock that ended half-way: look again.
             return None
+        except SoldOut:
+            sold_out.saw(campaign_id)
+            raise
 
     return parts.once(key, attempt, lambda answer: Taken(**answer), tries=_TRIES)
 
 
-def _claim(
-    brand_id: int, member_id: int, campaign_id: int, store_id: int | None, key: Key
-) -> Taken | SiyuError | None:
-    used = {"key_scope": key.scope, "key": key.key}
-    look = _look(hot.fetch_one, LOOK, brand_id, member_id, campaign_id, **used)
-    if look.digest is not None and look.answer is not None:
-        return Taken(**parts.answered(key, look.digest, look.answer))
+def _claim(brand_id: int, member_id: int, campaign_id: int, store_id: int | None, key: Key) -> Taken | None:
+    look = _look(hot.fetch_one, brand_id, member_id, campaign_id)
     if not look.claimable:
-        return CampaignUnknown()
+        raise CampaignUnknown()
     terms, now = queries.terms(brand_id, campaign_id, look.version), clock.now()
-    try:
-        valid = _check(look, terms, now)
-    except SiyuError as refusal:
-        return refusal
+    valid = _check(look, terms, now)
     taken, parameters = _prepare(
         hot.fetch_one,
         look,
@@ -222,7 +224,8 @@ def _claim(
         store_id=store_id,
     )
     parameters |= {
-        **used,
+        "key_scope": key.scope,
+        "key": key.key,
         "key_digest": key.digest,
         "answer": json.dumps(taken._asdict()),
     }
@@ -256,7 +259,7 @@ def issue(
         )
         if given is not None:
             return given
-        look = _look(_in_session, _LOOK_TO_ISSUE, brand_id, member_id, campaign_id)
+        look = _look(_in_session, brand_id, member_id, campaign_id)
         # Through the session, as the campaign may be as new as this transaction.
         terms, now = queries.version_terms(brand_id, campaign_id, look.version), clock.now()
         taken, parameters = _prepare(
@@ -287,8 +290,8 @@ def _in_session(statement: str, parameters: Mapping[str, Any]) -> Any:
     return session.connection().exec_driver_sql(statement, dict(parameters)).fetchone()
 
 
-def _look(fetch: _Fetch, statement: str, brand_id: int, member_id: int, campaign_id: int, **used: str) -> Look:
-    row = fetch(statement, {"brand_id": brand_id, "member_id": member_id, "campaign_id": campaign_id, **used})
+def _look(fetch: _Fetch, brand_id: int, member_id: int, campaign_id: int) -> Look:
+    row = fetch(LOOK, {"brand_id": brand_id, "member_id": member_id, "campaign_id": campaign_id})
     if row is None:
         raise CampaignUnknown()
     return Look._make(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from typing import Any
 
@@ -16,8 +17,10 @@ from invariants import broken
 
 from app.core import hot, ids
 from app.core.errors import Busy, SiyuError
-from app.core.idempotency import once
+from app.core.idempotency import Asked, once
 from app.coupons import commands
+from app.coupons.commands import sold_out
+from app.coupons.errors import SoldOut
 
 KEY = "the-same-key"
 
@@ -146,3 +149,29 @@ def test_twin_same_request_with_a_changed_body(app: Any, world: World, monkeypat
     coupons = [coupon(world) for _ in range(12)]
     results = at_once(app, [lambda one=one: use(world, one.code, order_no="O1", value=KEY) for one in coupons])
     assert len(won(results)) == 12 and len(redemptions()) == 1
+
+
+def _read_before_the_last_went(world: World) -> Any:
+    """Two requests with one key: the second was read before the first took the last coupon, and goes on after others
+    heard that none is left.
+    """
+    campaign_id, member_id = campaign(world, quota=1), ids.new_id()
+    read = Asked(time.monotonic())
+    first = claim(world, campaign_id, member_id, value=KEY)
+    with pytest.raises(SoldOut):
+        claim(world, campaign_id)
+    assert claim(world, campaign_id, member_id, value=KEY, asked=read) == first
+
+
+def test_a_request_that_was_read_before_the_last_coupon_went(world: World) -> None:
+    _read_before_the_last_went(world)
+    assert broken() == []
+
+
+def test_twin_a_request_that_was_read_before_the_last_coupon_went(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the order of the two looks it is told that there is none, while it has one."""
+    monkeypatch.setattr(sold_out, "seen", lambda campaign_id, *, before: campaign_id in sold_out._seen)
+    with pytest.raises(SoldOut):
+        _read_before_the_last_went(world)
