@@ -1,4 +1,4 @@
-"""The form of a new campaign as the API's body: yuan, folds and dates as an operator writes them."""
+"""The form of a campaign and of its terms as the API's body, and back: yuan, folds, dates as an operator writes them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 
 from app.coupons.rules import FULL_BP
 
 from . import scope
+from .campaign_terms import TermsSchema
 from .campaigns import CampaignIn
 
 FIELD = {
@@ -42,6 +43,9 @@ FIELD = {
     "only_days": "仅限日期",
     "except_days": "不可用日期",
     "stores": "适用门店",
+    "dealers": "适用经销商",
+    "regions": "适用区域",
+    "except_stores": "不适用门店",
     "channels": "可用渠道",
     "stack_group": "叠加组",
     "per_member": "每人限领",
@@ -54,6 +58,7 @@ FIELD = {
     "hq_bp": "总部承担",
 }
 _NUMBERS = ("per_member", "per_day", "per_week", "per_month", "wait_days", "valid_days", "grace_days")
+CHOICES = ("weekdays", "channels", "stores", "dealers", "regions", "except_stores")  # of which several may be chosen
 _LISTS = ("gift_skus", "skus", "categories", "except_skus", "except_categories", "only_days", "except_days")
 _SPAN = re.compile(r"(\d{1,2}:\d{2})\s*[-–—~至]\s*(\d{1,2}:\d{2})")
 _BETWEEN = re.compile(r"[,，、;；\s]+")
@@ -74,10 +79,56 @@ def asked(form: Mapping[str, Any]) -> dict[str, Any]:
         "day_quota": whole(form["day_quota"], "每日限量") if form.get("day_quota") else None,
         "terms": _terms(form),
     }
+    return _loaded(CampaignIn(), given)
+
+
+def asked_terms(form: Mapping[str, Any], was: Mapping[str, Any]) -> dict[str, Any]:
+    """The API's body of new terms for a campaign whose terms are `was` (see campaign_terms.as_given); FormWrong.
+
+    The form has days; a moment of a day that was set otherwise stays as long as its day does.
+    """
+    shown, given = filled(was), _terms(form) | {"kind": was["kind"]}
+    for field, name in (("starts", "starts_at"), ("ends", "ends_at")):
+        if was[name] is not None and form.get(field, "").strip() == shown[field]:
+            given[name] = was[name].isoformat()
+    return _loaded(TermsSchema(), given)
+
+
+def filled(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """The form that says these terms, given as campaign_terms.as_given spells them."""
+    form: dict[str, Any] = {name: list(map(str, terms[name] or ())) for name in CHOICES}
+    form |= {name: "，".join(map(str, terms[name] or ())) for name in _LISTS}
+    form |= {name: str(terms[name] or "") for name in (*_NUMBERS, "kind", "stack_group", "returns", "supplier")}
+    sums = (("amount", "amount_fen"), ("threshold", "threshold_fen"), ("cap", "cap_fen"))
+    form |= {field: _short(terms[name], 100) if terms[name] else "" for field, name in sums}
+    form |= {
+        "folds": _short(FULL_BP - terms["percent_bp"], 1000) if terms["percent_bp"] else "",
+        "hours": "，".join(f"{start}-{end}" for start, end in terms["hours"]),
+        "transferable": "yes" if terms["transferable"] else "",
+        "supplier_share": _short(terms["supplier_bp"], 100) if terms["supplier"] else "",
+        "hq_share": _short(terms["hq_bp"], 100),
+        "starts": _shown_day(terms["starts_at"], timedelta()),
+        "ends": _shown_day(terms["ends_at"], timedelta(microseconds=1)),
+    }
+    return form
+
+
+def _loaded(schema: Schema, given: dict[str, Any]) -> dict[str, Any]:
     try:
-        return dict(CampaignIn().load(given))
+        return dict(schema.load(given))
     except ValidationError as error:
         raise FormWrong(f"请检查：{'、'.join(_named(error.messages_dict))}。") from error
+
+
+def _short(value: int, unit: int) -> str:
+    """A number of units without needless zeros: 1500 by 100 is 15, 4990 is 49.9."""
+    return f"{(Decimal(value) / unit).normalize():f}"
+
+
+def _shown_day(moment: datetime | None, before: timedelta) -> str:
+    if moment is None:
+        return ""
+    return f"{(moment - before).astimezone(ZoneInfo(scope.current().timezone)):%Y-%m-%d}"
 
 
 def _terms(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,6 +142,9 @@ def _terms(form: Mapping[str, Any]) -> dict[str, Any]:
         "weekdays": [int(day) for day in form.get("weekdays") or () if day.isdigit()] or None,
         "channels": list(form.get("channels") or ()) or None,
         "stores": list(form.get("stores") or ()) or None,
+        "dealers": list(form.get("dealers") or ()) or None,
+        "regions": list(form.get("regions") or ()) or None,
+        "except_stores": list(form.get("except_stores") or ()),
         "stack_group": form.get("stack_group", "").strip(),
         "returns": form.get("returns", "full"),
         "transferable": form.get("transferable") == "yes",

@@ -1,4 +1,4 @@
-"""The console's pages of coupon campaigns: the list, one campaign with all that was done to it, and a new one."""
+"""The console's pages of coupon campaigns: the list, one with all that was done to it, a new one, new terms."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from app.coupons import commands, queries, rules
 from app.coupons import wording as coupon_words
 from app.dashboards.queries import lists as list_queries
 from app.org import queries as org
+from app.org.models import Store
 
 from . import campaigns, scope
-from .campaign_form import FIELD, FormWrong, asked, fen, whole
+from .campaign_form import CHOICES, FIELD, FormWrong, asked, asked_terms, fen, filled, whole
+from .campaign_terms import TermsInvalid, as_given, terms_of
 from .console import console
 
 # What the buttons of a state are, in the order in which they stand.
@@ -49,21 +51,40 @@ def new_campaign() -> str:
 @console.post("/campaigns/new", endpoint="create_campaign")
 def create_campaign() -> ResponseReturnValue:
     """A draft, or the form again: with what is wrong in it, or with its words to look at."""
-    form: dict[str, Any] = request.form.to_dict()
-    form |= {name: request.form.getlist(name) for name in ("weekdays", "channels", "stores")}
+    form = _sent()
     try:
         given = asked(form)
-        terms = campaigns.terms_of(scope.current().brand_id, given["terms"])
+        terms = _terms(given["terms"])
         if form.get("look"):
-            return _form(form, terms=terms, given=given)
+            return _form(form, terms=terms, quota=given["quota"], budget_fen=given["budget_fen"])
         made = campaigns.created(given, checked_key(form.get("key")))
     except FormWrong as wrong:
         return _form(form, refused=str(wrong)), 422
-    except campaigns.TermsInvalid as wrong:
-        return _form(form, refused=f"请检查：{'、'.join(FIELD.get(one, one) for one in wrong.data['fields'])}。"), 422
     except campaigns.CampaignCodeTaken:
         return _form(form, refused="活动编码已被使用，请换一个。"), 409
     return redirect(_home(made), 303)
+
+
+@console.get("/campaigns/<campaign_id>/terms", endpoint="new_terms")
+def new_terms(campaign_id: str) -> str:
+    found = campaigns.decoded(campaign_id)
+    return _form(filled(_in_force(found)), of=found)
+
+
+@console.post("/campaigns/<campaign_id>/terms", endpoint="revise_campaign")
+def revise_on_page(campaign_id: str) -> ResponseReturnValue:
+    """New terms for what is issued from now on, or the form again as for a new campaign."""
+    found, form = campaigns.decoded(campaign_id), _sent()
+    try:
+        terms = _terms(asked_terms(form, _in_force(found)))
+        if form.get("look"):
+            return _form(form, of=found, terms=terms)
+        campaigns.revised(found, terms)
+    except FormWrong as wrong:
+        return _form(form, of=found, refused=str(wrong)), 422
+    except SiyuError as refusal:
+        return _form(form, of=found, refused=f"{coupon_words.refusal(refusal)}。"), refusal.status
+    return redirect(_home(found), 303)
 
 
 @console.get("/campaigns/<campaign_id>", endpoint="one_campaign")
@@ -96,7 +117,7 @@ def supply_on_page(campaign_id: str) -> ResponseReturnValue:
         campaigns.supplied(found, given, checked_key(request.form.get("key")))
     except FormWrong as wrong:
         return _page(found, refused=str(wrong)), 422
-    except campaigns.TermsInvalid:
+    except TermsInvalid:
         return _page(found, refused="没有找到这家门店。"), 422
     except Invalid as refusal:
         spent = refusal.data.get("spent_fen")
@@ -120,6 +141,24 @@ def _supply(form: dict[str, str]) -> dict[str, Any]:
     if not given:
         raise FormWrong("请填写要调整的内容。")
     return given
+
+
+def _sent() -> dict[str, Any]:
+    form: dict[str, Any] = request.form.to_dict()
+    return form | {name: request.form.getlist(name) for name in CHOICES}
+
+
+def _terms(given: dict[str, Any]) -> rules.Terms:
+    try:
+        return terms_of(scope.current().brand_id, given)
+    except TermsInvalid as wrong:
+        raise FormWrong(f"请检查：{'、'.join(FIELD.get(one, one) for one in wrong.data['fields'])}。") from wrong
+
+
+def _in_force(campaign_id: int) -> dict[str, Any]:
+    brand_id = scope.current().brand_id
+    version = queries.campaign(brand_id, campaign_id).version
+    return as_given(brand_id, queries.terms(brand_id, campaign_id, version))
 
 
 def _home(campaign_id: int) -> str:
@@ -151,24 +190,41 @@ def _page(campaign_id: int, refused: str = "") -> str:
 
 
 def _form(
-    form: dict[str, Any], *, refused: str = "", terms: rules.Terms | None = None, given: dict[str, Any] | None = None
+    form: dict[str, Any],
+    *,
+    of: int | None = None,
+    refused: str = "",
+    terms: rules.Terms | None = None,
+    quota: int = 0,
+    budget_fen: int | None = None,
 ) -> str:
+    """The form of a new campaign, or of new terms `of` one; with `terms`, what members would read."""
     me = scope.current()
     most = terms.most_fen() if terms else None
     told = None
-    if terms and given:
+    if terms:
         names = queries.names_of(me.brand_id, [terms])
         told = {
             "summary": coupon_words.offer(terms),
             "conditions": [*coupon_words.conditions(terms, names), *coupon_words.rules_of_taking(terms, names)],
-            "most_fen": None if most is None else most * given["quota"],
-            "budget_fen": given["budget_fen"],
+            "most_fen": None if most is None else most * quota,
+            "budget_fen": budget_fen,
         }
     return render_template(
-        "console/campaign_new.html",
+        "console/campaign_form.html",
         form=form,
+        of=None if of is None else queries.campaign(me.brand_id, of),
         refused=refused,
         told=told,
-        stores=[store for store in org.stores(me.brand_id) if store.status == "open"],
+        places={
+            "regions": ("适用区域", org.regions(me.brand_id)),
+            "dealers": ("适用经销商", org.dealers(me.brand_id)),
+            "stores": ("适用门店", _open_stores(me.brand_id)),
+            "except_stores": ("不适用门店", _open_stores(me.brand_id)),
+        },
         key=form.get("key") or secrets.token_hex(16),
     )
+
+
+def _open_stores(brand_id: int) -> list[Store]:
+    return [store for store in org.stores(brand_id) if store.status == "open"]

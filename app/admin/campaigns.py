@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields as fields_of
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -13,7 +12,7 @@ from flask import request
 from sqlalchemy.exc import IntegrityError
 
 from app.core import audit, clock, ids
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, NotFound
 from app.core.fields import PublicId
 from app.core.idempotency import checked_key, once, request_hash
 from app.core.transaction import run
@@ -24,62 +23,11 @@ from app.org import queries as org
 
 from . import scope
 from .blueprint import api
-
-FEN = Range(0, 1_000_000_000_00)
-MANY = Length(max=5000)
+from .campaign_terms import TermsSchema, known_ids, terms_of
 
 
 class CampaignCodeTaken(Conflict):
     code, message = "campaign_code_taken", "Another campaign of the brand has this code."
-
-
-class TermsInvalid(Invalid):
-    code, message = "terms_invalid", "These terms promise nothing that could be kept; see `data.fields`."
-
-
-class TermsSchema(Schema):
-    """What a coupon promises; see the terms' own documentation. Stores, dealers and regions by their codes."""
-
-    kind = fields.String(required=True, validate=OneOf(rules.KINDS))
-    per_member = fields.Integer(load_default=1, validate=Range(1, 10_000))
-    per_day = fields.Integer(load_default=None, allow_none=True, validate=Range(1, 10_000))
-    per_week = fields.Integer(load_default=None, allow_none=True, validate=Range(1, 10_000))
-    per_month = fields.Integer(load_default=None, allow_none=True, validate=Range(1, 10_000))
-    amount_fen = fields.Integer(load_default=0, validate=FEN)
-    threshold_fen = fields.Integer(load_default=0, validate=FEN)
-    percent_bp = fields.Integer(load_default=0, validate=Range(0, rules.FULL_BP))
-    cap_fen = fields.Integer(load_default=None, allow_none=True, validate=FEN)
-    gift_skus = fields.List(fields.String(validate=Length(1, 64)), load_default=list, validate=MANY)
-    skus = fields.List(fields.String(validate=Length(1, 64)), load_default=None, allow_none=True, validate=MANY)
-    categories = fields.List(fields.String(validate=Length(1, 64)), load_default=None, allow_none=True, validate=MANY)
-    except_skus = fields.List(fields.String(validate=Length(1, 64)), load_default=list, validate=MANY)
-    except_categories = fields.List(fields.String(validate=Length(1, 64)), load_default=list, validate=MANY)
-    starts_at = fields.AwareDateTime(load_default=None, allow_none=True)
-    ends_at = fields.AwareDateTime(load_default=None, allow_none=True)
-    wait_days = fields.Integer(load_default=0, validate=Range(0, 3650))
-    valid_days = fields.Integer(load_default=None, allow_none=True, validate=Range(1, 3650))
-    weekdays = fields.List(fields.Integer(validate=Range(1, 7)), load_default=None, allow_none=True)
-    hours = fields.List(
-        fields.List(fields.String(validate=Length(5, 5)), validate=Length(2, 2)),
-        load_default=list,
-        validate=Length(max=8),
-    )
-    only_days = fields.List(fields.Date(), load_default=None, allow_none=True, validate=MANY)
-    except_days = fields.List(fields.Date(), load_default=list, validate=MANY)
-    stores = fields.List(fields.String(validate=Length(1, 64)), load_default=None, allow_none=True, validate=MANY)
-    dealers = fields.List(fields.String(validate=Length(1, 64)), load_default=None, allow_none=True, validate=MANY)
-    regions = fields.List(fields.String(validate=Length(1, 64)), load_default=None, allow_none=True, validate=MANY)
-    except_stores = fields.List(fields.String(validate=Length(1, 64)), load_default=list, validate=MANY)
-    channels = fields.List(
-        fields.String(validate=OneOf(rules.CHANNELS)), load_default=None, allow_none=True, validate=Length(max=3)
-    )
-    stack_group = fields.String(load_default="", validate=Length(max=40))
-    returns = fields.String(load_default="full", validate=OneOf(rules.RETURNS))
-    grace_days = fields.Integer(load_default=0, validate=Range(0, 365))
-    transferable = fields.Boolean(load_default=False)
-    supplier = fields.String(load_default="", validate=Length(max=80))
-    supplier_bp = fields.Integer(load_default=0, validate=Range(0, rules.FULL_BP))
-    hq_bp = fields.Integer(load_default=rules.FULL_BP, validate=Range(0, rules.FULL_BP))
 
 
 class CampaignIn(Schema):
@@ -191,10 +139,10 @@ def create_campaign(given: dict[str, Any]) -> dict[str, Any]:
 @api.output(CampaignDetailOut)
 @api.doc(summary="New terms for coupons issued from now on", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def revise_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What is out keeps its own terms. A campaign that waits for approval is a draft again."""
-    found, me = decoded(campaign_id), scope.current()
-    terms = terms_of(me.brand_id, given)
-    run(lambda: commands.revise(brand_id=me.brand_id, campaign_id=found, terms=terms, actor=me.actor))
+    """What is out keeps its own terms. A campaign that waits for approval is a draft again. Terms that are in force
+    already change nothing."""
+    found = decoded(campaign_id)
+    revised(found, terms_of(scope.current().brand_id, given))
     return shown(found)
 
 
@@ -286,6 +234,20 @@ def created(given: dict[str, Any], key: str) -> int:
     return int(done["id"])
 
 
+def revised(campaign_id: int, terms: rules.Terms) -> None:
+    """Give a campaign these terms from now on, as the caller."""
+    me = scope.current()
+
+    def work() -> None:
+        was = queries.campaign(me.brand_id, campaign_id).version
+        version = commands.revise(brand_id=me.brand_id, campaign_id=campaign_id, terms=terms, actor=me.actor)
+        if version != was:
+            subject = ids.encode("cmp", campaign_id)
+            audit.record(actor=me.actor, action="campaigns.revise", subject=subject, version=version)
+
+    run(work)
+
+
 def switched(campaign_id: int, step: str, reason: str) -> str:
     """Take a step as the caller; the state it led to."""
     me = scope.current()
@@ -313,47 +275,13 @@ def supplied(campaign_id: int, given: Mapping[str, Any], key: str) -> None:
             commands.set_day_quota(**who, day_quota=given["day_quota"])
         if "stores" in given:
             known = {store.code: store.id for store in org.stores(me.brand_id)}
-            stores = _ids(known, given["stores"], "stores")
+            stores = known_ids(known, given["stores"], "stores")
             commands.allocate(**who, quotas=dict(zip(stores, given["stores"].values(), strict=True)))
         audit.record(actor=me.actor, action="campaigns.supply", subject=ids.encode("cmp", campaign_id), **given)
         return {}
 
     digest = request_hash("campaigns.supply", {"campaign": campaign_id, **given})
     run(lambda: once(scope=f"admin:{me.admin_id}:{me.brand_id}", key=key, digest=digest, work=work))
-
-
-def terms_of(brand_id: int, given: Mapping[str, Any]) -> rules.Terms:
-    """The terms an operator wrote; TermsInvalid names what makes no sense or is not there."""
-    values = dict(given)
-    stores = {store.code: store.id for store in org.stores(brand_id)}
-    places = {
-        "store_ids": ("stores", stores),
-        "except_store_ids": ("except_stores", stores),
-        "dealer_ids": ("dealers", {dealer.code: dealer.id for dealer in org.dealers(brand_id)}),
-        "region_ids": ("regions", {region.code: region.id for region in org.regions(brand_id)}),
-    }
-    for name, (asked, known) in places.items():
-        codes = values.pop(asked)
-        values[name] = None if codes is None else frozenset(_ids(known, codes, asked))
-    for field in fields_of(rules.Terms):
-        if isinstance(values.get(field.name), list):
-            values[field.name] = _plain(field.name, values[field.name])
-    brand = org.brand(brand_id)
-    try:
-        return rules.Terms(**values, timezone=brand.timezone)
-    except ValueError as error:
-        raise TermsInvalid(fields=str(error).removeprefix("coupon terms: ").split(", ")) from error
-
-
-def _plain(name: str, values: list[Any]) -> Any:
-    return tuple(tuple(span) for span in values) if name == "hours" else frozenset(values)
-
-
-def _ids(known: Mapping[str, int], codes: Iterable[str], field: str) -> list[int]:
-    missing = [code for code in codes if code not in known]
-    if missing:
-        raise TermsInvalid(fields=[field], unknown=missing[:20])
-    return [known[code] for code in codes]
 
 
 def shown(campaign_id: int) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -204,6 +207,91 @@ def test_each_role_sees_what_is_theirs(client: Any, world: World, hq: Console, a
     stranger = Console(client, make_admins(abroad)["hq"])
     assert stranger.get(home).status_code == 404 and stranger.post(home, step="submit").status_code == 404
     assert stranger.get(f"/{ids.encode('cmp', 5)}").status_code == 404
+
+
+def test_new_terms_begin_as_the_old_ones_and_leave_what_is_out(world: World, hq: Console) -> None:
+    given = FORM | {"stores": ["S002"], "except_stores": ["S001"], "dealers": [world.dealer.code], "amount": "49.9"}
+    home = hq.post("/new", **given).headers["Location"].removeprefix("/console/campaigns")
+    campaign_id, was = _campaign(world)[0].campaign_id, _campaign(world)[1]
+    assert (was.dealer_ids, was.except_store_ids) == ({world.dealer.id}, {world.store.id})
+    with transaction():  # as an ERP may set it, by the minute
+        timed = replace(was, ends_at=datetime(2027, 1, 15, 10, 30, tzinfo=UTC))
+        commands.revise(brand_id=world.brand_id, campaign_id=campaign_id, terms=timed)
+    page = hq.get(f"{home}/terms").text
+    form = _form_of(page)
+    assert (form["amount"], form["threshold"], form["ends"], form["hq_share"]) == ("49.9", "300", "2027-01-15", "60")
+    assert hq.post(f"{home}/terms", **form).status_code == 303  # nothing was changed
+    assert _campaign(world)[0].version == 2
+    looked = hq.post(f"{home}/terms", **(form | {"amount": "60", "look": "1"}))
+    assert "满¥300减¥60" in looked.text and "已发出的券仍按领取时的条款执行" in looked.text
+    assert hq.post(f"{home}/terms", **(form | {"amount": "60"})).status_code == 303
+    row, now = _campaign(world)
+    assert row.version == 3 and now == replace(timed, amount_fen=6000)
+    text = hq.get(home).text
+    assert "满¥300减¥49.90" in text and "满¥300减¥60" in text and "修改条款" in text
+    wrong = hq.post(f"{home}/terms", **(form | {"ends": "2026-11-30"}))
+    assert wrong.status_code == 422 and "请检查：结束日期。" in wrong.text
+    hq.post(home, step="end", reason="不办了")
+    closed = hq.post(f"{home}/terms", **(form | {"amount": "70"}))
+    assert closed.status_code == 409 and "活动当前的状态不能这样操作。" in closed.text
+    assert broken() == []
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms(kind="percent", percent_bp=1550, cap_fen=9990, valid_days=7, wait_days=2, grace_days=3, returns="never"),
+        Terms(kind="gift", gift_skus=frozenset({"A", "B"}), valid_days=1, stack_group="礼", transferable=True),
+        Terms(kind="shipping", ends_at=datetime(2027, 1, 1, tzinfo=UTC), channels=frozenset({"mall"}), per_day=1),
+        Terms(
+            kind="amount", amount_fen=1, valid_days=3, supplier="某某乳业", supplier_bp=3333, hq_bp=0, per_month=4,
+            hours=(("00:00", "09:05"),), weekdays=frozenset({7}), only_days=frozenset({date(2027, 5, 1)}),
+            except_days=frozenset({date(2027, 2, 17)}), skus=frozenset({"S-1"}), except_categories=frozenset({"袜子"}),
+        ),
+    ],
+)  # fmt: skip
+def test_a_form_says_all_that_terms_say(world: World, hq: Console, terms: Terms) -> None:
+    with transaction():
+        campaign_id = commands.create_campaign(
+            brand_id=world.brand_id, code="X", name="X", terms=terms, quota=1, status="draft"
+        )
+    home = f"/{ids.encode('cmp', campaign_id)}/terms"
+    assert hq.post(home, **_form_of(hq.get(home).text)).status_code == 303
+    row, now = _campaign(world)
+    assert row.version == 1 and now == terms
+    assert hq.post(home, **(_form_of(hq.get(home).text) | {"per_week": "2"})).status_code == 303
+    assert _campaign(world)[1] == replace(terms, per_week=2)
+
+
+class _Form(HTMLParser):
+    """What a browser would send of the form of a campaign: values as they stand there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, Any] = {}
+        self.choosing = ""
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        told = dict(attrs)
+        if tag == "select":
+            self.choosing = told["name"]
+        elif tag == "option" and ("selected" in told or not self.sent.get(self.choosing) and self.choosing in ONE_OF):
+            kept = [] if self.choosing in ONE_OF else self.sent.get(self.choosing, [])
+            self.sent[self.choosing] = [*kept, told["value"]]
+        elif tag == "input" and told.get("type") == "checkbox":
+            if "checked" in told:
+                self.sent[told["name"]] = [*self.sent.get(told["name"], []), told["value"]]
+        elif tag == "input":
+            self.sent[told["name"]] = told.get("value") or ""
+
+
+ONE_OF = ("kind", "returns")  # lists of which the first is chosen when none is
+
+
+def _form_of(page: str) -> dict[str, Any]:
+    form = _Form()
+    form.feed(page[page.index('<form class="campaign"') :].split("</form>")[0])
+    return {name: value for name, value in form.sent.items() if name != "csrf_token"}
 
 
 def test_the_list_is_filtered_by_state(hq: Console) -> None:

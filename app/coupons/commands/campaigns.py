@@ -138,10 +138,14 @@ def set_status(*, brand_id: int, campaign_id: int, status: str) -> None:
 
 
 def revise(*, brand_id: int, campaign_id: int, terms: Terms, actor: str = SYSTEM) -> int:
-    """New terms for coupons issued from now on; what is out keeps its own. Returns the version."""
+    """New terms for coupons issued from now on; what is out keeps its own. Returns the version: the one in force when
+    that says the same.
+    """
     row = _growing(brand_id, campaign_id)
     if row.kind != terms.kind:
         raise Invalid("A campaign keeps its kind.", field="kind")
+    if queries.version_terms(brand_id, campaign_id, row.version) == terms:
+        return row.version
     row.version += 1
     session.add(
         CampaignVersion(
