@@ -1,4 +1,4 @@
-"""The form of a campaign and of its terms as the API's body, and back: yuan, folds, dates as an operator writes them."""
+"""The form of a campaign and of its terms as the API's body, and back: yuan, folds and dates as operators write."""
 
 from __future__ import annotations
 

@@ -22,10 +22,22 @@ from app.settings import Settings
 from app.tiers import queries as tiers
 from app.tiers.rules import Step
 
-from . import cases, simulated
+from . import cases, promotions, simulated
 from .lives import Ground, Shop, lives
 from .load import Loader
-from .organisation import ADMIN_LOGIN, STORE_TILL_KEY, TILL_KEY, Founded, derived, derived_aes_key, found, plan
+from .organisation import (
+    ADMIN_LOGIN,
+    FINANCE_LOGIN,
+    STORE_LOGIN,
+    STORE_TILL_KEY,
+    TILL_KEY,
+    Founded,
+    derived,
+    derived_aes_key,
+    found,
+    password_of,
+    plan,
+)
 
 group = AppGroup("demo", help="The demonstration brand.")
 
@@ -52,6 +64,7 @@ def seed(members: int) -> None:
             for done in Loader(founded, ground).load(lives(ground, members)):
                 progress.advance(task, done)
             cases.second_cards(founded.brand.id, founded.stores)
+            promotions.promote(founded)
         with transaction():
             session.execute(text("ANALYZE"))
         rebuild_brand(founded.brand.id)
@@ -127,7 +140,10 @@ def credentials() -> None:
         },
         "till": {"key_id": TILL_KEY, "secret": derived(key, "till-secret"), "stores": "all"},
         "store_till": {"key_id": STORE_TILL_KEY, "secret": derived(key, "store-till-secret"), "stores": ["S001"]},
-        "admin": {"login": ADMIN_LOGIN, "password": derived(key, "admin")},
+        **{
+            name: {"login": login, "password": password_of(key, login)}
+            for name, login in (("admin", ADMIN_LOGIN), ("finance", FINANCE_LOGIN), ("store_manager", STORE_LOGIN))
+        },
         "pages": {
             "console": f"{settings.public_url}/console/",
             "official_account": f"{settings.public_url}/api/miniapp/v1/official/start",

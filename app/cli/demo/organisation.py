@@ -33,6 +33,8 @@ STORES, GUIDES_PER_STORE = 40, 5
 FIRST_NUMBER = 100_000_000  # member numbers of the demonstration count on from here
 TILL_KEY, STORE_TILL_KEY = "till-demo", "till-demo-s001"
 ADMIN_LOGIN = "hq@qinghe"
+FINANCE_LOGIN = "finance@qinghe"  # the second person, who approves and closes
+STORE_LOGIN = "s001@qinghe"
 
 _PLAN: dict[str, Any] = json.loads((Path(__file__).parent / "brand.json").read_text(encoding="utf-8"))
 
@@ -193,9 +195,24 @@ def _accounts(brand: Brand, first_store: Store, secret_key: str) -> None:
         secret=derived(secret_key, "store-till-secret"),
         store_ids=[first_store.id],
     )
-    admins.create_admin(
-        login=ADMIN_LOGIN, password=derived(secret_key, "admin"), name="总部运营", role="hq", brand_id=brand.id
-    )
+    for login, name, role, store_id in (
+        (ADMIN_LOGIN, "总部运营", "hq", None),
+        (FINANCE_LOGIN, "财务复核", "hq", None),
+        (STORE_LOGIN, f"{first_store.name}店长", "store", first_store.id),
+    ):
+        admins.create_admin(
+            login=login,
+            password=password_of(secret_key, login),
+            name=name,
+            role=role,
+            brand_id=brand.id,
+            store_id=store_id,
+        )
+
+
+def password_of(secret_key: str, login: str) -> str:
+    """The password of a console user of the demonstration."""
+    return derived(secret_key, "admin" if login == ADMIN_LOGIN else login)
 
 
 def _campaigns(brand: Brand) -> dict[str, tuple[int, Terms]]:
