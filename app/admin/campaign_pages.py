@@ -65,8 +65,8 @@ def create_campaign() -> ResponseReturnValue:
     return redirect(_home(made), 303)
 
 
-@console.get("/campaigns/<campaign_id>/terms", endpoint="new_terms")
-def new_terms(campaign_id: str) -> str:
+@console.get("/campaigns/<campaign_id>/terms", endpoint="campaign_terms")
+def campaign_terms(campaign_id: str) -> str:
     found = campaigns.decoded(campaign_id)
     return _form(filled(_in_force(found)), of=found)
 

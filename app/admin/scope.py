@@ -166,7 +166,7 @@ ROLES: dict[str, frozenset[str]] = {
     "console.new_campaign": HQ,
     "console.create_campaign": HQ,
     "console.switch_campaign": HQ,
-    "console.new_terms": HQ,
+    "console.campaign_terms": HQ,
     "console.revise_campaign": HQ,
     "console.supply_campaign": HQ,
     "admin.check_at_desk": EVERYONE,

@@ -122,6 +122,16 @@ def test_a_campaign_that_is_used_shows_its_figures(world: World, page: Any, shot
     assert page.locator("[data-count=redeemed]").inner_text() == "1"
     assert "核销率 12.5%" in page.locator(".kpis").inner_text()
     shot(page, "campaign-used")
+    page.click("text=修改条款")
+    page.wait_for_selector("legend:has-text('春日立减券')")
+    assert page.input_value("[name=amount]") == "5"
+    page.fill("[name=amount]", "6")
+    page.click("text=预览文案")
+    page.wait_for_selector(".look >> text=立减¥6")
+    shot(page, "campaign-terms")
+    page.click("text=保存新条款")
+    page.wait_for_url("**/console/campaigns/cmp_*")
+    assert page.locator("td:has-text('立减¥5')").count() == page.locator("td:has-text('立减¥6')").count() == 1
     page.set_viewport_size({"width": 390, "height": 844})
     shot(page, "campaign-phone")
     assert broken() == []
