@@ -1,5 +1,6 @@
-"""Fill a scratch database with members who have nothing yet, and campaigns they may claim from; prints as JSON what
-clients need: `python -m bench.crowd MEMBERS TOKENS QUOTA [QUOTA ..]`, a campaign for every QUOTA.
+"""Fill a scratch database with members who have nothing yet, campaigns they may claim from, and coupons that others
+claimed before; prints as JSON what clients need: `python -m bench.crowd MEMBERS TOKENS QUOTA [QUOTA ..]`, a campaign
+for every QUOTA.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from app.coupons import commands
 from app.coupons.rules import Terms
 from app.miniapp import auth
 from bench.claims import MEMBER, PERSON
-from bench.seed import organisation
+from bench.seed import claimed_before, organisation
 from wsgi import app
 
 _FILL = (
@@ -48,6 +49,7 @@ def main() -> None:
                 )
                 for no, quota in enumerate(quotas)
             ]
+            claimed_before(brand_id)
         db.engine.dispose()
         with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
             known = {"brand_id": brand_id, "person": PERSON, "member": MEMBER, "members": members}

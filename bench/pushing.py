@@ -29,6 +29,7 @@ from app.flows import push as pushes
 from app.org.models import Brand
 from app.segments import commands as segments
 from bench import common
+from bench.seed import claimed_before
 from wsgi import app
 
 FIRST = 300_000_000_000_000_000  # ids as large as the application's
@@ -110,6 +111,7 @@ def _seed(members: int) -> tuple[int, list[int]]:
             ):
                 copy.write_row((n, FIRST + n, coupon_id, code))
         brand_id = brand.id
+        claimed_before(brand_id)
     common.settle(_url())
     return brand_id, made
 

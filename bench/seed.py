@@ -12,6 +12,8 @@ import sys
 from datetime import timedelta
 from io import StringIO
 
+from sqlalchemy import text
+
 from app.core import clock, ids
 from app.core.db import db, session
 from app.core.transaction import transaction
@@ -24,6 +26,22 @@ from wsgi import app
 
 CORP, TOKEN = "wwbench0001", "bench-token"
 AES_KEY = base64.b64encode(b"bench-aes-key-of-32-bytes-exactly").decode()[:43]
+
+
+# Whatever was analysed while it was empty, a foreign key too, is looked up by any index until it is analysed again. A
+# shop that has coupons has these behind it.
+BEFORE = 20_000
+_BEFORE = (
+    """INSERT INTO coupon (brand_id, member_id, coupon_id, campaign_id, version, seq, code, status, claimed_at,
+         valid_from, valid_to, source, correlation_id)
+       SELECT :brand_id, n, n, :campaign_id, 1, 1, 'B' || n, 'claimed', now(), now(), now() + interval '9 days',
+         'self', 'bench'
+       FROM generate_series(1, :coupons) AS n""",
+    """INSERT INTO coupon_code (code, brand_id, member_id, coupon_id)
+       SELECT code, brand_id, member_id, coupon_id FROM coupon""",
+    """INSERT INTO coupon_event (brand_id, member_id, coupon_id, event_id, to_status, cause, at, correlation_id)
+       SELECT brand_id, member_id, coupon_id, coupon_id, 'claimed', 'self', now(), 'bench' FROM coupon""",
+)
 
 
 def organisation() -> dict[str, object]:
@@ -106,6 +124,15 @@ def coupons(brand_id: int, real: int, plain: int) -> dict[str, object]:
         "codes": [code for code, _, _ in made[:real]],
         "now": (now + timedelta(seconds=1)).isoformat(),
     }
+
+
+def claimed_before(brand_id: int) -> None:
+    """Coupons of a campaign of their own, as if they had been claimed before, in the open transaction."""
+    terms = Terms(kind="amount", amount_fen=100, valid_days=9)
+    campaign_id = commands.create_campaign(brand_id=brand_id, code="before", name="before", terms=terms, quota=BEFORE)
+    session.execute(text("SET LOCAL session_replication_role = replica"))
+    for statement in _BEFORE:
+        session.execute(text(statement), {"brand_id": brand_id, "campaign_id": campaign_id, "coupons": BEFORE})
 
 
 def main() -> None:
