@@ -27,6 +27,7 @@ from . import (  # noqa: F401
     gift_rules,
     import_pages,
     imports,
+    issue_pages,
     lists,
     members,
     people,

@@ -25,7 +25,16 @@ POLICY = (
 NAVIGATION = (
     ("", (("console.today", "今日"),)),
     ("会员", (("console.find_members", "会员"), ("console.tags", "标签"), ("console.review_queue", "身份审核"))),
-    ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"), ("console.campaigns", "券活动"))),
+    ("运营", (("console.tasks", "任务"), ("console.sops", "SOP"))),
+    (
+        "优惠券",
+        (
+            ("console.campaigns", "券活动"),
+            ("console.coupon_pushes", "券推送"),
+            ("console.gift_rules", "赠券规则"),
+            ("console.redeem_batches", "兑换码"),
+        ),
+    ),
     (
         "券财务与风控",
         (
@@ -39,6 +48,40 @@ NAVIGATION = (
     ("组织", (("console.stores", "门店"), ("console.users", "账号权限"))),
     ("系统", (("console.imports", "数据导入"), ("console.sync_list", "企微对账"), ("console.audit_log", "操作日志"))),
 )
+# Under which of these other pages are.
+WITHIN = {
+    "console.member": "console.find_members",
+    "console.follow": "console.find_members",
+    "console.review_page": "console.review_queue",
+    "console.blocked_page": "console.review_queue",
+    **dict.fromkeys(
+        [
+            f"console.{name}"
+            for name in (
+                "one_campaign",
+                "new_campaign",
+                "create_campaign",
+                "switch_campaign",
+                "supply_campaign",
+                "campaign_terms",
+                "revise_campaign",
+            )
+        ],
+        "console.campaigns",
+    ),
+    "console.push_coupons": "console.coupon_pushes",
+    "console.coupon_push": "console.coupon_pushes",
+    "console.switch_push": "console.coupon_pushes",
+    "console.add_gift_rule": "console.gift_rules",
+    "console.order_codes": "console.redeem_batches",
+    "console.coupon_flag": "console.coupon_flags",
+    "console.coupon_fraud_rules": "console.coupon_flags",
+    "console.coupon_statement_lines": "console.coupon_statements",
+    "console.desk_check": "console.desk_page",
+    "console.desk_redeem": "console.desk_page",
+    "console.desk_undo": "console.desk_page",
+    "console.bind_campaign": "console.coupon_channels",
+}
 
 console = APIBlueprint("console", __name__, url_prefix="/console", template_folder="templates", enable_openapi=False)
 
@@ -81,6 +124,7 @@ def _words() -> dict[str, object]:
         "me": me,
         "csrf": auth.csrf_token() if me else "",
         "navigation": [(heading, [one for one in pages if me and me.serves(one[0])]) for heading, pages in NAVIGATION],
+        "here": WITHIN.get(request.endpoint or "", request.endpoint),
         "words": wording,
         "yuan": wording.yuan,
         "local": _local,

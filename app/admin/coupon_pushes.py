@@ -116,10 +116,7 @@ class LiftOut(Schema):
 @api.output(PushesOut)
 @api.doc(summary="Pushes of coupons, newest first", security="AdminToken", responses=[401, 403])
 def coupon_pushes(asked: dict[str, Any]) -> dict[str, Any]:
-    limit = asked["limit"]
-    found = queries.pushes(scope.current().brand_id, before=paging.after_id(asked["cursor"]), limit=limit + 1)
-    shown, next_cursor = paging.page(found, limit, lambda one: (one.push.push_id,))
-    return {"items": [_told(one) for one in shown], "next_cursor": next_cursor}
+    return listed(asked["cursor"], asked["limit"])
 
 
 @api.post("/coupon-pushes/preview")
@@ -128,8 +125,7 @@ def coupon_pushes(asked: dict[str, Any]) -> dict[str, Any]:
 @api.doc(summary="What a push would do", security="AdminToken", responses=[401, 403, 404, 422])
 def preview_push(given: dict[str, Any]) -> Any:
     """Judged as the push judges, at this moment; nothing is written."""
-    with reading():
-        return pushes.preview(**_asked(given))
+    return previewed(given)
 
 
 @api.post("/coupon-pushes")
@@ -140,8 +136,69 @@ def start_push(given: dict[str, Any]) -> dict[str, Any]:
     """Needs an Idempotency-Key. Whom the segment has at this moment is dealt with by workers, in chunks; `status` and
     the counts say how far they are.
     """
-    me, key = scope.current(), idempotency.checked_key(request.headers.get("Idempotency-Key"))
-    asked = _asked(given)
+    return started(given, idempotency.checked_key(request.headers.get("Idempotency-Key")))
+
+
+@api.get("/coupon-pushes/<push_id>")
+@api.output(PushOut)
+@api.doc(summary="One push and how far it is", security="AdminToken", responses=[401, 403, 404])
+def coupon_push(push_id: str) -> dict[str, Any]:
+    return shown(push_id)
+
+
+@api.get("/coupon-pushes/<push_id>/lift")
+@api.input(LiftIn, location="query", arg_name="asked")
+@api.output(LiftOut)
+@api.doc(summary="What a push changed", security="AdminToken", responses=[401, 403, 404])
+def push_lift(push_id: str, asked: dict[str, int]) -> Any:
+    """Who got the coupon against who was held out by chance, over the same days from the beginning of the push, whether
+    or not the coupon was used. Without anybody held out there is nothing to compare with.
+    """
+    return lifted(push_id, asked["days"])
+
+
+@api.post("/coupon-pushes/<push_id>/stop")
+@api.output(PushOut)
+@api.doc(summary="Stop a push", security="AdminToken", responses=[401, 403, 404, 409])
+def stop_push(push_id: str) -> dict[str, Any]:
+    """What was given stays given. 409 `push_ended` when it does not run."""
+    return switched(push_id, "stop")
+
+
+@api.post("/coupon-pushes/<push_id>/resume")
+@api.output(PushOut)
+@api.doc(summary="Go on with a stopped push", security="AdminToken", responses=[401, 403, 404, 409])
+def resume_push(push_id: str) -> dict[str, Any]:
+    """From the member at which it stopped, with whom the segment had at the start. 409 `push_ended` when it is not
+    stopped.
+    """
+    return switched(push_id, "resume")
+
+
+# ---- what the routes and the pages share
+
+
+def listed(cursor: str, limit: int) -> dict[str, Any]:
+    """A page of the brand's pushes."""
+    found = queries.pushes(scope.current().brand_id, before=paging.after_id(cursor), limit=limit + 1)
+    page, next_cursor = paging.page(found, limit, lambda one: (one.push.push_id,))
+    return {"items": [_told(one) for one in page], "next_cursor": next_cursor}
+
+
+def shown(push_id: str) -> dict[str, Any]:
+    """One push of the brand."""
+    return _told(_found(push_id))
+
+
+def previewed(given: dict[str, Any]) -> pushes.Preview:
+    """What a push would do now."""
+    with reading():
+        return pushes.preview(**_asked(given))
+
+
+def started(given: dict[str, Any], key: str) -> dict[str, Any]:
+    """Begin a push as the caller, once a key."""
+    me, asked = scope.current(), _asked(given)
 
     def work() -> dict[str, Any]:
         push = pushes.start(**asked, created_by=me.actor)
@@ -154,21 +211,8 @@ def start_push(given: dict[str, Any]) -> dict[str, Any]:
     return _told(queries.push(me.brand_id, answer["push_id"]))
 
 
-@api.get("/coupon-pushes/<push_id>")
-@api.output(PushOut)
-@api.doc(summary="One push and how far it is", security="AdminToken", responses=[401, 403, 404])
-def coupon_push(push_id: str) -> dict[str, Any]:
-    return _told(_found(push_id))
-
-
-@api.get("/coupon-pushes/<push_id>/lift")
-@api.input(LiftIn, location="query", arg_name="asked")
-@api.output(LiftOut)
-@api.doc(summary="What a push changed", security="AdminToken", responses=[401, 403, 404])
-def push_lift(push_id: str, asked: dict[str, int]) -> Any:
-    """Who got the coupon against who was held out by chance, over the same days from the beginning of the push, whether
-    or not the coupon was used. Without anybody held out there is nothing to compare with.
-    """
+def lifted(push_id: str, days: int) -> coupon_lift.Lift:
+    """Who got the coupon against who was held out, over `days` from the beginning of the push."""
     push = _found(push_id).push
     key = (push.brand_id, push.push_id)
     return coupon_lift.lift(
@@ -176,29 +220,12 @@ def push_lift(push_id: str, asked: dict[str, int]) -> Any:
         got=given_by_push(*key),
         held_out=held_out_of_push(*key),
         since=push.created_at,
-        days=asked["days"],
+        days=days,
     )
 
 
-@api.post("/coupon-pushes/<push_id>/stop")
-@api.output(PushOut)
-@api.doc(summary="Stop a push", security="AdminToken", responses=[401, 403, 404, 409])
-def stop_push(push_id: str) -> dict[str, Any]:
-    """What was given stays given. 409 `push_ended` when it does not run."""
-    return _switched(push_id, "stop")
-
-
-@api.post("/coupon-pushes/<push_id>/resume")
-@api.output(PushOut)
-@api.doc(summary="Go on with a stopped push", security="AdminToken", responses=[401, 403, 404, 409])
-def resume_push(push_id: str) -> dict[str, Any]:
-    """From the member at which it stopped, with whom the segment had at the start. 409 `push_ended` when it is not
-    stopped.
-    """
-    return _switched(push_id, "resume")
-
-
-def _switched(push_id: str, action: str) -> dict[str, Any]:
+def switched(push_id: str, action: str) -> dict[str, Any]:
+    """Stop a push or go on with it, as the caller."""
     me, found = scope.current(), _found(push_id)
     command = commands.stop_push if action == "stop" else commands.resume_push
     with transaction():

@@ -109,3 +109,39 @@ def span(seconds: int) -> str:
         if seconds % unit == 0 and seconds >= unit:
             return f"{seconds // unit} {word}"
     return f"{seconds} 秒"
+
+PUSH_STATUS = {"running": "推送中", "stopped": "已停止", "done": "已完成"}
+PUSH_COLOUR = {"running": "blue", "stopped": "gold", "done": "green"}
+PUSH_STOPPED = {
+    "operator": "人工停止",
+    "sold_out": "券已发完，追加库存后可继续",
+    "sold_out_today": "今天的券已发完，明天自动继续",
+    "store_needed": "库存已分配到门店，不能再推送",
+    "campaign_paused": "活动已暂停，恢复后可继续",
+    "campaign_closed": "活动已结束",
+}
+PUSH_COUNT = {
+    "issued": "已发放",
+    "held_out": "对照组",
+    "opted_out": "拒收营销",
+    "limited": "已达限领",
+    "gone": "已合并或注销",
+}
+GIFT_KIND = {
+    "welcome": "新会员礼",
+    "birthday": "生日礼",
+    "order": "下单礼",
+    "referrer": "邀请人奖励",
+    "referred": "被邀请人礼",
+}
+GIFT_WHEN = {
+    "welcome": "首次验证手机号后发放，每人一次，合并会员后也不重复",
+    "birthday": "每年生日发放一次",
+    "order": "订单实付达到金额后发放，每单一次",
+    "referrer": "每带来一位新会员发放一次",
+    "referred": "通过会员邀请入会后发放，每人一次",
+}
+GIFT_FIELD = {"kind": "场景", "campaign": "券活动", "min_fen": "订单金额", "days_before": "提前天数"}
+BATCH_STATUS = {"making": "生成中", "ready": "可用", "voided": "已作废"}
+BATCH_COLOUR = {"making": "blue", "ready": "green", "voided": ""}
+BATCH_FIELD = {"campaign": "券活动", "name": "名称", "size": "数量", "ends_at": "截止日期"}

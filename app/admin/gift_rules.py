@@ -14,6 +14,7 @@ from app.core.transaction import run, transaction
 from app.coupons import commands, queries
 from app.coupons.errors import CampaignUnknown
 from app.coupons.gift_rules import KINDS
+from app.coupons.issue_models import GiftRule
 from app.org.models import Guide
 
 from . import scope
@@ -113,18 +114,7 @@ def gift_rules() -> dict[str, Any]:
 @api.doc(summary="Add a gift rule", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def add_gift_rule(given: dict[str, Any]) -> Any:
     """For occasions from now on, each once. 409 `gift_rule_exists`: a kind gives a campaign by one rule."""
-    me = scope.current()
-    campaign_id = decoded("cmp", given["campaign"], CampaignUnknown)
-    values = {name: value for name, value in given.items() if name != "campaign"}
-
-    def work() -> int:
-        rule_id = commands.add_gift_rule(
-            brand_id=me.brand_id, campaign_id=campaign_id, created_by=me.actor, **values
-        )
-        audit.record(actor=me.actor, action="gift_rule.add", subject=ids.encode("gfr", rule_id), **given)
-        return rule_id
-
-    return queries.gift_rule(me.brand_id, run(work))
+    return added(given)
 
 
 @api.patch("/gift-rules/<rule_id>")
@@ -133,11 +123,7 @@ def add_gift_rule(given: dict[str, Any]) -> Any:
 @api.doc(summary="Switch a gift rule on or off", security="AdminToken", responses=[401, 403, 404, 422])
 def change_gift_rule(rule_id: str, given: dict[str, Any]) -> Any:
     """What was given stays given."""
-    me, which = scope.current(), ids.decode("gfr", rule_id)
-    with transaction():
-        commands.change_gift_rule(brand_id=me.brand_id, rule_id=which, active=given["active"])
-        audit.record(actor=me.actor, action="gift_rule.change", subject=ids.encode("gfr", which), **given)
-    return queries.gift_rule(me.brand_id, which)
+    return changed(rule_id, given["active"])
 
 
 @api.get("/campaigns/<campaign>/guide-limit")
@@ -163,6 +149,30 @@ def limit_guides(campaign: str, given: dict[str, Any]) -> dict[str, Any]:
         subject = ids.encode("cmp", campaign_id)
         audit.record(actor=me.actor, action="campaign.guide_limit", subject=subject, **given)
     return _limit_of(campaign_id)
+
+
+def added(given: dict[str, Any]) -> GiftRule:
+    """A new rule as the caller."""
+    me, campaign_id = scope.current(), decoded("cmp", given["campaign"], CampaignUnknown)
+    values = {name: value for name, value in given.items() if name != "campaign"}
+
+    def work() -> int:
+        rule_id = commands.add_gift_rule(
+            brand_id=me.brand_id, campaign_id=campaign_id, created_by=me.actor, **values
+        )
+        audit.record(actor=me.actor, action="gift_rule.add", subject=ids.encode("gfr", rule_id), **given)
+        return rule_id
+
+    return queries.gift_rule(me.brand_id, run(work))
+
+
+def changed(rule_id: str, active: bool) -> GiftRule:
+    """Switch a rule on or off as the caller."""
+    me, which = scope.current(), ids.decode("gfr", rule_id)
+    with transaction():
+        commands.change_gift_rule(brand_id=me.brand_id, rule_id=which, active=active)
+        audit.record(actor=me.actor, action="gift_rule.change", subject=ids.encode("gfr", which), active=active)
+    return queries.gift_rule(me.brand_id, which)
 
 
 def _limit_of(campaign_id: int) -> dict[str, Any]:

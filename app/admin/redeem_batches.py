@@ -65,10 +65,7 @@ class BatchesOut(Page):
 @api.output(BatchesOut)
 @api.doc(summary="Batches of redeem codes, newest first", security="AdminToken", responses=[401, 403])
 def redeem_batches(asked: dict[str, Any]) -> dict[str, Any]:
-    limit = asked["limit"]
-    found = queries.batches(scope.current().brand_id, before=paging.after_id(asked["cursor"]), limit=limit + 1)
-    shown, next_cursor = paging.page(found, limit, lambda one: (one.batch.batch_id,))
-    return {"items": [_line(one) for one in shown], "next_cursor": next_cursor}
+    return listed(asked["cursor"], asked["limit"])
 
 
 @api.post("/redeem-batches")
@@ -79,7 +76,52 @@ def order_codes(given: dict[str, Any]) -> dict[str, Any]:
     """Needs an Idempotency-Key. Workers make the codes; the batch is `ready` when all are there. A code is good for one
     coupon while the campaign gives any.
     """
-    me, key = scope.current(), idempotency.checked_key(request.headers.get("Idempotency-Key"))
+    return ordered(given, idempotency.checked_key(request.headers.get("Idempotency-Key")))
+
+
+@api.get("/redeem-batches/<batch_id>")
+@api.output(OneBatchOut)
+@api.doc(summary="One batch of redeem codes", security="AdminToken", responses=[401, 403, 404])
+def redeem_batch(batch_id: str) -> dict[str, Any]:
+    return _told(_found(batch_id))
+
+
+@api.post("/redeem-batches/<batch_id>/export")
+@api.doc(
+    summary="Take the codes away",
+    security="AdminToken",
+    responses={
+        200: "A CSV file.", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
+    },
+)  # fmt: skip
+def export_codes(batch_id: str) -> Response:
+    """The plain codes, once, as CSV in UTF-8 with a byte-order mark; no cell can run as a formula or is taken for a
+    number. When the last one was sent they are forgotten. One that broke off may be begun again ten minutes later.
+    """
+    return exported(batch_id)
+
+
+@api.post("/redeem-batches/<batch_id>/void")
+@api.output(OneBatchOut)
+@api.doc(summary="Void a batch of redeem codes", security="AdminToken", responses=[401, 403, 404, 409])
+def void_codes(batch_id: str) -> dict[str, Any]:
+    """No code of it is exchanged from now on; coupons that were given for one stay. 409 when it is voided."""
+    return voided(batch_id)
+
+
+# ---- what the routes and the page share
+
+
+def listed(cursor: str, limit: int) -> dict[str, Any]:
+    """A page of the brand's batches."""
+    found = queries.batches(scope.current().brand_id, before=paging.after_id(cursor), limit=limit + 1)
+    page, next_cursor = paging.page(found, limit, lambda one: (one.batch.batch_id,))
+    return {"items": [_line(one) for one in page], "next_cursor": next_cursor}
+
+
+def ordered(given: dict[str, Any], key: str) -> dict[str, Any]:
+    """Order a batch as the caller, once a key."""
+    me = scope.current()
     campaign_id = decoded("cmp", given["campaign"], CampaignUnknown)
     if given["ends_at"] is not None and given["ends_at"] <= clock.now():
         raise Invalid("The end is in the past.", field="ends_at")
@@ -102,25 +144,8 @@ def order_codes(given: dict[str, Any]) -> dict[str, Any]:
     return _told(queries.batch(me.brand_id, answer["batch_id"]))
 
 
-@api.get("/redeem-batches/<batch_id>")
-@api.output(OneBatchOut)
-@api.doc(summary="One batch of redeem codes", security="AdminToken", responses=[401, 403, 404])
-def redeem_batch(batch_id: str) -> dict[str, Any]:
-    return _told(_found(batch_id))
-
-
-@api.post("/redeem-batches/<batch_id>/export")
-@api.doc(
-    summary="Take the codes away",
-    security="AdminToken",
-    responses={
-        200: "A CSV file.", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
-    },
-)  # fmt: skip
-def export_codes(batch_id: str) -> Response:
-    """The plain codes, once, as CSV in UTF-8 with a byte-order mark; no cell can run as a formula or is taken for a
-    number. When the last one was sent they are forgotten. One that broke off may be begun again ten minutes later.
-    """
+def exported(batch_id: str) -> Response:
+    """The file of a batch's codes, and the beginning of its export."""
     me, which = scope.current(), _found(batch_id).batch.batch_id
     with transaction():
         batch = commands.begin_export(brand_id=me.brand_id, batch_id=which)
@@ -136,11 +161,8 @@ def export_codes(batch_id: str) -> Response:
     return response
 
 
-@api.post("/redeem-batches/<batch_id>/void")
-@api.output(OneBatchOut)
-@api.doc(summary="Void a batch of redeem codes", security="AdminToken", responses=[401, 403, 404, 409])
-def void_codes(batch_id: str) -> dict[str, Any]:
-    """No code of it is exchanged from now on; coupons that were given for one stay. 409 when it is voided."""
+def voided(batch_id: str) -> dict[str, Any]:
+    """Void a batch as the caller."""
     me, which = scope.current(), _found(batch_id).batch.batch_id
     with transaction():
         commands.void_codes(brand_id=me.brand_id, batch_id=which)
@@ -178,4 +200,5 @@ def _line(one: NamedBatch) -> dict[str, Any]:
 
 
 def _told(one: NamedBatch) -> dict[str, Any]:
-    return _line(one) | {"used": queries.used_codes(one.batch.brand_id, one.batch.batch_id)}
+    used = queries.codes_used(one.batch.brand_id, [one.batch.batch_id])
+    return _line(one) | {"used": used.get(one.batch.batch_id, 0)}

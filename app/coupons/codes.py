@@ -20,7 +20,9 @@ from .errors import CodeExpired, CouponUnknown
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no 0/O, no 1/I
 STEP_SECONDS = 60
 ACCEPTED_STEPS = 2  # the present one and the one before it
-_REMEMBERED_STEPS = 60  # older ones are told apart from nonsense, so that the till can say "expired"
+# Older ones are told apart from nonsense, so that the till can say "expired"; and an order that holds a coupon, for two
+# hours at most, names it by the code that was scanned then.
+_REMEMBERED_STEPS = 125
 _CODE_SYMBOLS, _CODE_BITS = 12, 60
 _TAG_BITS = 40
 _ROTATING_SYMBOLS = (_TAG_BITS + _CODE_BITS) // 5
@@ -124,10 +126,11 @@ def rotating(code: str, at: datetime) -> tuple[str, int]:
 
 
 class Shown(NamedTuple):
-    """What a till read: the coupon's own code, and the step of a rotating code or None."""
+    """What a till read: the coupon's own code, the step of a rotating code or None, and whether that is an old one."""
 
     code: str
     step: int | None
+    old: bool = False
 
 
 def read(text: str, at: datetime) -> Shown:
@@ -135,6 +138,14 @@ def read(text: str, at: datetime) -> Shown:
 
     Case, blanks and hyphens do not matter.
     """
+    shown = recognized(text, at)
+    if shown.old:
+        raise CodeExpired()
+    return shown
+
+
+def recognized(text: str, at: datetime) -> Shown:
+    """As `read`, with old codes too: for who must have some other right to the coupon then."""
     symbols = text.upper().replace("-", "").replace(" ", "")
     if len(symbols) not in (_CODE_SYMBOLS + 1, _ROTATING_SYMBOLS + 1) or not _VALUES.keys() >= set(symbols):
         raise CouponUnknown(mistyped=True)
@@ -148,9 +159,7 @@ def read(text: str, at: datetime) -> Shown:
     for step in range(present, present - _REMEMBERED_STEPS, -1):
         plain = masked ^ _mask(tag, step)
         if hmac.compare_digest(tag.to_bytes(5), _tag(plain, step).to_bytes(5)):
-            if step <= present - ACCEPTED_STEPS:
-                raise CodeExpired()
-            return Shown(_with_check(_spell(plain, _CODE_SYMBOLS)), step)
+            return Shown(_with_check(_spell(plain, _CODE_SYMBOLS)), step, step <= present - ACCEPTED_STEPS)
     raise CouponUnknown()
 
 

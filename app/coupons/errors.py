@@ -85,6 +85,10 @@ class CouponLocked(Conflict):
     code, message = "coupon_locked", "Another order holds the coupon."
 
 
+class CouponOffered(CouponLocked):
+    code, message = "coupon_offered", "The coupon was offered to a friend, who may still take it."
+
+
 class CouponWrongStore(Conflict):
     code, message = "coupon_wrong_store", "The coupon cannot be used in this store."
 

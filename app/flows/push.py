@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.core import bulk, clock
 from app.core.db import session
+from app.core.slots import Slot
 from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.commands.push import HAD_BY_ALL, JUDGED, asked
@@ -68,6 +69,22 @@ def go_on(event: PushAdvanced, *, chunk: int = CHUNK) -> None:
         bulk.analyze("coupon")  # what was filled just now looks empty to the planner, and more is coming
 
 
+def resume_waiting(slot: Slot) -> None:
+    """Slot coupons.pushes: go on with pushes that wait for another day's stock, once there is some."""
+    for push in coupons.hold_waiting():
+        if _left(push.brand_id, push.campaign_id) > 0:
+            coupons.resume_push(brand_id=push.brand_id, push_id=push.push_id)
+
+
+def _left(brand_id: int, campaign_id: int) -> int:
+    """How many coupons a campaign may still give today."""
+    campaign = queries.campaign(brand_id, campaign_id)
+    terms = queries.version_terms(brand_id, campaign_id, campaign.version)
+    today = left_today(campaign_id, Day(local_day(terms, clock.now()), campaign.day_quota))
+    whole = left(campaign_id)
+    return whole if today is None else min(whole, max(0, today))
+
+
 def preview(*, brand_id: int, campaign_id: int, segment_id: int, hold_out_bp: int) -> Preview:
     """What a push would do now, judged as the push judges; writes nothing. Raises CampaignUnknown, SegmentUnknown."""
     campaign, now = queries.campaign(brand_id, campaign_id), clock.now()
@@ -85,9 +102,7 @@ def preview(*, brand_id: int, campaign_id: int, segment_id: int, hold_out_bp: in
         {**members.params, **asked(nobody, terms, now)},
     )
     found: dict[str, int] = dict(rows.fetchall())
-    today = left_today(campaign_id, Day(local_day(terms, now), campaign.day_quota))
-    available, chosen = left(campaign_id), found.get("chosen", 0)
-    available = available if today is None else min(available, max(0, today))
+    available, chosen = _left(brand_id, campaign_id), found.get("chosen", 0)
     return Preview(
         audience=sum(found.values()),
         chosen=chosen,

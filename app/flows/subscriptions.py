@@ -103,6 +103,7 @@ def wire() -> None:
     slots.handle("coupons.release_locks", coupons.release_locks)
     slots.handle("coupons.withdraw", coupons.withdraw)
     outbox.subscribe(coupon_events.PushAdvanced, "coupons.push_chunk", push.go_on, queue="bulk")
+    slots.handle("coupons.pushes", push.resume_waiting)
     outbox.subscribe(coupon_events.CodesDue, "coupons.make_codes", coupon_commands.make_codes, queue="bulk")
     outbox.subscribe(members.Bound, "gifts.on_bound", gifts.on_bound)
     outbox.subscribe(members.Joined, "gifts.on_joined", gifts.on_joined)

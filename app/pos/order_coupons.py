@@ -38,6 +38,7 @@ from .redemptions import (
     till_at,
     trying,
 )
+from .shown_codes import ours
 
 blueprint = APIBlueprint("order_coupons", __name__, url_prefix="/api/pos/v1/order-coupons", tag="pos")
 
@@ -79,6 +80,10 @@ class OrderCouponsOut(Schema):
     currency = String()
     lines = List(Nested(LineDiscount))
     coupons = List(Nested(CodeAnswer), metadata={"description": "In the order of the codes asked."})
+
+
+class HeldOut(OrderCouponsOut):
+    held_until = AwareDateTime(metadata={"description": "Until then they are kept for the order, and can be redeemed."})
 
 
 class OneRedemptionOut(RedemptionOut):
@@ -124,18 +129,19 @@ _order_in, _lock_in, _release_in, _offline_in = (Checked(one) for one in (OrderC
 
 
 def _asked(body: dict[str, Any]) -> dict[str, Any]:
+    till = till_at(body["store"], body["channel"])
     return {
-        "till": till_at(body["store"], body["channel"]),
-        "codes": body["codes"],
+        "till": till,
+        "codes": [ours(till.brand_id, one) for one in body["codes"]],
         "order_no": body["order_no"],
         "lines": basket(body),
     }
 
 
-def _code(one: coupons.Answer) -> dict[str, Any]:
+def _code(shown: str, one: coupons.Answer) -> dict[str, Any]:
     reason, priced = one.reason, one.priced
     return {
-        "code": one.code,
+        "code": shown,
         "usable": priced is not None,
         "reason": reason and {"code": reason.code, "message": reason.message, "data": reason.data},
         "position": one.position,
@@ -145,13 +151,13 @@ def _code(one: coupons.Answer) -> dict[str, Any]:
     }
 
 
-def _order(order_no: str, quote: coupons.OrderQuote) -> dict[str, Any]:
+def _order(body: dict[str, Any], quote: coupons.OrderQuote) -> dict[str, Any]:
     return {
-        "order_no": order_no,
+        "order_no": body["order_no"],
         "discount_fen": quote.discount_fen,
         "currency": "CNY",
         "lines": lines_of(quote.lines),
-        "coupons": [_code(one) for one in quote.answers],
+        "coupons": [_code(*one) for one in zip(body["codes"], quote.answers, strict=True)],
     }
 
 
@@ -169,20 +175,22 @@ def validate() -> Response:
     with _trying(asked):
         quote = coupons.quote_order(**asked)
         _count_wrong(asked["till"], sum(isinstance(one.reason, CouponUnknown) for one in quote.answers))
-    return answer(_order(body["order_no"], quote))
+    return answer(_order(body, quote))
 
 
 @blueprint.post("/lock")
 @signed
-@described(blueprint, takes=LockIn, gives=OrderCouponsOut)
+@described(blueprint, takes=LockIn, gives=HeldOut)
 @blueprint.doc(summary="Hold coupons for an unpaid order", security=SECURITY, responses=[401, 404, 409, 422, 429])
 def lock() -> Response:
-    """All of them or none. The same order may do so again to hold them longer; after `minutes` others may take them."""
+    """All of them or none. The same order may do so again to hold them longer; after `minutes`, or when the first of
+    them ends, others may take them. Until then the order redeems them by the codes that were shown for it, old as they
+    may be, also when the hours in which they may be used are over."""
     body = _lock_in.body()
     asked = _asked(body)
     with _trying(asked):
         quote = run(lambda: coupons.lock_order(**asked, minutes=body["minutes"]))
-    return answer(_order(body["order_no"], quote))
+    return answer(_order(body, quote) | {"held_until": quote.held_until and quote.held_until.isoformat()})
 
 
 @blueprint.post("/redeem")
@@ -198,7 +206,7 @@ def redeem() -> Response:
 
     def work() -> dict[str, Any]:
         quote, done = coupons.redeem_order(**asked)
-        return _order(body["order_no"], quote) | {"redemptions": [redemption_of(body["store"], one) for one in done]}
+        return _order(body, quote) | {"redemptions": [redemption_of(body["store"], one) for one in done]}
 
     digest = request_hash("order_coupons.redeem", body)
     with _trying(asked):
@@ -213,7 +221,8 @@ def release() -> Response:
     """The order was cancelled or not paid. 409 `not_held` when it holds none of them (any more)."""
     body = _release_in.body()
     till = till_at(body["store"], "till")
-    released = run(lambda: coupons.release_order(till=till, codes=body["codes"], order_no=body["order_no"]))
+    codes = [ours(till.brand_id, one) for one in body["codes"]]
+    released = run(lambda: coupons.release_order(till=till, codes=codes, order_no=body["order_no"]))
     return answer({"order_no": body["order_no"], "released": released})
 
 
@@ -234,7 +243,8 @@ def offline() -> Response:
 def _taken(till: coupons.Till, body: dict[str, Any]) -> OfflineReceipt:
     """One receipt; a wrong code is counted. What was recorded before the limit is met stays, and may be sent again."""
     refuse_guessers(store_id=till.store_id, caller=f"till:{till.api_client_id}")
-    row = run(lambda: coupons.take_receipt(till=till, receipt=_receipt(body)))
+    receipt = _receipt(till, body)
+    row = run(lambda: coupons.take_receipt(till=till, receipt=receipt))
     _count_wrong(till, int(row.reason == CouponUnknown.code))
     return row
 
@@ -250,11 +260,11 @@ def _count_wrong(till: coupons.Till, times: int) -> None:
         count_wrong(brand_id=till.brand_id, store_id=till.store_id, caller=caller, times=times)
 
 
-def _receipt(body: dict[str, Any]) -> Receipt:
+def _receipt(till: coupons.Till, body: dict[str, Any]) -> Receipt:
     plain = {**body, "taken_at": body["taken_at"].isoformat()}
     return Receipt(
         body["receipt_no"],
-        body["code"],
+        ours(till.brand_id, body["code"]),
         body["order_no"],
         basket(body),
         body["taken_at"],

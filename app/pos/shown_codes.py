@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from app.core import clock
+from app.coupons import codes
 from app.coupons.errors import CouponUnknown
 from app.coupons.twins import queries as twins
 
 T = TypeVar("T")
+
+
+def ours(brand_id: int, shown: str) -> str:
+    """A code as it was shown, or, where it cannot be one of ours, ours behind it if there is any."""
+    return shown if _readable(shown) else twins.own_code(brand_id, shown.strip()) or shown
+
+
+def _readable(shown: str) -> bool:
+    try:
+        codes.recognized(shown, clock.now())
+    except CouponUnknown:
+        return False
+    return True
 
 
 def known(brand_id: int, shown: str, work: Callable[[str], T]) -> T:

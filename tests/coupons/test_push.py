@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from app.core import clock
 from app.core.db import session
 from app.core.outbox import Outbox
+from app.core.slots import Slot
 from app.core.transaction import transaction
 from app.coupons import codes, commands, queries
 from app.coupons.errors import PushEnded, PushUnknown, StoreNeeded
@@ -226,6 +227,13 @@ def test_merged_in_the_middle_nobody_has_two_of_one_push(world: World, crowd: li
     assert owners(campaign_id)[crowd[2]] == 1
 
 
+def resumed() -> bool:
+    """Let the schedule look after pushes that wait; whether one goes on."""
+    with transaction():
+        pushes.resume_waiting(Slot(task="coupons.pushes", at=clock.now(), correlation_id="cor_test"))
+        return session.scalar(select(func.count()).where(CouponPush.status == "running")) == 1
+
+
 def test_a_days_stock_ends_the_push_for_the_day(world: World, crowd: list[int]) -> None:
     campaign_id = campaign(world, quota=100)
     key = {"brand_id": world.brand_id, "campaign_id": campaign_id}
@@ -233,10 +241,11 @@ def test_a_days_stock_ends_the_push_for_the_day(world: World, crowd: list[int]) 
         commands.set_day_quota(**key, day_quota=7, actor="adm_1")
     push = carry_out(start(world, campaign_id))
     assert (push.status, push.stop_reason, push.issued) == ("stopped", "sold_out_today", 7)
+    assert not resumed()  # today's is still gone
     with time_machine.travel(clock.now() + timedelta(days=1)):
-        with transaction():
-            commands.resume_push(brand_id=world.brand_id, push_id=push.push_id)
+        assert resumed()
         assert carry_out(push).issued == 14
+        assert now(push).stop_reason == "sold_out_today"
     with transaction():
         assert sorted(session.scalars(select(CampaignDay.issued))) == [7, 7]
         assert session.scalar(select(func.sum(CampaignStock.issued))) == 14

@@ -126,7 +126,7 @@ def test_a_code_is_good_for_one_coupon(world: World) -> None:
         living = session.scalars(select(Coupon.member_id).where(Coupon.coupon_id == coupon.coupon_id)).one()
     assert exchange(world, living, first).coupon_id == coupon.coupon_id
     with transaction():
-        assert queries.used_codes(world.brand_id, batch.batch_id) == 2
+        assert queries.codes_used(world.brand_id, [batch.batch_id]) == {batch.batch_id: 2}
 
 
 def test_what_is_no_code(world: World) -> None:

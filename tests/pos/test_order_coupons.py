@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import BASKET, campaign, coupon, fresh, post, redeem
+from coupon_factories import BASKET, body, campaign, coupon, fresh, post, redeem
 from factories import World, make_world
 from flask.testing import FlaskClient
 from invariants import broken
@@ -15,7 +15,7 @@ from invariants import broken
 from app.core import clock, ids
 from app.core.db import session
 from app.core.transaction import transaction
-from app.coupons import commands
+from app.coupons import codes, commands
 from app.coupons.models import OfflineQuota, OrderDiscount, Redemption
 
 LINES = [
@@ -42,10 +42,10 @@ def pair(world: World) -> tuple[Any, Any]:
 
 def test_coupons_take_off_in_one_order_however_they_are_told(client: FlaskClient, world: World) -> None:
     threshold, percent = pair(world)
-    for codes in ((threshold.code, percent.code), (percent.code, threshold.code)):
-        told = post(client, world, "order-coupons/validate", asked(*codes)).json
+    for shown in ((threshold.code, percent.code), (percent.code, threshold.code)):
+        told = post(client, world, "order-coupons/validate", asked(*shown)).json
         by_code = {one["code"]: one for one in told["coupons"]}
-        assert [one["code"] for one in told["coupons"]] == list(codes)
+        assert [one["code"] for one in told["coupons"]] == list(shown)
         assert (by_code[threshold.code]["position"], by_code[threshold.code]["discount_fen"]) == (1, 500)
         # A tenth of the 25 yuan that are left.
         assert (by_code[percent.code]["position"], by_code[percent.code]["discount_fen"]) == (2, 250)
@@ -91,6 +91,44 @@ def test_an_order_holds_all_or_none_and_lets_go(client: FlaskClient, world: Worl
     assert post(client, world, "order-coupons/release", release).json["released"] == 2
     assert post(client, world, "order-coupons/release", release).json["code"] == "not_held"
     assert post(client, world, "order-coupons/lock", asked(percent.code, order_no="O2")).status_code == 200
+    assert broken() == []
+
+
+def test_an_order_redeems_what_it_holds_by_the_code_that_was_shown(client: FlaskClient, world: World) -> None:
+    """The shopper showed a rotating code at noon, paid after the hour had ended, and is not asked for another one."""
+    noon = datetime(2027, 3, 2, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
+    with time_machine.travel(noon, tick=False):
+        one = coupon(world, hours=(("11:30", "12:30"),), valid_days=30)
+        shown, _ = codes.rotating(one.code, noon)
+        held = post(client, world, "order-coupons/lock", asked(shown, minutes=60))
+        assert held.status_code == 200, held.json
+        assert datetime.fromisoformat(held.json["held_until"]) == noon + timedelta(minutes=60)
+    with time_machine.travel(noon + timedelta(minutes=50), tick=False):
+        told = post(client, world, "order-coupons/validate", asked(shown, order_no="O2")).json
+        assert told["coupons"][0]["reason"]["code"] == "code_expired"
+        other = post(client, world, "redemptions/validate", body(one.code, "O2"))
+        assert other.json["reason"]["code"] == "coupon_locked"
+        assert post(client, world, "order-coupons/validate", asked(shown)).json["coupons"][0]["usable"]
+        done = post(client, world, "order-coupons/redeem", asked(shown), idempotency_key="paid-late-1")
+        assert done.status_code == 200, done.json
+    with time_machine.travel(noon + timedelta(minutes=51), tick=False):
+        again = post(client, world, "order-coupons/lock", asked(shown))
+        assert (again.status_code, again.json["code"]) == (409, "code_expired")
+    assert broken() == []
+
+
+def test_an_order_lets_go_by_the_code_that_was_shown(client: FlaskClient, world: World) -> None:
+    noon = datetime(2027, 3, 2, 4, 0, tzinfo=UTC)
+    with time_machine.travel(noon, tick=False):
+        one = coupon(world, valid_days=1)
+        shown, _ = codes.rotating(one.code, noon)
+        assert post(client, world, "order-coupons/lock", asked(shown, minutes=60)).status_code == 200
+    with time_machine.travel(noon + timedelta(minutes=20), tick=False):
+        release = {"codes": [shown], "order_no": "O1", "store": "S001"}
+        assert post(client, world, "order-coupons/release", release).json["released"] == 1
+    with time_machine.travel(one.valid_to - timedelta(minutes=5), tick=False):
+        held = post(client, world, "order-coupons/lock", asked(one.code, minutes=60)).json
+        assert datetime.fromisoformat(held["held_until"]) == one.valid_to  # no longer than it is good
     assert broken() == []
 
 

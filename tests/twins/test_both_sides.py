@@ -209,6 +209,9 @@ def test_a_user_takes_a_coupon_in_wechat_and_has_ours(show: Show) -> None:
     assert post(show.tencent.client, show.world, "redemptions/validate", shown).json["usable"]
     done = post(show.tencent.client, show.world, "redemptions", shown, idempotency_key="wallet-0001")
     assert done.status_code == 200 and done.json["coupon"]["id"] == ids.encode("cpn", mine.coupon_id)
+    order = {name: value for name, value in shown.items() if name != "code"} | {"codes": [shown["code"]]}
+    told = post(show.tencent.client, show.world, "order-coupons/validate", order).json["coupons"]
+    assert (told[0]["code"], told[0]["reason"]["code"]) == (taken["coupon_code"], "coupon_redeemed")
     unknown = post(show.tencent.client, show.world, "redemptions/validate", body("WNOBODYSCODE0001", "TILL-2"))
     assert unknown.status_code == 404
     show.settle()

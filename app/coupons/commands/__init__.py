@@ -20,7 +20,7 @@ from .hold import lock, release
 from .offline import Receipt, set_offline_limit, take_receipt
 from .order import Answer, OrderQuote, lock_order, quote_order, redeem_order, release_order
 from .parts import Key
-from .push import give, hold_push, resume_push, start_push, stop_push
+from .push import give, hold_push, hold_waiting, resume_push, start_push, stop_push
 from .redeem import Priced, Redemption, Till, price, redeem
 from .redeem_codes import begin_export, end_export, exchange, make_codes, order_codes, plain_codes, void_codes
 from .sweep import expire, release_ended_locks, withdraw
@@ -58,6 +58,7 @@ __all__ = [
     "grant",
     "hold_gift",
     "hold_push",
+    "hold_waiting",
     "issue",
     "limit_guides",
     "lock",

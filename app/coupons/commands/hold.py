@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_, update
 
@@ -18,8 +18,9 @@ from .parts import note
 HOLD = timedelta(minutes=15)
 
 
-def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: timedelta = HOLD) -> None:
-    """Reserve a member's coupon for an order for a while; the same order may do so again to hold it longer.
+def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: timedelta = HOLD) -> datetime:
+    """Reserve a member's coupon for an order for a while, at most to the end of its validity; until when. The same
+    order may do so again to hold it longer.
 
     Raises why the coupon cannot be used (see errors), Busy when another request changed it meanwhile.
     """
@@ -35,6 +36,7 @@ def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: 
         order_no=order_no,
         at=now,
     )
+    until = min(now + hold, coupon.valid_to)
     held_by_nobody_else = or_(
         Coupon.status.in_(("claimed", "returned")),
         and_(Coupon.status == "locked", or_(Coupon.locked_order == order_no, Coupon.locked_until <= now)),
@@ -49,13 +51,14 @@ def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: 
             held_by_nobody_else,
             Coupon.valid_to > now,
         )
-        .values(status="locked", locked_order=order_no, locked_until=now + hold)
+        .values(status="locked", locked_order=order_no, locked_until=until)
         .returning(Coupon.coupon_id),
         execution_options={"synchronize_session": False},
     ).one_or_none()
     if changed is None:
         raise Busy(retry_after=1)
     note([(brand_id, member_id, coupon_id, was)], to="locked", cause="lock", order_no=order_no)
+    return until
 
 
 def release(*, brand_id: int, member_id: int, coupon_id: int, order_no: str) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -20,6 +21,7 @@ from app.core import clock, context, outbox
 from app.core.db import session
 from app.core.errors import Conflict, SiyuError
 from app.core.locks import lock_name
+from app.org import queries as org
 
 from .. import codes, queries, rules
 from ..errors import CouponRedeemed, CouponUnknown
@@ -132,7 +134,8 @@ def _conflict(till: Till, receipt: Receipt, refused: SiyuError) -> OfflineReceip
         discount = rules.quote(found.terms, receipt.lines).discount_fen
     except SiyuError as nothing:
         return _keep(till, receipt, "refused", nothing.code, found)
-    charged = _charge(till, f"{rules.local_day(found.terms, clock.now()):%Y-%m}", discount)
+    here = ZoneInfo(org.brand(till.brand_id).timezone)
+    charged = _charge(till, f"{clock.now().astimezone(here):%Y-%m}", discount)
     outbox.emit(
         OfflineConflict(
             brand_id=till.brand_id,

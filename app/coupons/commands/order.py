@@ -49,11 +49,14 @@ class Answer(NamedTuple):
 
 
 class OrderQuote(NamedTuple):
-    """What the coupons of an order take off together; `answers` in the order of the codes asked."""
+    """What the coupons of an order take off together; `answers` in the order of the codes asked. `held_until`: so long
+    the order holds them all.
+    """
 
     answers: list[Answer]
     discount_fen: int
     lines: list[tuple[int, int]]
+    held_until: datetime | None = None
 
     def usable(self) -> list[Priced]:
         """The coupons, as they take off. Raises the first reason for which one cannot be used."""
@@ -109,7 +112,7 @@ def lock_order(
 
     def attempt() -> OrderQuote:
         answer = quote_order(till=till, codes=codes, order_no=order_no, lines=lines)
-        for one in _ascending(till, answer.usable()):
+        until = [
             hold.lock(
                 brand_id=till.brand_id,
                 member_id=one.coupon.member_id,
@@ -117,7 +120,9 @@ def lock_order(
                 order_no=order_no,
                 hold=held,
             )
-        return answer
+            for one in _ascending(till, answer.usable())
+        ]
+        return answer._replace(held_until=min(until))
 
     return _tried(attempt)
 

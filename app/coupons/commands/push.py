@@ -289,6 +289,16 @@ def resume_push(*, brand_id: int, push_id: int) -> None:
     _ask(session.get_one(CouponPush, (brand_id, push_id), populate_existing=True))
 
 
+def hold_waiting() -> Sequence[CouponPush]:
+    """Pushes that stopped as a day's stock was gone, held until the transaction ends."""
+    return session.scalars(
+        select(CouponPush)
+        .where(CouponPush.stop_reason == "sold_out_today")
+        .order_by(CouponPush.brand_id, CouponPush.push_id)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
 def _switch(brand_id: int, push_id: int, before: str, **values: Any) -> None:
     mine = (CouponPush.brand_id == brand_id, CouponPush.push_id == push_id)
     done = session.execute(

@@ -17,6 +17,7 @@ from ..errors import (
     BudgetSpent,
     CampaignPaused,
     CampaignVoided,
+    CodeExpired,
     CodeReplayed,
     CouponNotStackable,
     CouponRedeemed,
@@ -174,9 +175,14 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
 def find(till: Till, code: str, order_no: str, now: datetime, *, swept: bool = False) -> Found:
     """The coupon behind a code, if it can be used there and then; raises why it cannot. `swept`: `now` lies in the
     past, and a coupon whose validity has ended since then was good.
+
+    An order that holds the coupon has shown a code, and came at a time of the terms, when it began to hold it.
     """
-    shown = codes.read(code, now)
+    shown = codes.recognized(code, now)
     coupon = queries.by_code(till.brand_id, shown.code)
+    held = coupon.held_by(order_no, now)
+    if shown.old and not held:
+        raise CodeExpired()
     rules.check_usable(
         status="claimed" if swept and coupon.status == "expired" else coupon.status,
         valid_from=coupon.valid_from,
@@ -194,7 +200,8 @@ def find(till: Till, code: str, order_no: str, now: datetime, *, swept: bool = F
         raise CampaignPaused()
     terms = queries.terms(till.brand_id, coupon.campaign_id, coupon.version)
     rules.check_place(terms, till)
-    rules.check_time(terms, now)
+    if not held:
+        rules.check_time(terms, now)
     return Found(coupon, terms, shown.step)
 
 

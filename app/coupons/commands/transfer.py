@@ -34,7 +34,7 @@ from ..errors import (
 from ..events import Issued
 from ..issue_models import CouponTransfer, TransferToken
 from ..models import Campaign, Coupon
-from ..rules import Terms, periods
+from ..rules import OFFER, Terms, periods
 from . import parts
 from .parts import note
 
@@ -46,7 +46,7 @@ _QUIET = {"synchronize_session": False}
 
 def held_as(transfer_id: int) -> str:
     """The name under which a coupon is locked while it is offered."""
-    return ids.encode("cgt", transfer_id)
+    return ids.encode(OFFER.removesuffix("_"), transfer_id)
 
 
 def token_of(transfer_id: int) -> str:

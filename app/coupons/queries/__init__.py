@@ -13,9 +13,9 @@ from .campaigns import (
     supply,
     versions,
 )
-from .gifts import gift_rule, gift_rules
+from .gifts import gift_rule, gift_rules, given_by_rules
 from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
-from .issues import batch, batches, push, pushes, used_codes
+from .issues import batch, batches, codes_used, push, pushes
 from .names import names_of
 from .till import ShownCoupon, by_code, codes_owned, groups_on, live_redemption, redemption, terms, version_terms
 from .transfers import Offered, check_open, transfer, transfers
@@ -40,11 +40,13 @@ __all__ = [
     "check_open",
     "claimable",
     "codes_owned",
+    "codes_used",
     "counts",
     "ending",
     "events",
     "gift_rule",
     "gift_rules",
+    "given_by_rules",
     "givable",
     "groups_on",
     "guide_limit",
@@ -63,7 +65,6 @@ __all__ = [
     "transfer",
     "transfers",
     "used_by_guides",
-    "used_codes",
     "version_terms",
     "versions",
     "wallet",

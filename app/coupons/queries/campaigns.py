@@ -78,7 +78,9 @@ def claimable(brand_id: int, member_id: int, *, also: Sequence[int] = ()) -> lis
 
 
 class CampaignLine(NamedTuple):
-    """A campaign in a list: its state, its stock, and its budget in fen (None: none)."""
+    """A campaign in a list: its state, its stock (`allocated`: which is with the stores), and its budget in fen (None:
+    none).
+    """
 
     campaign_id: int
     code: str
@@ -90,6 +92,7 @@ class CampaignLine(NamedTuple):
     issued: int
     budget_fen: int | None
     spent_fen: int
+    allocated: bool
 
 
 def campaigns(brand_id: int) -> list[CampaignLine]:
@@ -116,6 +119,7 @@ def campaigns(brand_id: int) -> list[CampaignLine]:
             func.coalesce(stock.c.issued, 0),
             CampaignBudget.budget_fen,
             func.coalesce(CampaignBudget.spent_fen, 0),
+            Campaign.allocated,
         )
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
         .outerjoin(CampaignBudget, CampaignBudget.campaign_id == Campaign.campaign_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Select, func, select
@@ -97,7 +98,11 @@ def batch(brand_id: int, batch_id: int) -> NamedBatch:
     return found[0]
 
 
-def used_codes(brand_id: int, batch_id: int) -> int:
-    """How many codes of a batch were exchanged."""
-    mine = (RedeemCode.brand_id == brand_id, RedeemCode.batch_id == batch_id, RedeemCode.used_at.is_not(None))
-    return session.scalar(select(func.count()).where(*mine)) or 0
+def codes_used(brand_id: int, batch_ids: Sequence[int]) -> dict[int, int]:
+    """How many codes of each of these batches were exchanged."""
+    rows = session.execute(
+        select(RedeemCode.batch_id, func.count())
+        .where(RedeemCode.brand_id == brand_id, RedeemCode.batch_id.in_(batch_ids), RedeemCode.used_at.is_not(None))
+        .group_by(RedeemCode.batch_id)
+    )
+    return dict(rows.all())

@@ -67,6 +67,11 @@ class ShownCoupon(NamedTuple):
     def budgeted(self) -> bool:
         return self.budget_left is not None
 
+    def held_by(self, order_no: str, at: datetime) -> bool:
+        """Whether an order holds it at a moment."""
+        until = self.locked_until
+        return self.status == "locked" and self.locked_order == order_no and until is not None and until > at
+
 
 BY_CODE = """
 SELECT c.member_id, c.coupon_id, c.campaign_id, c.version, c.status, c.valid_from, c.valid_to, c.locked_order,
@@ -101,8 +106,8 @@ def groups_on(brand_id: int, order_no: str, source: str, store_id: int) -> list[
 
 
 def codes_owned(brand_id: int, shown: Sequence[str], at: datetime) -> list[tuple[int, int]]:
-    """(coupon, member) behind each code of the brand; raises what reading the code raises, CouponUnknown."""
-    found = [by_code(brand_id, codes.read(one, at).code) for one in shown]
+    """(coupon, member) behind each code of the brand, which may be an old one; CouponUnknown."""
+    found = [by_code(brand_id, codes.recognized(one, at).code) for one in shown]
     return [(one.coupon_id, one.member_id) for one in found]
 
 

@@ -14,12 +14,13 @@ from .terms import (
     STATUSES,
     Terms,
 )
-from .times import Place, check_place, check_time, check_usable, local_day, periods, returned_until, window
+from .times import OFFER, Place, check_place, check_time, check_usable, local_day, periods, returned_until, window
 
 __all__ = [
     "CHANNELS",
     "FULL_BP",
     "KINDS",
+    "OFFER",
     "OPEN_STATUSES",
     "ORDER",
     "PERIODS",

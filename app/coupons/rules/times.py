@@ -12,12 +12,15 @@ from ..errors import (
     CouponLocked,
     CouponNotNow,
     CouponNotYetValid,
+    CouponOffered,
     CouponRedeemed,
     CouponVoided,
     CouponWrongChannel,
     CouponWrongStore,
 )
 from .terms import Terms
+
+OFFER = "cgt_"  # what a coupon is held by while it is offered to a friend begins so; for an order it is its number
 
 
 class Place(Protocol):
@@ -74,7 +77,7 @@ def check_usable(
     if status == "expired" or at >= valid_to:
         raise CouponExpired(valid_to=valid_to.isoformat())
     if status == "locked" and locked_order != order_no and (locked_until is None or locked_until > at):
-        raise CouponLocked()
+        raise CouponOffered() if (locked_order or "").startswith(OFFER) else CouponLocked()
     if at < valid_from:
         raise CouponNotYetValid(valid_from=valid_from.isoformat())
 

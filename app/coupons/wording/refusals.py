@@ -155,6 +155,7 @@ _REFUSALS: dict[str, str | Why] = {
     "coupon_expired": _expired,
     "coupon_not_yet_valid": _not_yet,
     "coupon_voided": "此券已作废",
+    "coupon_offered": "此券已转赠，等待好友领取；撤回转赠后可用",
     "coupon_locked": "此券正被另一笔未付款的订单占用，取消该订单后可用",
     "coupon_wrong_store": _wrong_store,
     "coupon_wrong_channel": _wrong_channel,

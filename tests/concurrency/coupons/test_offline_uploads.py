@@ -131,6 +131,16 @@ def test_offline_upload_late(app: Any, stores: World) -> None:
         assert broken() == []
 
 
+def test_twin_offline_upload_late(app: Any, stores: World, unguarded: Unguarded) -> None:
+    """A statement that knows only what is open now takes an honest receipt for a conflict, at the store's cost."""
+    mine = coupon(stores, valid_days=1)
+    unguarded.without(OFFLINE, "REDEEM_LATE", ", 'expired'")
+    with time_machine.travel(mine.valid_to + timedelta(hours=1), tick=True):
+        transacted(commands.expire)()
+        assert upload(stores, receipt(mine, "1", at=mine.valid_to - timedelta(minutes=5)))()[0] == "conflict"
+    assert used_fen() > 0
+
+
 def test_offline_upload_late_while_the_sweep_goes_by(app: Any, stores: World) -> None:
     for turn in range(3):
         mine = coupon(stores, valid_days=1)

@@ -1,0 +1,101 @@
+"""券推送, 赠券规则 and 兑换码 in a browser: looked at, confirmed, switched, taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from console_world import make_admins
+from coupon_factories import campaign
+from factories import PASSWORD, World, make_world
+from invariants import broken
+from people import make_member
+
+from app.core.transaction import transaction
+from app.segments import commands as segments
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def world(app: Any) -> World:
+    return make_world()
+
+
+def _sign_in(page: Any, world: World, path: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(path)
+    page.fill("input[name=login]", make_admins(world)["hq"].login)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"**{path}")
+
+
+def test_a_push_from_the_estimate_to_its_effect(world: World, page: Any, shot: Any, run_work: Any) -> None:
+    campaign(world, kind="threshold", amount_fen=6000, threshold_fen=40000)
+    with transaction():
+        for _ in range(40):
+            make_member(world)
+        rule = {"field": "joined_at", "op": "after", "value": "2000-01-01T00:00:00+08:00"}
+        segments.save_segment(brand_id=world.brand_id, name="半年内买过三次", rule=rule)
+    _sign_in(page, world, "/console/coupon-pushes")
+    page.select_option("[name=campaign]", index=1)
+    page.select_option("[name=segment]", label="半年内买过三次")
+    page.fill("[name=hold_out]", "30")
+    page.click("text=预估人数")
+    page.wait_for_selector("text=确认推送")
+    shot(page, "coupon-push-estimate")
+    page.click("button:has-text('确认推送')")
+    page.wait_for_selector("#pushes >> text=推送中")
+    run_work()
+    page.reload()
+    page.wait_for_selector("#pushes >> text=已完成")
+    shot(page, "coupon-pushes")
+    page.click("text=详情")
+    page.wait_for_selector("text=推送效果")
+    assert "差异可能只是偶然" in page.locator("main").inner_text()  # nobody has bought anything yet
+    shot(page, "coupon-push")
+    page.set_viewport_size({"width": 390, "height": 844})
+    shot(page, "coupon-push-phone")
+    assert broken() == []
+
+
+def test_a_gift_rule_asks_for_what_its_kind_needs(world: World, page: Any, shot: Any) -> None:
+    campaign(world)
+    _sign_in(page, world, "/console/gift-rules")
+    page.select_option("[name=kind]", "birthday")
+    assert page.is_visible("[name=days]") and not page.is_visible("[name=least]")
+    page.select_option("[name=kind]", "order")
+    assert page.is_visible("[name=least]") and not page.is_visible("[name=days]")
+    page.select_option("[name=campaign]", index=1)
+    page.fill("[name=least]", "1000")
+    page.click("button:has-text('新增')")
+    page.wait_for_selector("td:has-text('满 ¥1,000.00')")
+    shot(page, "gift-rules")
+    page.click("td button:has-text('停用')")
+    page.wait_for_selector("td button:has-text('启用')")
+
+
+def test_codes_are_exported_from_the_page(world: World, page: Any, shot: Any, run_work: Any) -> None:
+    campaign(world)
+    _sign_in(page, world, "/console/redeem-batches")
+    page.select_option("[name=campaign]", index=1)
+    page.fill("[name=name]", "周年庆礼品卡")
+    page.fill("[name=size]", "500")
+    page.click("button:has-text('生成')")
+    page.wait_for_selector("#batches >> text=周年庆礼品卡")
+    run_work()
+    page.reload()
+    page.wait_for_selector("text=500 / 500")
+    shot(page, "redeem-batches")
+    page.click("summary:has-text('导出')")
+    with page.expect_download() as file:
+        page.click("button:has-text('确认导出')")
+    assert file.value.suggested_filename.endswith(".csv")
+    page.reload()
+    page.wait_for_selector("text=已于")
+    page.click("summary:has-text('作废')")
+    page.click("button:has-text('确认作废')")
+    page.wait_for_selector(".tag:has-text('已作废')")
+    shot(page, "redeem-batches-voided")
+    assert broken() == []
