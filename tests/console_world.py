@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from factories import World, make_world
 
@@ -13,7 +14,7 @@ from app.admin import auth
 from app.channels import commands as channels
 from app.channels.events import CustomerAdded
 from app.content import commands as content
-from app.core import clock, context
+from app.core import clock, context, tokens
 from app.core.db import session
 from app.core.outbox import emit
 from app.core.transaction import transaction
@@ -32,6 +33,26 @@ from app.sop.rules import Step
 from app.tiers.models import Tier
 
 PHONE = "13987654321"
+
+
+class Pages:
+    """What a console user's browser asks of the pages under `root`, forms with token and a fresh key."""
+
+    def __init__(self, client: Any, admin: AdminUser, root: str = "/console/") -> None:
+        token, _ = auth.token_of(admin)
+        self.client, self.token, self.root = client, token, root
+        self.csrf = auth._csrf_of(tokens.read("admin", token))
+        self.keys = 0
+
+    def get(self, path: str) -> Any:
+        self.client.set_cookie("siyu_admin", self.token)
+        return self.client.get(f"{self.root}{path}")
+
+    def post(self, path: str, **form: Any) -> Any:
+        self.client.set_cookie("siyu_admin", self.token)
+        self.keys += 1
+        data = {"csrf_token": self.csrf, "key": f"pages-key-{self.keys}"} | form
+        return self.client.post(f"{self.root}{path}", data=data)
 
 
 @dataclass

@@ -41,10 +41,46 @@ def use(world: World, at: datetime, *, store: int = 0, fen: int = 500, **terms: 
             key=key(value=f"month-{next(_numbers):08d}"),
             code=mine.code,
             order_no=f"M{next(_numbers)}",
-            lines=[Line(1, "SKU-1", "shoes", 3, fen + 10_000), Line(2, "SKU-2", "socks", 1, fen)],
+            lines=_lines(fen),
         )
+    return _used(done.redemption_id)
+
+
+def use_together(world: World, at: datetime, *, store: int = 0, fen: int = 500, **terms: Any) -> list[Used]:
+    """Claim two coupons of `fen` and redeem them for one order in a store."""
+    with time_machine.travel(at, tick=False):
+        mine = [coupon(world, amount_fen=fen, valid_days=400, stack_group=group, **terms) for group in "ab"]
+        with transaction():
+            _, done = commands.redeem_order(
+                till=till(world, store),
+                codes=[one.code for one in mine],
+                order_no=f"M{next(_numbers)}",
+                lines=_lines(fen),
+            )
+    return [_used(one.redemption_id) for one in done]
+
+
+def use_offline(
+    world: World, at: datetime, told_at: datetime, *, store: int = 0, fen: int = 500, **terms: Any
+) -> Used:
+    """Claim a coupon of `fen` that a till takes at a moment, while it is offline, and tells of later."""
+    number = next(_numbers)
+    with time_machine.travel(at, tick=False):
+        mine = coupon(world, amount_fen=fen, valid_days=400, **terms)
+    with time_machine.travel(told_at, tick=False), transaction():
+        receipt = commands.Receipt(f"R{number}", mine.code, f"M{number}", _lines(fen), at, b"1")
+        done = commands.take_receipt(till=till(world, store), receipt=receipt)
+    assert done.redemption_id is not None
+    return _used(done.redemption_id)
+
+
+def _lines(fen: int) -> list[Line]:
+    return [Line(1, "SKU-1", "shoes", 3, fen + 10_000), Line(2, "SKU-2", "socks", 1, fen)]
+
+
+def _used(redemption_id: int) -> Used:
     with transaction():
-        row = session.query(Redemption).filter_by(redemption_id=done.redemption_id).one()
+        row = session.query(Redemption).filter_by(redemption_id=redemption_id).one()
         return Used(row.redemption_id, row.store_id, row.discount_fen, row.hq_fen, row.dealer_fen, row.supplier_fen)
 
 

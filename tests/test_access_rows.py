@@ -104,6 +104,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.undo_at_desk": REASON_OF_DESK,
     "console.cancel_import": {},
     "console.switch_campaign": {"step": "pause"} | REASON,
+    "console.switch_push": {"act": "stop"},
+    "console.limit_guides": {"per_day": "5"},
     "console.revise_campaign": {"amount": "5", "valid_days": "7"},
     "console.supply_campaign": {"more": "1", "key": "rows-supply-1"},
     "console.decide_coupon_flag": {"status": "cleared", "words": "已核实"},

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from marshmallow import ValidationError
 
 from app.core import ids
 from app.core.errors import Invalid, NotFound, SiyuError
@@ -17,10 +18,11 @@ from app.dashboards.queries import lists as list_queries
 from app.org import queries as org
 from app.org.models import Store
 
-from . import campaigns, scope
+from . import campaigns, gift_rules, scope
 from .campaign_form import CHOICES, FIELD, FormWrong, asked, asked_terms, fen, filled, whole
 from .campaign_terms import TermsInvalid, as_given, terms_of
 from .console import console
+from .gift_rules import MOST_A_DAY
 
 # What the buttons of a state are, in the order in which they stand.
 BUTTONS = {
@@ -37,10 +39,37 @@ _SUPPLY = ("more", "budget", "day_quota")
 
 @console.get("/campaigns", endpoint="campaigns")
 def campaigns_page() -> str:
-    lines = list_queries.campaigns(scope.current().reach)
-    status = request.args.get("status", "")
-    shown = [one for one in lines if one.status == status] if status else lines
-    return render_template("console/campaigns.html", items=shown, status=status, total=len(lines))
+    return _list()
+
+
+@console.post("/campaign-policy", endpoint="campaign_policy")
+def policy_on_page() -> ResponseReturnValue:
+    """From which size on a second person approves; what is not filled in asks for none."""
+    form = {name: request.form.get(name, "").strip()[:40] for name in ("quota", "budget")}
+    try:
+        given = {
+            "approve_quota": whole(form["quota"], "发行总量") if form["quota"] else None,
+            "approve_budget_fen": fen(form["budget"], "优惠预算") or None,
+        }
+        campaigns.set_policy(campaigns.PolicySchema().load(given))
+    except FormWrong as wrong:
+        return _list(refused=str(wrong)), 422
+    except ValidationError:
+        return _list(refused="审批规则的数值太大。"), 422
+    return redirect(url_for("console.campaigns"), 303)
+
+
+def _list(refused: str = "") -> str:
+    me, status = scope.current(), request.args.get("status", "")
+    lines = list_queries.campaigns(me.reach)
+    return render_template(
+        "console/campaigns.html",
+        items=[one for one in lines if one.status == status] if status else lines,
+        status=status,
+        total=len(lines),
+        policy=campaigns.policy() if me.serves("console.campaign_policy") else None,
+        refused=refused,
+    )
 
 
 @console.get("/campaigns/new", endpoint="new_campaign")
@@ -128,6 +157,20 @@ def supply_on_page(campaign_id: str) -> ResponseReturnValue:
     return redirect(_home(found), 303)
 
 
+@console.post("/campaigns/<campaign_id>/guide-limit", endpoint="limit_guides")
+def limit_on_page(campaign_id: str) -> ResponseReturnValue:
+    """How many coupons a guide may give a day; nothing filled in: no limit."""
+    found, told = campaigns.decoded(campaign_id), request.form.get("per_day", "").strip()[:40]
+    try:
+        per_day = whole(told, "导购每日额度", least=0) if told else None
+        if per_day is not None and per_day > MOST_A_DAY:
+            raise FormWrong(f"导购每日额度最多 {MOST_A_DAY:,} 张。")
+        gift_rules.limited(found, per_day)
+    except FormWrong as wrong:
+        return _page(found, refused=str(wrong)), 422
+    return redirect(_home(found), 303)
+
+
 def _supply(form: dict[str, str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if form["more"]:
@@ -184,6 +227,7 @@ def _page(campaign_id: int, refused: str = "") -> str:
         stores=[store for store in stores if store.status == "open"],
         store_names={store.code: store.name for store in stores},
         stores_by_id={str(store.id): store.name for store in stores if me.reach.covers(store.id)},
+        guides=gift_rules.limit_of(campaign_id),
         key=secrets.token_hex(16),
         refused=refused,
     )

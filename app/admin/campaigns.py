@@ -175,8 +175,7 @@ def supply_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
 @api.output(PolicySchema)
 @api.doc(summary="Which campaigns a second person approves", security="AdminToken", responses=[401, 403])
 def campaign_policy() -> dict[str, Any]:
-    quota, budget_fen = queries.policy(scope.current().brand_id)
-    return {"approve_quota": quota, "approve_budget_fen": budget_fen}
+    return policy()
 
 
 @api.put("/campaign-policy")
@@ -184,6 +183,18 @@ def campaign_policy() -> dict[str, Any]:
 @api.output(PolicySchema)
 @api.doc(summary="Set which campaigns a second person approves", security="AdminToken", responses=[401, 403, 422])
 def set_campaign_policy(given: dict[str, Any]) -> dict[str, Any]:
+    set_policy(given)
+    return given
+
+
+def policy() -> dict[str, Any]:
+    """From which size on a second person approves."""
+    quota, budget_fen = queries.policy(scope.current().brand_id)
+    return {"approve_quota": quota, "approve_budget_fen": budget_fen}
+
+
+def set_policy(given: dict[str, Any]) -> None:
+    """Set it, as the caller."""
     me = scope.current()
 
     def work() -> None:
@@ -191,7 +202,6 @@ def set_campaign_policy(given: dict[str, Any]) -> dict[str, Any]:
         audit.record(actor=me.actor, action="campaigns.policy", subject=ids.encode("brd", me.brand_id), **given)
 
     run(work)
-    return given
 
 
 def decoded(campaign_id: str) -> int:

@@ -63,6 +63,8 @@ WITHIN = {
                 "create_campaign",
                 "switch_campaign",
                 "supply_campaign",
+                "campaign_policy",
+                "limit_guides",
                 "campaign_terms",
                 "revise_campaign",
             )

@@ -22,6 +22,7 @@ from .blueprint import api
 from .naming import decoded
 
 MOST_FEN = 1_000_000_000
+MOST_A_DAY = 1_000_000
 
 
 class GiftRuleIn(Schema):
@@ -81,7 +82,7 @@ class GuideLimitIn(Schema):
     per_day = fields.Integer(
         required=True,
         allow_none=True,
-        validate=Range(0, 1_000_000),
+        validate=Range(0, MOST_A_DAY),
         metadata={"description": "For one guide; 0: guides give none, null: no limit."},
     )
 
@@ -132,7 +133,7 @@ def change_gift_rule(rule_id: str, given: dict[str, Any]) -> Any:
 def guide_limit(campaign: str) -> dict[str, Any]:
     me, campaign_id = scope.current(), decoded("cmp", campaign, CampaignUnknown)
     queries.campaign(me.brand_id, campaign_id)
-    return _limit_of(campaign_id)
+    return limit_of(campaign_id)
 
 
 @api.put("/campaigns/<campaign>/guide-limit")
@@ -141,14 +142,9 @@ def guide_limit(campaign: str) -> dict[str, Any]:
 @api.doc(summary="Say what guides may give a day", security="AdminToken", responses=[401, 403, 404, 422])
 def limit_guides(campaign: str, given: dict[str, Any]) -> dict[str, Any]:
     """A campaign with such a limit is given by guides also where members cannot claim it themselves."""
-    me, campaign_id = scope.current(), decoded("cmp", campaign, CampaignUnknown)
-    with transaction():
-        commands.limit_guides(
-            brand_id=me.brand_id, campaign_id=campaign_id, per_day=given["per_day"], changed_by=me.actor
-        )
-        subject = ids.encode("cmp", campaign_id)
-        audit.record(actor=me.actor, action="campaign.guide_limit", subject=subject, **given)
-    return _limit_of(campaign_id)
+    campaign_id = decoded("cmp", campaign, CampaignUnknown)
+    limited(campaign_id, given["per_day"])
+    return limit_of(campaign_id)
 
 
 def added(given: dict[str, Any]) -> GiftRule:
@@ -175,7 +171,16 @@ def changed(rule_id: str, active: bool) -> GiftRule:
     return queries.gift_rule(me.brand_id, which)
 
 
-def _limit_of(campaign_id: int) -> dict[str, Any]:
+def limited(campaign_id: int, per_day: int | None) -> None:
+    """Say as the caller how many coupons of a campaign a guide may give a day; None: as many as there are."""
+    me = scope.current()
+    with transaction():
+        commands.limit_guides(brand_id=me.brand_id, campaign_id=campaign_id, per_day=per_day, changed_by=me.actor)
+        subject = ids.encode("cmp", campaign_id)
+        audit.record(actor=me.actor, action="campaign.guide_limit", subject=subject, per_day=per_day)
+
+
+def limit_of(campaign_id: int) -> dict[str, Any]:
     """The limit of a campaign and its use today, within the caller's stores."""
     me = scope.current()
     return {

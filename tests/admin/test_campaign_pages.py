@@ -8,12 +8,11 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from console_world import make_admins
+from console_world import Pages, make_admins
 from factories import World, make_world
 from invariants import broken
 
-from app.admin import auth
-from app.core import ids, tokens
+from app.core import ids
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands, queries
@@ -40,24 +39,6 @@ FORM = {
 }
 
 
-class Console:
-    def __init__(self, client: Any, admin: AdminUser) -> None:
-        token, _ = auth.token_of(admin)
-        self.client, self.token = client, token
-        self.csrf = auth._csrf_of(tokens.read("admin", token))
-        self.keys = 0
-
-    def get(self, path: str) -> Any:
-        self.client.set_cookie("siyu_admin", self.token)
-        return self.client.get(f"/console/campaigns{path}")
-
-    def post(self, path: str, **form: Any) -> Any:
-        self.client.set_cookie("siyu_admin", self.token)
-        self.keys += 1
-        data = {"csrf_token": self.csrf, "key": f"pages-key-{self.keys}"} | form
-        return self.client.post(f"/console/campaigns{path}", data=data)
-
-
 @pytest.fixture
 def world(app: Any) -> World:
     return make_world()
@@ -69,8 +50,12 @@ def admins(world: World) -> dict[str, AdminUser]:
 
 
 @pytest.fixture
-def hq(client: Any, admins: dict[str, AdminUser]) -> Console:
-    return Console(client, admins["hq"])
+def hq(client: Any, admins: dict[str, AdminUser]) -> Pages:
+    return _pages(client, admins["hq"])
+
+
+def _pages(client: Any, admin: AdminUser) -> Pages:
+    return Pages(client, admin, "/console/campaigns")
 
 
 def _campaign(world: World) -> tuple[Campaign, Terms]:
@@ -79,7 +64,7 @@ def _campaign(world: World) -> tuple[Campaign, Terms]:
         return row, queries.version_terms(world.brand_id, row.campaign_id, row.version)
 
 
-def test_the_form_becomes_a_draft_with_these_terms(world: World, hq: Console) -> None:
+def test_the_form_becomes_a_draft_with_these_terms(world: World, hq: Pages) -> None:
     made = hq.post("/new", **FORM)
     assert made.status_code == 303, made.text
     row, terms = _campaign(world)
@@ -103,14 +88,14 @@ def test_the_form_becomes_a_draft_with_these_terms(world: World, hq: Console) ->
     assert broken() == []
 
 
-def test_a_form_sent_twice_is_one_campaign(world: World, hq: Console) -> None:
+def test_a_form_sent_twice_is_one_campaign(world: World, hq: Pages) -> None:
     first, second = (hq.post("/new", **(FORM | {"key": "same-form-1"})) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     taken = hq.post("/new", **FORM)
     assert taken.status_code == 409 and "活动编码已被使用" in taken.text and 'value="秋冬满减券"' in taken.text
 
 
-def test_the_words_are_looked_at_before_anything_is_made(world: World, hq: Console) -> None:
+def test_the_words_are_looked_at_before_anything_is_made(world: World, hq: Pages) -> None:
     looked = hq.post("/new", **(FORM | {"look": "1"}))
     assert looked.status_code == 200 and "顾客看到的券" in looked.text and "仅限一号店使用" in looked.text
     assert "全部核销最多优惠 ¥50,000.00" in looked.text
@@ -142,14 +127,14 @@ def test_the_words_are_looked_at_before_anything_is_made(world: World, hq: Conso
         ({"kind": "nonsense"}, "请检查：券类型。"),
     ],
 )
-def test_a_wrong_form_names_the_field(hq: Console, change: dict[str, Any], words: str) -> None:
+def test_a_wrong_form_names_the_field(hq: Pages, change: dict[str, Any], words: str) -> None:
     answer = hq.post("/new", **(FORM | change))
     assert answer.status_code == 422 and words in answer.text, answer.text[:3000]
     assert 'value="300"' in answer.text
 
 
 def test_steps_with_their_reasons_and_a_second_person(
-    client: Any, world: World, hq: Console, admins: dict[str, AdminUser]
+    client: Any, world: World, hq: Pages, admins: dict[str, AdminUser]
 ) -> None:
     with transaction():
         commands.set_policy(brand_id=world.brand_id, approve_quota=500, approve_budget_fen=None)
@@ -158,7 +143,7 @@ def test_steps_with_their_reasons_and_a_second_person(
     assert "待审批" in hq.get(home).text and "以外的同事审批" in hq.get(home).text
     alone = hq.post(home, step="approve")
     assert alone.status_code == 409 and "须由提交人以外的同事审批" in alone.text
-    second = Console(client, world.admin)
+    second = _pages(client, world.admin)
     assert second.post(home, step="approve").status_code == 303
     assert second.post(home, step="pause").status_code == 422
     assert "请填写原因。" in second.post(home, step="pause", reason=" ").text
@@ -175,7 +160,7 @@ def test_steps_with_their_reasons_and_a_second_person(
     assert broken() == []
 
 
-def test_supply_is_set_once_and_says_what_is_wrong(world: World, hq: Console) -> None:
+def test_supply_is_set_once_and_says_what_is_wrong(world: World, hq: Pages) -> None:
     home = hq.post("/new", **(FORM | {"budget": "8000", "stores": []})).headers["Location"]
     home = home.removeprefix("/console/campaigns")
     for _ in range(2):
@@ -194,22 +179,47 @@ def test_supply_is_set_once_and_says_what_is_wrong(world: World, hq: Console) ->
     assert broken() == []
 
 
-def test_each_role_sees_what_is_theirs(client: Any, world: World, hq: Console, admins: dict[str, AdminUser]) -> None:
+def test_what_guides_may_give_a_day_is_set_on_the_page(world: World, hq: Pages) -> None:
+    home = hq.post("/new", **FORM).headers["Location"].removeprefix("/console/campaigns")
+    assert "导购发券额度</h2><span class=\"muted\">不限" in hq.get(home).text
+    for told, words in (("20", "每位导购每天 20 张"), ("0", "导购不可发"), ("", "不限")):
+        assert hq.post(f"{home}/guide-limit", per_day=told).status_code == 303
+        assert words in hq.get(home).text
+    for told in ("-1", "很多", "2000000"):
+        wrong = hq.post(f"{home}/guide-limit", per_day=told)
+        assert wrong.status_code == 422 and "导购每日额度" in wrong.text
+
+
+def test_the_size_that_a_second_person_approves_is_set_on_the_list(world: World, hq: Pages) -> None:
+    policy = Pages(hq.client, world.admin)
+    assert policy.post("campaign-policy", quota="5,000", budget="20000.50").status_code == 303
+    with transaction():
+        assert queries.policy(world.brand_id) == (5_000, 2_000_050)
+    page = policy.get("campaigns").text
+    assert 'value="5000"' in page and 'value="20000.50"' in page
+    assert policy.post("campaign-policy", quota="", budget="").status_code == 303
+    with transaction():
+        assert queries.policy(world.brand_id) == (None, None)
+    wrong = policy.post("campaign-policy", quota="x")
+    assert wrong.status_code == 422 and "发行总量不正确" in wrong.text
+
+
+def test_each_role_sees_what_is_theirs(client: Any, world: World, hq: Pages, admins: dict[str, AdminUser]) -> None:
     home = hq.post("/new", **(FORM | {"stores": []})).headers["Location"].removeprefix("/console/campaigns")
     for store, part in (("S001", "300"), ("S002", "200")):
         hq.post(f"{home}/supply", store=store, part=part)
-    store = Console(client, admins["store"])
+    store = _pages(client, admins["store"])
     text = store.get(home).text
     assert "二号店" in text and "1 家门店" in text and "调整供给" not in text and 'name="step"' not in text
     assert "新建活动" not in store.get("").text and "新建活动" in hq.get("").text
     assert store.post(home, step="submit").status_code == 403 and store.get("/new").status_code == 403
     abroad = make_world()
-    stranger = Console(client, make_admins(abroad)["hq"])
+    stranger = _pages(client, make_admins(abroad)["hq"])
     assert stranger.get(home).status_code == 404 and stranger.post(home, step="submit").status_code == 404
     assert stranger.get(f"/{ids.encode('cmp', 5)}").status_code == 404
 
 
-def test_new_terms_begin_as_the_old_ones_and_leave_what_is_out(world: World, hq: Console) -> None:
+def test_new_terms_begin_as_the_old_ones_and_leave_what_is_out(world: World, hq: Pages) -> None:
     given = FORM | {"stores": ["S002"], "except_stores": ["S001"], "dealers": [world.dealer.code], "amount": "49.9"}
     home = hq.post("/new", **given).headers["Location"].removeprefix("/console/campaigns")
     campaign_id, was = _campaign(world)[0].campaign_id, _campaign(world)[1]
@@ -250,7 +260,7 @@ def test_new_terms_begin_as_the_old_ones_and_leave_what_is_out(world: World, hq:
         ),
     ],
 )  # fmt: skip
-def test_a_form_says_all_that_terms_say(world: World, hq: Console, terms: Terms) -> None:
+def test_a_form_says_all_that_terms_say(world: World, hq: Pages, terms: Terms) -> None:
     with transaction():
         campaign_id = commands.create_campaign(
             brand_id=world.brand_id, code="X", name="X", terms=terms, quota=1, status="draft"
@@ -294,7 +304,7 @@ def _form_of(page: str) -> dict[str, Any]:
     return {name: value for name, value in form.sent.items() if name != "csrf_token"}
 
 
-def test_the_list_is_filtered_by_state(hq: Console) -> None:
+def test_the_list_is_filtered_by_state(hq: Pages) -> None:
     hq.post("/new", **FORM)
     assert "秋冬满减券" in hq.get("?status=draft").text
     assert "没有这个状态的活动" in hq.get("?status=active").text

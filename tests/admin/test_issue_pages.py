@@ -6,14 +6,13 @@ import re
 from typing import Any
 
 import pytest
-from console_world import make_admins
+from console_world import Pages, make_admins
 from coupon_factories import campaign, coupon
 from factories import World, make_world
 from invariants import broken
 from people import make_member
 
-from app.admin import auth
-from app.core import ids, tokens
+from app.core import ids
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands
@@ -22,21 +21,6 @@ from app.org.models import AdminUser
 from app.segments import commands as segments
 
 EVERYBODY = {"field": "joined_at", "op": "after", "value": "2000-01-01T00:00:00+08:00"}
-
-
-class Console:
-    def __init__(self, client: Any, admin: AdminUser) -> None:
-        token, _ = auth.token_of(admin)
-        self.client, self.token = client, token
-        self.csrf = auth._csrf_of(tokens.read("admin", token))
-
-    def get(self, path: str) -> Any:
-        self.client.set_cookie("siyu_admin", self.token)
-        return self.client.get(f"/console/{path}")
-
-    def post(self, path: str, **form: Any) -> Any:
-        self.client.set_cookie("siyu_admin", self.token)
-        return self.client.post(f"/console/{path}", data={"csrf_token": self.csrf} | form)
 
 
 @pytest.fixture
@@ -50,8 +34,8 @@ def admins(world: World) -> dict[str, AdminUser]:
 
 
 @pytest.fixture
-def hq(client: Any, admins: dict[str, AdminUser]) -> Console:
-    return Console(client, admins["hq"])
+def hq(client: Any, admins: dict[str, AdminUser]) -> Pages:
+    return Pages(client, admins["hq"])
 
 
 @pytest.fixture
@@ -67,12 +51,12 @@ def _campaign(world: World, **terms: Any) -> str:
 
 
 def _key(page: str) -> str:
-    found = re.search(r'name="key" value="(\w+)"', page)
+    found = re.search(r'name="key" value="([\w-]+)"', page)
     assert found
     return found[1]
 
 
-def test_a_push_is_looked_at_confirmed_and_done_once(world: World, hq: Console, segment: str, run_work: Any) -> None:
+def test_a_push_is_looked_at_confirmed_and_done_once(world: World, hq: Pages, segment: str, run_work: Any) -> None:
     form = {"campaign": _campaign(world), "segment": segment, "hold_out": "25"}
     looked = hq.post("coupon-pushes", **form)
     assert looked.status_code == 200 and "确认推送" in looked.text and "库存不足" not in looked.text
@@ -91,7 +75,7 @@ def test_a_push_is_looked_at_confirmed_and_done_once(world: World, hq: Console, 
     assert broken() == []
 
 
-def test_a_push_stops_and_goes_on(world: World, hq: Console, segment: str, run_work: Any) -> None:
+def test_a_push_stops_and_goes_on(world: World, hq: Pages, segment: str, run_work: Any) -> None:
     narrow = campaign(world, quota=5)
     looked = hq.post("coupon-pushes", campaign=ids.encode("cmp", narrow), segment=segment)
     assert "有 7 人将领不到" in looked.text and "确认推送 5 张" in looked.text
@@ -124,7 +108,7 @@ def test_a_push_stops_and_goes_on(world: World, hq: Console, segment: str, run_w
     ],
 )
 def test_a_wrong_push_is_refused(
-    world: World, hq: Console, segment: str, change: dict[str, str], status: int, words: str
+    world: World, hq: Pages, segment: str, change: dict[str, str], status: int, words: str
 ) -> None:
     answer = hq.post("coupon-pushes", **({"campaign": _campaign(world), "segment": segment} | change))
     assert (answer.status_code, words in answer.text) == (status, True)
@@ -132,7 +116,7 @@ def test_a_wrong_push_is_refused(
         assert session.query(CouponPush).count() == 0
 
 
-def test_gift_rules_are_added_counted_and_switched(world: World, hq: Console) -> None:
+def test_gift_rules_are_added_counted_and_switched(world: World, hq: Pages) -> None:
     thanks = _campaign(world)
     assert hq.post("gift-rules", kind="order", campaign=thanks, least="1,000", keep="yes").status_code == 303
     assert hq.post("gift-rules", kind="birthday", campaign=thanks, days="3", least="5").status_code == 303
@@ -162,14 +146,14 @@ def test_gift_rules_are_added_counted_and_switched(world: World, hq: Console) ->
         ({"kind": "welcome", "campaign": ""}, "请检查：券活动。"),
     ],
 )
-def test_a_wrong_gift_rule_names_the_field(world: World, hq: Console, form: dict[str, str], words: str) -> None:
+def test_a_wrong_gift_rule_names_the_field(world: World, hq: Pages, form: dict[str, str], words: str) -> None:
     answer = hq.post("gift-rules", **({"campaign": _campaign(world)} | form))
     assert answer.status_code == 422 and words in answer.text
     with transaction():
         assert session.query(GiftRule).count() == 0
 
 
-def test_codes_are_made_taken_away_once_and_voided(world: World, hq: Console, run_work: Any) -> None:
+def test_codes_are_made_taken_away_once_and_voided(world: World, hq: Pages, run_work: Any) -> None:
     form = {"campaign": _campaign(world), "name": "周年庆礼品卡", "size": "1,200", "ends": "2030-12-31"}
     key = _key(hq.get("redeem-batches").text)
     for _ in range(2):
@@ -211,7 +195,7 @@ def test_codes_are_made_taken_away_once_and_voided(world: World, hq: Console, ru
         ({"ends": "2020-01-01"}, "截止日期已过。"),
     ],
 )
-def test_a_wrong_batch_names_the_field(world: World, hq: Console, change: dict[str, str], words: str) -> None:
+def test_a_wrong_batch_names_the_field(world: World, hq: Pages, change: dict[str, str], words: str) -> None:
     form = {"campaign": _campaign(world), "name": "礼品卡", "size": "10", "key": "batch-form-1"}
     answer = hq.post("redeem-batches", **(form | change))
     assert answer.status_code == 422 and words in answer.text
@@ -222,10 +206,10 @@ def test_a_wrong_batch_names_the_field(world: World, hq: Console, change: dict[s
 def test_the_pages_are_headquarters(client: Any, world: World, admins: dict[str, AdminUser]) -> None:
     coupon(world)
     for role in ("store", "dealer", "region"):
-        other = Console(client, admins[role])
+        other = Pages(client, admins[role])
         for path in ("coupon-pushes", "gift-rules", "redeem-batches"):
             assert other.get(path).status_code == 403
             assert f"/console/{path}" not in other.get("campaigns").text
     abroad = make_world()
-    stranger = Console(client, make_admins(abroad)["hq"])
+    stranger = Pages(client, make_admins(abroad)["hq"])
     assert stranger.post("coupon-pushes", campaign=_campaign(world), segment="seg_0000000000001").status_code == 404

@@ -133,6 +133,23 @@ def test_an_open_flag_grows_and_a_decided_one_stays_as_it_was(world: World) -> N
     assert [one.status for one in _look(world, NOON + timedelta(hours=1, minutes=2))] == ["cleared", "open"]
 
 
+def test_what_a_till_took_offline_is_looked_at_when_it_is_told(world: World) -> None:
+    _rule(world, "member_redeems", 3)
+    member_id, place = ids.new_id(), world.store
+    with time_machine.travel(NOON, tick=False):
+        mine = [coupon(world, member_id=member_id, valid_days=30) for _ in range(3)]
+    assert _look(world, NOON + timedelta(days=2)) == []
+    where = commands.Till(world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id)
+    with time_machine.travel(NOON + timedelta(days=2, minutes=1), tick=False), transaction():
+        for number, one in enumerate(mine):
+            taken = NOON + timedelta(minutes=number)
+            told = commands.Receipt(f"R{number}", one.code, f"OFF-{number}", BASKET, taken, b"1")
+            assert commands.take_receipt(till=where, receipt=told).outcome == "redeemed"
+    (flag,) = _look(world, NOON + timedelta(days=2, minutes=2))
+    assert (flag.rule, flag.member_id, flag.count) == ("member_redeems", member_id, 3)
+    assert [one.flag_id for one in _look(world, NOON + timedelta(days=2, minutes=3))] == [flag.flag_id]
+
+
 def test_what_was_committed_late_is_seen_and_what_is_old_is_not_flagged_anew(world: World) -> None:
     _rule(world, "store_redeems", 3)
     for minute in range(2):

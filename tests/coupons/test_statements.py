@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
-from coupon_months import Used, refund, undo, use
+from coupon_months import Used, refund, undo, use, use_offline, use_together
 from factories import World, make_world
 from invariants import broken
 from sqlalchemy import delete, update
@@ -201,10 +201,10 @@ def test_a_redemption_that_is_refunded_line_by_line_has_no_line_of_nothing(world
     assert broken("coupons") == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_random_months_add_up_to_the_fen_of_their_redemptions(world: World, seed: int) -> None:
-    """Uses, refunds by line and returns in any order, months closed in between: the books of all months together are
-    what is left of the redemptions, by store and by who pays.
+    """Uses one by one, two on an order and told late, refunds by line and returns in any order, months closed
+    in between: the books of all months together are what is left of the redemptions, by store and by who pays.
     """
     chance = random.Random(seed)
     start = datetime(2026, 2, 28, 16, tzinfo=UTC)
@@ -220,7 +220,7 @@ def test_random_months_add_up_to_the_fen_of_their_redemptions(world: World, seed
                 else:
                     refund(world, one, at, *chance.choice([(1, 1), (2, 1)]))
             else:
-                live.append((_random_use(world, chance, at), at))
+                live += [(one, told_at) for one, told_at in _random_uses(world, chance, at)]
         start += timedelta(days=31)
         with time_machine.travel(start + timedelta(days=1), tick=False):
             _closed(world, month)
@@ -234,15 +234,21 @@ def test_random_months_add_up_to_the_fen_of_their_redemptions(world: World, seed
     assert broken("coupons") == []
 
 
-def _random_use(world: World, chance: random.Random, at: datetime) -> Used:
-    return use(
-        world,
-        at,
-        store=chance.randrange(2),
-        fen=chance.randrange(1, 2000),
-        hq_bp=chance.randrange(10_001),
+def _random_uses(world: World, chance: random.Random, at: datetime) -> list[tuple[Used, datetime]]:
+    """Coupons used about a moment, and when each was recorded."""
+    how: dict[str, Any] = {
+        "store": chance.randrange(2),
+        "fen": chance.randrange(1, 2000),
+        "hq_bp": chance.randrange(10_001),
         **chance.choice([{}, {"supplier": "供应商", "supplier_bp": chance.randrange(1, 10_001)}]),
-    )
+    }
+    act = chance.random()
+    if act < 0.2:
+        told_at = at + timedelta(seconds=chance.randrange(6 * 86_400))
+        return [(use_offline(world, at, told_at, **how), told_at)]
+    if act < 0.45:
+        return [(one, at) for one in use_together(world, at, **how)]
+    return [(use(world, at, **how), at)]
 
 
 def _left(world: World) -> list[tuple[int, tuple[int, int, int, int]]]:

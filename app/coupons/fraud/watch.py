@@ -127,6 +127,13 @@ SOURCES: dict[str, str] = {
     """,
 }
 
+# By store, as the receipts' index is.
+_TAKEN_OFFLINE = text("""
+SELECT min(taken_at) FROM offline_receipt
+WHERE brand_id = :brand_id AND store_id IN (SELECT id FROM store WHERE brand_id = :brand_id)
+  AND received_at > :since AND redemption_id IS NOT NULL
+""")
+
 
 def look(brand_id: int) -> int:
     """Look at a brand's coupons since the last time and raise flags; returns how many subjects were found.
@@ -135,6 +142,9 @@ def look(brand_id: int) -> int:
     """
     now = clock.now()
     since = _begin(brand_id, now) - OVERLAP
+    # A till that was offline tells of redemptions that are days old: then it is looked as far back.
+    offline = session.scalar(_TAKEN_OFFLINE, {"brand_id": brand_id, "since": since})
+    since = min(since, offline - timedelta(microseconds=1)) if offline else since
     found = 0
     for kind, rule in queries.rules(brand_id).items():
         if rule.active:

@@ -48,6 +48,7 @@ class CampaignLine:
     issued: int
     budget_fen: int | None
     spent_fen: int
+    allocated: bool
     redeemed: int
     discount_fen: int
 
