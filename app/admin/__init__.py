@@ -30,6 +30,8 @@ from . import (  # noqa: F401
     issue_pages,
     lists,
     members,
+    offline_page,
+    offline_receipts,
     people,
     privacy,
     privacy_pages,

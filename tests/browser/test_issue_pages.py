@@ -1,4 +1,4 @@
-"""券推送, 赠券规则 and 兑换码 in a browser: looked at, confirmed, switched, taken away."""
+"""券推送, 赠券规则, 兑换码 and 离线核销 in a browser: looked at, confirmed, switched, taken away, allowed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from console_world import make_admins
-from coupon_factories import campaign
+from coupon_factories import BASKET, campaign, coupon, redeem, till
 from factories import PASSWORD, World, make_world
 from invariants import broken
 from people import make_member
 
+from app.core import clock
 from app.core.transaction import transaction
+from app.coupons import commands
 from app.segments import commands as segments
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -98,4 +100,23 @@ def test_codes_are_exported_from_the_page(world: World, page: Any, shot: Any, ru
     page.click("button:has-text('确认作废')")
     page.wait_for_selector(".tag:has-text('已作废')")
     shot(page, "redeem-batches-voided")
+    assert broken() == []
+
+
+def test_what_tills_took_offline_and_what_a_store_may_lose(world: World, page: Any, shot: Any) -> None:
+    _sign_in(page, world, "/console/offline-receipts")
+    page.wait_for_selector("text=没有需要关注的离线核销")
+    page.fill("[name=limit]", "8")
+    page.click("button:has-text('保存')")
+    page.wait_for_selector("td:has-text('¥8.00')")
+    for number in range(3):
+        used = coupon(world)
+        redeem(world, used.code)
+        told = commands.Receipt(f"XP-{number}", used.code, f"S001-{number}", BASKET, clock.now(), b"1")
+        with transaction():
+            commands.take_receipt(till=till(world), receipt=told)
+    page.goto("/console/offline-receipts")
+    page.wait_for_selector("td:has-text('此券已经使用过')")
+    assert page.locator(".tag:has-text('超出额度')").count() == 2
+    shot(page, "offline-receipts")
     assert broken() == []

@@ -25,6 +25,8 @@ def promote(founded: Founded) -> None:
     )
     stores = {store.code: store.id for store in founded.stores}
     made = {one["code"]: _campaign(brand_id, one, stores, actors[FINANCE_LOGIN]) for one in row["campaigns"]}
+    for store_id in stores.values():
+        coupons.set_offline_limit(brand_id=brand_id, store_id=store_id, limit_fen=row["offline_fen"])
     by = actors[ADMIN_LOGIN]
     for gift in row["gifts"]:
         campaign_id = made[gift["campaign"]]

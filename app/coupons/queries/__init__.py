@@ -17,6 +17,7 @@ from .gifts import gift_rule, gift_rules, given_by_rules
 from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_guides
 from .issues import batch, batches, codes_used, push, pushes
 from .names import names_of
+from .offline import Quota, ToldOffline, offline_quotas, told_offline
 from .till import ShownCoupon, by_code, codes_owned, groups_on, live_redemption, redemption, terms, version_terms
 from .transfers import Offered, check_open, transfer, transfers
 from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
@@ -68,4 +69,8 @@ __all__ = [
     "version_terms",
     "versions",
     "wallet",
+    "Quota",
+    "ToldOffline",
+    "offline_quotas",
+    "told_offline",
 ]

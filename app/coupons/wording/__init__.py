@@ -4,7 +4,7 @@ Shoppers, guides, cashiers and operators read the same words, and they stand her
 (`TOLD`) or left out for a reason (`UNTOLD`); every refusal of the domain has a sentence. A test names what is missing.
 """
 
-from .refusals import OTHER, added, refusal
+from .refusals import OTHER, added, refusal, words_of
 from .terms import NO_NAMES, OFFERED, TOLD, UNTOLD, Names, conditions, named_few, offer, rules_of_taking, yuan
 from .times import TIMEZONE, days_left, end, expiry, moment
 
@@ -26,5 +26,6 @@ __all__ = [
     "offer",
     "refusal",
     "rules_of_taking",
+    "words_of",
     "yuan",
 ]

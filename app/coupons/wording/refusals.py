@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from app.core.errors import SiyuError
@@ -16,12 +17,22 @@ from .times import TIMEZONE, end, moment, on
 OTHER = "操作未成功，请稍后再试"
 
 
+NO_DATA: Mapping[str, Any] = MappingProxyType({})
+
+
 def refusal(error: SiyuError, terms: Terms | None = None, names: Names = NO_NAMES) -> str:
     """A refusal as a sentence without a full stop, with what the terms of the coupon add: 还差¥12.00, 满¥300可用."""
-    words = _REFUSALS.get(error.code)
+    return words_of(error.code, error.data, terms, names)
+
+
+def words_of(
+    code: str, data: Mapping[str, Any] = NO_DATA, terms: Terms | None = None, names: Names = NO_NAMES
+) -> str:
+    """As `refusal`, by the code of an error."""
+    words = _REFUSALS.get(code)
     if words is None:
         return OTHER
-    return words if isinstance(words, str) else words(error.data, terms, names)
+    return words if isinstance(words, str) else words(data, terms, names)
 
 
 @contextmanager
