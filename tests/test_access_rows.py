@@ -96,6 +96,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "admin.erase_member": REASON,
     "admin.change_gift_rule": {"active": False},
     "admin.limit_guides": {"per_day": 5},
+    "admin.void_codes": REASON,
+    "console.void_codes": REASON,
     "admin.set_offline_quota": {"limit_fen": 500},
     "admin.move_home_store": REASON | {"store": "S002"},
     "admin.reveal": REASON | {"field": "phone"},

@@ -77,6 +77,8 @@ WITHIN = {
     "console.switch_push": "console.coupon_pushes",
     "console.add_gift_rule": "console.gift_rules",
     "console.order_codes": "console.redeem_batches",
+    "console.export_codes": "console.redeem_batches",
+    "console.void_codes": "console.redeem_batches",
     "console.set_offline_quota": "console.offline_receipts",
     "console.coupon_flag": "console.coupon_flags",
     "console.coupon_fraud_rules": "console.coupon_flags",

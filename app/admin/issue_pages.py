@@ -20,6 +20,7 @@ from app.coupons import wording as coupon_words
 from app.coupons.commands.redeem_codes import MOST
 from app.coupons.gift_rules import KINDS
 from app.segments import queries as segments
+from app.segments.errors import SegmentUnknown
 
 from . import coupon_pushes, gift_rules, redeem_batches, scope
 from . import coupon_wording as say
@@ -68,6 +69,8 @@ def push_on_page() -> ResponseReturnValue:
         return _pushes(form, refused=str(wrong)), 422
     except ValidationError:
         return _pushes(form, refused="请选择券活动和人群。"), 422
+    except SegmentUnknown:
+        return _pushes(form, refused="没有找到这个人群。"), 404
     except SiyuError as refusal:
         return _pushes(form, refused=f"{coupon_words.refusal(refusal)}。"), refusal.status
     return redirect(url_for("console.coupon_pushes"), 303)
@@ -93,14 +96,15 @@ def switch_push(push_id: str) -> ResponseReturnValue:
 
 
 def _pushes(form: dict[str, str] | None = None, *, refused: str = "", found: Any = None) -> str:
-    brand_id = scope.current().brand_id
+    known = segments.segments(scope.current().brand_id)
     return render_template(
         "console/coupon_pushes.html",
         form=form or {},
         refused=refused,
         found=found,
         campaigns=[one for one in _campaigns() if one.status == "active" and not one.allocated],
-        segments=segments.segments(brand_id),
+        segments=known,
+        segment_names={one.segment_id: one.name for one in known},
         say=say,
         key=_key(),
         **coupon_pushes.listed(request.args.get("cursor", "")[:200], PAGE),
@@ -213,8 +217,11 @@ def export_on_page(batch_id: str) -> ResponseReturnValue:
 
 @console.post("/redeem-batches/<batch_id>/void", endpoint="void_codes")
 def void_on_page(batch_id: str) -> ResponseReturnValue:
+    reason = request.form.get("reason", "").strip()[:200]
+    if not reason:
+        return _batches(refused="请填写作废原因。"), 422
     try:
-        redeem_batches.voided(batch_id)
+        redeem_batches.voided(batch_id, reason)
     except NotFound:
         raise
     except SiyuError as refusal:

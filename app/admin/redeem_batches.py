@@ -35,6 +35,10 @@ class BatchIn(Schema):
     )
 
 
+class VoidIn(Schema):
+    reason = fields.String(required=True, validate=Length(1, 200))
+
+
 class BatchOut(Schema):
     """`exported_at`: when the plain codes were handed over and forgotten; `exports` counts every one that was begun."""
 
@@ -102,11 +106,12 @@ def export_codes(batch_id: str) -> Response:
 
 
 @api.post("/redeem-batches/<batch_id>/void")
+@api.input(VoidIn, arg_name="given")
 @api.output(OneBatchOut)
-@api.doc(summary="Void a batch of redeem codes", security="AdminToken", responses=[401, 403, 404, 409])
-def void_codes(batch_id: str) -> dict[str, Any]:
+@api.doc(summary="Void a batch of redeem codes", security="AdminToken", responses=[401, 403, 404, 409, 422])
+def void_codes(batch_id: str, given: dict[str, str]) -> dict[str, Any]:
     """No code of it is exchanged from now on; coupons that were given for one stay. 409 when it is voided."""
-    return voided(batch_id)
+    return voided(batch_id, given["reason"])
 
 
 # ---- what the routes and the page share
@@ -161,12 +166,12 @@ def exported(batch_id: str) -> Response:
     return response
 
 
-def voided(batch_id: str) -> dict[str, Any]:
-    """Void a batch as the caller."""
+def voided(batch_id: str, reason: str) -> dict[str, Any]:
+    """Void a batch as the caller, for a reason."""
     me, which = scope.current(), _found(batch_id).batch.batch_id
     with transaction():
         commands.void_codes(brand_id=me.brand_id, batch_id=which)
-        audit.record(actor=me.actor, action="redeem_codes.void", subject=ids.encode("cdb", which))
+        audit.record(actor=me.actor, action="redeem_codes.void", subject=ids.encode("cdb", which), reason=reason)
     return _told(_found(batch_id))
 
 

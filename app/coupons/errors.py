@@ -186,7 +186,11 @@ class BatchNotReady(Conflict):
 
 
 class CodesExported(Conflict):
-    code, message = "redeem_codes_exported", "The codes were exported, or are being exported; they are given out once."
+    code, message = "redeem_codes_exported", "The codes were exported; they are given out once."
+
+
+class CodesExporting(Conflict):
+    code, message = "redeem_codes_exporting", "The codes are being exported; one that broke off may begin again later."
 
 
 class PushUnknown(NotFound):

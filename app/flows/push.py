@@ -70,9 +70,13 @@ def go_on(event: PushAdvanced, *, chunk: int = CHUNK) -> None:
 
 
 def resume_waiting(slot: Slot) -> None:
-    """Slot coupons.pushes: go on with pushes that wait for another day's stock, once there is some."""
+    """Slot coupons.pushes: go on with pushes that wait for another day's stock, once there is some. One whose campaign
+    has nothing left for any day waits for somebody.
+    """
     for push in coupons.hold_waiting():
-        if _left(push.brand_id, push.campaign_id) > 0:
+        if left(push.campaign_id) == 0:
+            push.stop_reason = "sold_out"
+        elif _left(push.brand_id, push.campaign_id) > 0:
             coupons.resume_push(brand_id=push.brand_id, push_id=push.push_id)
 
 

@@ -187,8 +187,8 @@ def test_codes_are_ordered_taken_away_once_and_voided(world: World, hq: Desk, ru
         commands.exchange(brand_id=brand_id, member_id=member_id, code=rows[1][1])
     told = hq.call("GET", path).json
     assert (told["exports"], told["used"], told["status"]) == (1, 1, "ready") and told["exported_at"]
-    assert hq.call("POST", f"{path}/void").json["status"] == "voided"
-    assert hq.call("POST", f"{path}/void").json["code"] == "redeem_batch_not_ready"
+    assert hq.call("POST", f"{path}/void", {"reason": "印错了"}).json["status"] == "voided"
+    assert hq.call("POST", f"{path}/void", {"reason": "印错了"}).json["code"] == "redeem_batch_not_ready"
     assert [one["id"] for one in hq.call("GET", "redeem-batches").json["items"]] == [made.json["id"]]
     assert actions() == ["redeem_codes.order", "redeem_codes.export", "redeem_codes.exported", "redeem_codes.void"]
     with transaction():

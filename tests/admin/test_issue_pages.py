@@ -101,7 +101,7 @@ def test_a_push_stops_and_goes_on(world: World, hq: Pages, segment: str, run_wor
     ("change", "status", "words"),
     [
         ({"campaign": ""}, 422, "请选择券活动和人群。"),
-        ({"segment": "seg_x"}, 404, ""),
+        ({"segment": "seg_x"}, 404, "没有找到这个人群。"),
         ({"hold_out": "半"}, 422, "对照组比例不正确"),
         ({"hold_out": "60"}, 422, "请填写 0 至 50 的整数。"),
         ({"act": "push", "key": "x"}, 422, "操作未成功"),
@@ -178,9 +178,11 @@ def test_codes_are_made_taken_away_once_and_voided(world: World, hq: Pages, run_
     assert second.status_code == 409 and "只能导出一次。" in second.text
     page = hq.get("redeem-batches").text
     assert "导出</span>" in page and "1,199" in page
-    assert hq.post(f"{home}/void").status_code == 303
+    unsaid = hq.post(f"{home}/void", reason=" ")
+    assert unsaid.status_code == 422 and "请填写作废原因。" in unsaid.text
+    assert hq.post(f"{home}/void", reason="印错了").status_code == 303
     assert "已作废" in hq.get("redeem-batches").text
-    assert hq.post(f"{home}/void").status_code == 409
+    assert hq.post(f"{home}/void", reason="印错了").status_code == 409
     assert broken() == []
 
 

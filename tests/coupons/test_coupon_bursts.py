@@ -88,7 +88,12 @@ class CouponBursts(RuleBasedStateMachine):
         return partial(redeem, self.world, one.row.code, order_no=order_no or next(self.orders))
 
     def _lock(self, one: Mine, order_no: str) -> Callable[[], Any]:
-        return transacted(partial(commands.lock, **self._keys(one), order_no=order_no))
+        keys = self._keys(one)
+
+        def work() -> None:
+            commands.lock(**keys, order_no=order_no)
+
+        return transacted(work)
 
     def _give_back(self, one: Mine) -> Callable[[], Any]:
         work = partial(commands.give_back, brand_id=self.world.brand_id, redemption_id=one.redemption)

@@ -66,8 +66,9 @@ def test_a_rotating_code_opens_in_its_step_and_the_next_one() -> None:
     code = codes.new_code()
     text, left = codes.rotating(code, NOW)
     assert left == 40
-    assert codes.read(text, NOW) == (code, codes.step_at(NOW))
-    assert codes.read(text, NOW + timedelta(seconds=99)) == (code, codes.step_at(NOW))
+    assert codes.read(text, NOW) == (code, codes.step_at(NOW), False)
+    assert codes.read(text, NOW + timedelta(seconds=99)) == (code, codes.step_at(NOW), False)
+    assert codes.recognized(text, NOW + timedelta(minutes=120)) == (code, codes.step_at(NOW), True)
     with pytest.raises(errors.CodeExpired):
         codes.read(text, NOW + timedelta(seconds=100))
     with pytest.raises(errors.CouponUnknown):

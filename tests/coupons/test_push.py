@@ -13,7 +13,7 @@ from factories import World, make_world
 from invariants import broken
 from merging import merge, split
 from people import make_member
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.core import clock
 from app.core.db import session
@@ -246,6 +246,12 @@ def test_a_days_stock_ends_the_push_for_the_day(world: World, crowd: list[int]) 
         assert resumed()
         assert carry_out(push).issued == 14
         assert now(push).stop_reason == "sold_out_today"
+    with transaction():
+        session.execute(update(CampaignStock).values(issued=CampaignStock.quota))  # others took what was left
+    assert not resumed() and now(push).stop_reason == "sold_out"
+    with transaction():
+        session.execute(update(CampaignStock).values(issued=0))
+        session.execute(update(CampaignStock).where(CampaignStock.stripe == 0).values(issued=14))
     with transaction():
         assert sorted(session.scalars(select(CampaignDay.issued))) == [7, 7]
         assert session.scalar(select(func.sum(CampaignStock.issued))) == 14

@@ -24,6 +24,7 @@ from app.coupons.errors import (
     BatchUnknown,
     CampaignUnknown,
     CodesExported,
+    CodesExporting,
     RedeemCodeEnded,
     RedeemCodeUnknown,
     RedeemCodeUsed,
@@ -182,7 +183,7 @@ def test_the_plain_codes_are_given_out_once(world: World) -> None:
     turn(batch)
     with transaction():
         commands.begin_export(**key)
-    with pytest.raises(CodesExported), transaction():  # one is running
+    with pytest.raises(CodesExporting), transaction():  # one is running
         commands.begin_export(**key)
     with time_machine.travel(clock.now() + redeem_codes.EXPORT_LEASE):  # it broke off
         with transaction():

@@ -225,7 +225,7 @@ def test_who_is_gone_cannot_be_written_to(busy: Busy) -> None:
         members.join(brand_id=busy.world.brand_id, person_id=busy.person, source="miniapp")
     with pytest.raises(PersonErased), transaction():
         erase.erase(brand_id=busy.world.brand_id, person_id=busy.person, actor="adm_1", reason="再来")
-    assert member_queries.standing(busy.world.brand_id, busy.person) is None
+    assert member_queries.standing(busy.world.brand_id, busy.person, "token") is None
 
 
 def test_another_brand_keeps_its_member(busy: Busy, run_work) -> None:  # type: ignore[no-untyped-def]

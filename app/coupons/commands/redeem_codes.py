@@ -23,6 +23,7 @@ from ..errors import (
     BatchNotReady,
     BatchUnknown,
     CodesExported,
+    CodesExporting,
     RedeemCodeEnded,
     RedeemCodeUnknown,
     RedeemCodeUsed,
@@ -111,7 +112,7 @@ def _lines(batch: RedeemBatch, first: int, made: Sequence[str]) -> Iterator[str]
 
 def begin_export(*, brand_id: int, batch_id: int) -> RedeemBatch:
     """Take the right to export a batch's plain codes, for ten minutes; who breaks off may begin again, who ended may
-    not. Raises BatchUnknown, BatchNotReady, CodesExported.
+    not. Raises BatchUnknown, BatchNotReady, CodesExported, CodesExporting.
     """
     now = clock.now()
     mine = (RedeemBatch.brand_id == brand_id, RedeemBatch.batch_id == batch_id)
@@ -127,7 +128,9 @@ def begin_export(*, brand_id: int, batch_id: int) -> RedeemBatch:
     if batch is None:
         raise BatchUnknown()
     if done is None:
-        raise CodesExported() if batch.status == "ready" else BatchNotReady()
+        if batch.status != "ready":
+            raise BatchNotReady()
+        raise CodesExported() if batch.exported_at is not None else CodesExporting()
     return batch
 
 

@@ -138,6 +138,7 @@ _REFUSALS: dict[str, str | Why] = {
     "redeem_code_ended": "这个兑换码已失效",
     "redeem_batch_unknown": "没有找到这批兑换码",
     "redeem_batch_not_ready": "这批兑换码还在生成，或已作废",
+    "redeem_codes_exporting": "正在导出；若已中断，请十分钟后重新导出",
     "redeem_codes_exported": "这批兑换码已导出过，只能导出一次",
     "push_unknown": "没有找到这次推送",
     "push_ended": "这次推送当前不能这样操作",

@@ -49,7 +49,10 @@ def of(world: World, one: Coupon) -> dict[str, int]:
 
 
 def hold(world: World, one: Coupon, order_no: str) -> Callable[[], Any]:
-    return transacted(lambda: commands.lock(**of(world, one), order_no=order_no))
+    def work() -> None:
+        commands.lock(**of(world, one), order_no=order_no)
+
+    return transacted(work)
 
 
 def redeem_order(world: World, *codes: str, order_no: str) -> Any:
