@@ -110,6 +110,7 @@ def span(seconds: int) -> str:
             return f"{seconds // unit} {word}"
     return f"{seconds} 秒"
 
+
 PUSH_STATUS = {"running": "推送中", "stopped": "已停止", "done": "已完成"}
 PUSH_COLOUR = {"running": "blue", "stopped": "gold", "done": "green"}
 PUSH_STOPPED = {
