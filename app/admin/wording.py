@@ -138,6 +138,8 @@ ACTION = {
     "campaigns.resume": "恢复券活动",
     "campaigns.end": "结束券活动",
     "campaigns.void": "作废券活动",
+    "campaigns.revise": "修改券活动条款",
+    "coupons.offline_quota": "设置门店离线额度",
     "campaigns.supply": "调整券活动供给",
     "campaigns.policy": "设置券活动审批规模",
     "campaign.guide_limit": "设置导购每日发券数",

@@ -94,6 +94,7 @@ def test_codes_are_exported_from_the_page(world: World, page: Any, shot: Any, ru
     with page.expect_download() as file:
         page.click("button:has-text('确认导出')")
     assert file.value.suggested_filename.endswith(".csv")
+    file.value.path()  # waits for its end, at which the codes are forgotten
     page.reload()
     page.wait_for_selector("text=已于")
     page.click("summary:has-text('作废')")

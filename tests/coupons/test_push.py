@@ -242,6 +242,10 @@ def test_a_days_stock_ends_the_push_for_the_day(world: World, crowd: list[int]) 
     push = carry_out(start(world, campaign_id))
     assert (push.status, push.stop_reason, push.issued) == ("stopped", "sold_out_today", 7)
     assert not resumed()  # today's is still gone
+    stopped = carry_out(start(world, campaign_id))
+    assert stopped.stop_reason == "sold_out_today"
+    with transaction():
+        commands.stop_push(brand_id=world.brand_id, push_id=stopped.push_id)  # and does not go on tomorrow
     with time_machine.travel(clock.now() + timedelta(days=1)):
         assert resumed()
         assert carry_out(push).issued == 14

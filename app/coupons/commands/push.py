@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg import errors as pg
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, context, ids, outbox
@@ -279,13 +279,17 @@ def _stop(push: CouponPush, reason: str) -> None:
 
 
 def stop_push(*, brand_id: int, push_id: int) -> None:
-    """Stop a running push after the chunk it is at; PushUnknown, PushEnded."""
-    _switch(brand_id, push_id, "running", status="stopped", stop_reason="operator")
+    """Stop a running push after the chunk it is at, or one that waits for another day's stock.
+
+    Raises PushUnknown, PushEnded.
+    """
+    goes_on = or_(CouponPush.status == "running", CouponPush.stop_reason == "sold_out_today")
+    _switch(brand_id, push_id, goes_on, status="stopped", stop_reason="operator")
 
 
 def resume_push(*, brand_id: int, push_id: int) -> None:
     """Go on with a stopped push where it stopped; PushUnknown, PushEnded."""
-    _switch(brand_id, push_id, "stopped", status="running", stop_reason=None)
+    _switch(brand_id, push_id, CouponPush.status == "stopped", status="running", stop_reason=None)
     _ask(session.get_one(CouponPush, (brand_id, push_id), populate_existing=True))
 
 
@@ -299,10 +303,10 @@ def hold_waiting() -> Sequence[CouponPush]:
     ).all()
 
 
-def _switch(brand_id: int, push_id: int, before: str, **values: Any) -> None:
+def _switch(brand_id: int, push_id: int, before: ColumnElement[bool], **values: Any) -> None:
     mine = (CouponPush.brand_id == brand_id, CouponPush.push_id == push_id)
     done = session.execute(
-        update(CouponPush).where(*mine, CouponPush.status == before).values(**values).returning(CouponPush.push_id),
+        update(CouponPush).where(*mine, before).values(**values).returning(CouponPush.push_id),
         execution_options={"synchronize_session": False},
     ).one_or_none()
     if done is None:
