@@ -49,7 +49,9 @@ def redeem() -> Response:
     body = request.get_json()
     parameters = dict(_constants)
     with _pool().connection() as connection:
-        found = connection.execute(BY_CODE, {"brand_id": _constants["brand_id"], "code": body["code"]}).fetchone()
+        asked = {name: _constants[name] for name in ("brand_id", "source", "store_id")}
+        asked |= {"code": body["code"], "order_no": body["order_no"]}
+        found = connection.execute(BY_CODE, asked).fetchone()
         assert found is not None
         made = ids.new_ids(3)
         parameters |= {

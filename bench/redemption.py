@@ -123,6 +123,7 @@ def _constants(seeded: dict[str, Any]) -> dict[str, Any]:
         "supplier_fen": 0,
         "supplier": "",
         "stack_group": "",
+        "before_fen": 0,
         "budgeted": False,
         "total_fen": 29850,
         "line_quantities": [1, 2],

@@ -69,7 +69,7 @@ def use_offline(
         mine = coupon(world, amount_fen=fen, valid_days=400, **terms)
     with time_machine.travel(told_at, tick=False), transaction():
         receipt = commands.Receipt(f"R{number}", mine.code, f"M{number}", _lines(fen), at, b"1")
-        done = commands.take_receipt(till=till(world, store), receipt=receipt)
+        done = commands.take_receipt(till=till(world, store), receipt=receipt).row
     assert done.redemption_id is not None
     return _used(done.redemption_id)
 

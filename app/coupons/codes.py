@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import struct
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.core.crypto import mac
@@ -144,8 +144,11 @@ def read(text: str, at: datetime) -> Shown:
     return shown
 
 
-def recognized(text: str, at: datetime) -> Shown:
-    """As `read`, with old codes too: for who must have some other right to the coupon then."""
+def recognized(text: str, at: datetime, *, drift: timedelta = timedelta()) -> Shown:
+    """As `read`, with old codes too: for who must have some other right to the coupon then.
+
+    `drift`: how far the clock that told `at` may be from ours, either way.
+    """
     symbols = text.upper().replace("-", "").replace(" ", "")
     if len(symbols) not in (_CODE_SYMBOLS + 1, _ROTATING_SYMBOLS + 1) or not _VALUES.keys() >= set(symbols):
         raise CouponUnknown(mistyped=True)
@@ -155,11 +158,11 @@ def recognized(text: str, at: datetime) -> Shown:
         return Shown(symbols, None)
     value = _value(symbols[:-1])
     tag, masked = value >> _CODE_BITS, value & ((1 << _CODE_BITS) - 1)
-    present = step_at(at)
-    for step in range(present, present - _REMEMBERED_STEPS, -1):
+    newest, oldest = step_at(at + drift), step_at(at - drift) - ACCEPTED_STEPS
+    for step in range(newest, newest - _REMEMBERED_STEPS, -1):
         plain = masked ^ _mask(tag, step)
         if hmac.compare_digest(tag.to_bytes(5), _tag(plain, step).to_bytes(5)):
-            return Shown(_with_check(_spell(plain, _CODE_SYMBOLS)), step, step <= present - ACCEPTED_STEPS)
+            return Shown(_with_check(_spell(plain, _CODE_SYMBOLS)), step, step <= oldest)
     raise CouponUnknown()
 
 

@@ -98,6 +98,16 @@ class Expired(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Voided(Event):
+    """A coupon can no longer be used: its campaign was withdrawn, or it was given to a friend."""
+
+    name = "coupons.voided"
+
+    coupon_id: int
+    campaign_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PushAdvanced(Event):
     """A push was begun, or came one chunk further and gave out `issued` coupons; it asks for the next chunk."""
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.core import audit, clock, ids
-from app.core.errors import SiyuError
+from app.core.errors import Retryable, SiyuError
 from app.core.idempotency import once, request_hash
 from app.coupons import codes as coupon_codes
 from app.coupons import commands, desk, queries
@@ -112,6 +112,8 @@ def _refusal(cashier: Cashier, code: str, now: datetime) -> SiyuError | None:
     """What would be refused whatever the order is."""
     try:
         find(cashier.till, code, "", now)
+    except Retryable:
+        raise
     except SiyuError as refused:
         return refused
     return None

@@ -117,6 +117,7 @@ def wire() -> None:
     outbox.subscribe(coupon_events.Issued, "twins.on_issued", reactions.on_issued)
     outbox.subscribe(coupon_events.Redeemed, "twins.on_redeemed", reactions.on_changed)
     outbox.subscribe(coupon_events.Returned, "twins.on_returned", reactions.on_changed)
+    outbox.subscribe(coupon_events.Voided, "twins.on_voided", reactions.on_changed)
     outbox.subscribe(members.Joined, "twins.on_joined", reactions.ON_JOINED, queue="messages")
     outbox.subscribe(twin_events.TwinDue, "twins.converge", converge.EFFECT, queue="messages")
     outbox.subscribe(twin_events.TwinLeft, "twins.left", leaving.EFFECT, queue="messages")

@@ -73,6 +73,12 @@ def living_id(brand_id: int, member_id: int) -> int:
     return member_id if root is None else root
 
 
+def erased(brand_id: int, member_id: int) -> bool:
+    """Whether a member was forgotten, who gets nothing any more."""
+    status = session.scalar(select(Member.status).where(Member.brand_id == brand_id, Member.member_id == member_id))
+    return status == "erased"
+
+
 def family(brand_id: int, member_id: int) -> Family:
     """Everybody who is one with a member now."""
     rows = session.execute(text(f"{_FAMILY} ORDER BY part, member_id"), {"brand_id": brand_id, "member_id": member_id})

@@ -17,9 +17,8 @@ from app.core import ids
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.coupons import commands as coupons
-from app.coupons.commands.offline import Receipt
+from app.coupons.commands.offline import Receipt, ReceiptChanged
 from app.coupons.errors import CouponUnknown
-from app.coupons.models import OfflineReceipt
 from app.flows.coupon_limits import count_wrong, refuse_guessers
 
 from .auth import idempotency_key, signed
@@ -216,37 +215,43 @@ def redeem() -> Response:
 @blueprint.post("/release")
 @signed
 @described(blueprint, takes=ReleaseIn, gives=ReleasedOut)
-@blueprint.doc(summary="Let go what an order holds", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(summary="Let go what an order holds", security=SECURITY, responses=[401, 404, 409, 422, 429])
 def release() -> Response:
     """The order was cancelled or not paid. 409 `not_held` when it holds none of them (any more)."""
     body = _release_in.body()
     till = till_at(body["store"], "till")
     codes = [ours(till.brand_id, one) for one in body["codes"]]
-    released = run(lambda: coupons.release_order(till=till, codes=codes, order_no=body["order_no"]))
+    with trying(till, codes):
+        released = run(lambda: coupons.release_order(till=till, codes=codes, order_no=body["order_no"]))
     return answer({"order_no": body["order_no"], "released": released})
 
 
 @blueprint.post("/offline")
 @signed
 @described(blueprint, takes=OfflineIn, gives=OfflineOut)
-@blueprint.doc(summary="Tell what was taken while offline", security=SECURITY, responses=[401, 404, 409, 422, 429])
+@blueprint.doc(summary="Tell what was taken while offline", security=SECURITY, responses=[401, 404, 422, 429])
 def offline() -> Response:
     """Each receipt by itself, in the order told, and each once by its number: to send a batch again is safe.
 
     What was recorded first wins. A coupon used by others before is a `conflict`, charged to the store's offline quota
-    of the month; beyond it `over`. `refused`: the code never was good for this, or the receipt is older than 7 days."""
+    of the month; beyond it `over`. `refused`: the code never was good for this, the receipt is older than 7 days, or
+    its number was told before with other contents (`receipt_changed`; what was recorded then stays)."""
     body = _offline_in.body()
     till = till_at(body["store"], "till")
-    return answer({"currency": "CNY", "receipts": [_outcome(_taken(till, one)) for one in body["receipts"]]})
+    return answer({"currency": "CNY", "receipts": [_taken(till, one) for one in body["receipts"]]})
 
 
-def _taken(till: coupons.Till, body: dict[str, Any]) -> OfflineReceipt:
+def _taken(till: coupons.Till, body: dict[str, Any]) -> dict[str, Any]:
     """One receipt; a wrong code is counted. What was recorded before the limit is met stays, and may be sent again."""
     refuse_guessers(store_id=till.store_id, caller=f"till:{till.api_client_id}")
     receipt = _receipt(till, body)
-    row = run(lambda: coupons.take_receipt(till=till, receipt=receipt))
-    _count_wrong(till, int(row.reason == CouponUnknown.code))
-    return row
+    try:
+        told = run(lambda: coupons.take_receipt(till=till, receipt=receipt))
+    except ReceiptChanged as refused:
+        return _outcome(receipt.receipt_no, "refused", refused.code)
+    row = told.row
+    _count_wrong(till, int(told.new and row.reason == CouponUnknown.code))
+    return _outcome(row.receipt_no, row.outcome, row.reason, row.discount_fen, row.redemption_id)
 
 
 def _trying(asked: dict[str, Any]) -> AbstractContextManager[None]:
@@ -272,11 +277,13 @@ def _receipt(till: coupons.Till, body: dict[str, Any]) -> Receipt:
     )
 
 
-def _outcome(row: OfflineReceipt) -> dict[str, Any]:
+def _outcome(
+    receipt_no: str, outcome: str, reason: str, discount_fen: int = 0, redemption_id: int | None = None
+) -> dict[str, Any]:
     return {
-        "receipt_no": row.receipt_no,
-        "outcome": row.outcome,
-        "reason": row.reason,
-        "discount_fen": row.discount_fen,
-        "redemption": row.redemption_id and ids.encode("rdm", row.redemption_id),
+        "receipt_no": receipt_no,
+        "outcome": outcome,
+        "reason": reason,
+        "discount_fen": discount_fen,
+        "redemption": redemption_id and ids.encode("rdm", redemption_id),
     }

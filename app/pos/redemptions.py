@@ -11,7 +11,7 @@ from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, Strin
 from flask import Response, g
 
 from app.core import ids
-from app.core.errors import Invalid, NotFound, SiyuError, TooManyRequests
+from app.core.errors import Invalid, NotFound, Retryable, SiyuError
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.coupons import commands as coupons
@@ -188,7 +188,7 @@ def validate() -> Response:
                 body["code"],
                 lambda code: coupons.price(till=till, code=code, order_no=body["order_no"], lines=lines),
             )
-    except (NotFound, TooManyRequests):
+    except (NotFound, Retryable):
         raise
     except SiyuError as refusal:
         reason = {"code": refusal.code, "message": refusal.message, "data": refusal.data}

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
-from sqlalchemy import and_, select, text, tuple_
+from sqlalchemy import and_, func, select, text, tuple_
+from sqlalchemy.orm import aliased
 
 from app.core import bulk
 from app.core.db import session
@@ -29,25 +30,44 @@ def lines(brand_id: int, member_id: int, order_id: int) -> Sequence[OrderLine]:
     ).all()
 
 
-class RefundTold(NamedTuple):
-    """A refund as others need it: its order, where that was, and (line, quantity) of what came back."""
+class GoneBack(NamedTuple):
+    """What has gone back of a refund's order until now, by line (number: quantity), and where the order was."""
 
     refund_no: str
     order_no: str
     store_id: int
-    lines: list[tuple[int, int]]
+    channel: str
+    quantities: dict[int, int]
 
 
-def refund_told(brand_id: int, refund_id: int) -> RefundTold | None:
-    """One refund of the brand, wherever its order stands by now; None when only money went back."""
+def gone_back(brand_id: int, refund_id: int) -> GoneBack | None:
+    """The goods that went back with a refund and with all others of its order, wherever that stands by now; None when
+    only money went back.
+    """
+    this = aliased(Refund)
     rows = session.execute(
-        select(Refund.refund_no, SalesOrder.order_no, SalesOrder.store_id, RefundLine.line_no, RefundLine.quantity)
+        select(
+            this.refund_no,
+            SalesOrder.order_no,
+            SalesOrder.store_id,
+            SalesOrder.channel,
+            RefundLine.line_no,
+            func.sum(RefundLine.quantity),
+        )
         .join(
             SalesOrder,
             and_(
-                SalesOrder.brand_id == Refund.brand_id,
-                SalesOrder.member_id == Refund.member_id,
-                SalesOrder.order_id == Refund.order_id,
+                SalesOrder.brand_id == this.brand_id,
+                SalesOrder.member_id == this.member_id,
+                SalesOrder.order_id == this.order_id,
+            ),
+        )
+        .join(
+            Refund,
+            and_(
+                Refund.brand_id == this.brand_id,
+                Refund.member_id == this.member_id,
+                Refund.order_id == this.order_id,
             ),
         )
         .join(
@@ -58,12 +78,12 @@ def refund_told(brand_id: int, refund_id: int) -> RefundTold | None:
                 RefundLine.refund_id == Refund.refund_id,
             ),
         )
-        .where(Refund.brand_id == brand_id, Refund.refund_id == refund_id, RefundLine.quantity > 0)
-        .order_by(RefundLine.line_no)
+        .where(this.brand_id == brand_id, this.refund_id == refund_id, RefundLine.quantity > 0)
+        .group_by(this.refund_no, SalesOrder.order_no, SalesOrder.store_id, SalesOrder.channel, RefundLine.line_no)
     ).all()
     if not rows:
         return None
-    return RefundTold(rows[0][0], rows[0][1], rows[0][2], [(row[3], row[4]) for row in rows])
+    return GoneBack(*rows[0][:4], {line_no: int(quantity) for *_, line_no, quantity in rows})
 
 
 def orders_of(

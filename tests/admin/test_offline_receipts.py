@@ -35,7 +35,7 @@ def _told(world: World, number: int, *, store: int = 0, code: str = "") -> str:
         redeem(world, code)
     told = commands.Receipt(f"R{number}", code, f"OFF-{number}", BASKET, clock.now(), b"1")
     with transaction():
-        return commands.take_receipt(till=till(world, store), receipt=told).outcome
+        return commands.take_receipt(till=till(world, store), receipt=told).row.outcome
 
 
 def _get(client: Any, admin: AdminUser, path: str) -> Any:

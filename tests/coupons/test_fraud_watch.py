@@ -144,7 +144,7 @@ def test_what_a_till_took_offline_is_looked_at_when_it_is_told(world: World) -> 
         for number, one in enumerate(mine):
             taken = NOON + timedelta(minutes=number)
             told = commands.Receipt(f"R{number}", one.code, f"OFF-{number}", BASKET, taken, b"1")
-            assert commands.take_receipt(till=where, receipt=told).outcome == "redeemed"
+            assert commands.take_receipt(till=where, receipt=told).row.outcome == "redeemed"
     (flag,) = _look(world, NOON + timedelta(days=2, minutes=2))
     assert (flag.rule, flag.member_id, flag.count) == ("member_redeems", member_id, 3)
     assert [one.flag_id for one in _look(world, NOON + timedelta(days=2, minutes=3))] == [flag.flag_id]

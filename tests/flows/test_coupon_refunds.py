@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from coupon_factories import campaign, coupon, fresh, redeem
+from coupon_factories import BASKET, campaign, coupon, fresh, key, redeem, till
 from factories import World, make_world
 from invariants import broken
 
 from app.core import clock, ids
 from app.core.db import session
 from app.core.transaction import transaction
-from app.coupons.models import CampaignBudget
+from app.coupons import commands
+from app.coupons.errors import RefundTooLarge
+from app.coupons.models import CampaignBudget, RedemptionRefund
 from app.flows import coupon_refunds
+from app.identity import commands as identity
+from app.identity.rules import Identity
+from app.members import commands as members
+from app.members import erase as members_erase
 from app.sales.events import OrderRefunded
 from app.sales.models import Refund, RefundLine, SalesOrder
 
@@ -23,15 +29,15 @@ def world(app: Any) -> World:
     return make_world()
 
 
-def _bought(world: World, member_id: int, order_no: str) -> SalesOrder:
+def _bought(world: World, member_id: int, order_no: str, *, channel: str = "till") -> SalesOrder:
     order = SalesOrder(
         brand_id=world.brand_id,
         member_id=member_id,
         order_id=ids.new_id(),
-        source="till",
+        source=channel,
         order_no=order_no,
         store_id=world.store.id,
-        channel="till",
+        channel=channel,
         walk_in=False,
         total_fen=0,
         discount_fen=0,
@@ -108,4 +114,73 @@ def test_what_the_till_told_itself_stands(world: World) -> None:
         coupon_refunds.on_refund(_refunded(world, order, "R1", (1, 1)))
         coupon_refunds.on_refund(_refunded(world, order, "R9", (1, 1)))
         assert from_till.redemption.refunded_fen == 333
+    assert broken("coupons.") == []
+
+
+def test_what_the_till_told_in_part_is_told_in_full(world: World) -> None:
+    """Under the refund's own number or another: what is missing comes, and nothing comes twice."""
+    for no, told_as in enumerate(("R1", "COUPON-1")):
+        campaign_id = campaign(world, budget_fen=10_000)
+        one = coupon(world, campaign_id)
+        done = redeem(world, one.code, order_no=f"A{no}")
+        with transaction():
+            order = _bought(world, one.member_id, f"A{no}")
+            coupon_refunds.coupons.refund(
+                brand_id=world.brand_id, redemption_id=done.redemption_id, refund_no=told_as, lines=[(2, 1)]
+            )
+            event = _refunded(world, order, f"R{no}" if no else "R1", (1, 1), (2, 1))
+            for _ in range(3):
+                coupon_refunds.on_refund(event)
+            assert _spent(campaign_id) == 500 - 333 - 83
+            rest = _refunded(world, order, f"S{no}", (2, 1))
+            coupon_refunds.on_refund(rest)
+            coupon_refunds.on_refund(event)
+            assert _spent(campaign_id) == 0
+        assert fresh(world, one.member_id, one.coupon_id).status == "returned"
+        assert broken("coupons.") == []
+
+
+def test_a_refund_that_is_refused_gives_back_nothing(world: World) -> None:
+    """Whoever catches it and goes on has no half of it."""
+    one = coupon(world)
+    done = redeem(world, one.code, order_no="A1")
+    with transaction():
+        with pytest.raises(RefundTooLarge):
+            coupon_refunds.coupons.refund(
+                brand_id=world.brand_id, redemption_id=done.redemption_id, refund_no="R1", lines=[(1, 1), (2, 3)]
+            )
+    assert broken("coupons.") == []
+    with transaction():
+        assert session.query(RedemptionRefund).all() == []
+
+
+def test_the_mall_and_the_tills_number_their_orders_separately(world: World) -> None:
+    one, other = coupon(world), coupon(world)
+    redeem(world, one.code, order_no="A1")
+    in_mall = till(world)._replace(channel="mall", source="mall")
+    commands.redeem(till=in_mall, key=key(), code=other.code, order_no="A1", lines=BASKET)
+    with transaction():
+        order = _bought(world, other.member_id, "A1", channel="mall")
+        coupon_refunds.on_refund(_refunded(world, order, "R1", (1, 1), (2, 2)))
+    assert fresh(world, other.member_id, other.coupon_id).status == "returned"
+    assert fresh(world, one.member_id, one.coupon_id).status == "redeemed"
+
+
+def test_a_forgotten_members_coupon_does_not_come_back(world: World) -> None:
+    with transaction():
+        person_id = identity.link(ids=[Identity("openid", "wx1", "o-1")], source="test").person_id
+        member_id = members.join(brand_id=world.brand_id, person_id=person_id, source="miniapp")
+    one, other = coupon(world, member_id=member_id), coupon(world, member_id=member_id)
+    redeemed = [redeem(world, mine.code) for mine in (one, other)]
+    with transaction():
+        members_erase.erase(brand_id=world.brand_id, member_ids=[member_id])
+    with transaction():
+        commands.give_back(brand_id=world.brand_id, redemption_id=redeemed[0].redemption_id)
+        commands.refund(
+            brand_id=world.brand_id,
+            redemption_id=redeemed[1].redemption_id,
+            refund_no="R1",
+            lines=[(1, 1), (2, 2)],
+        )
+    assert [fresh(world, member_id, mine.coupon_id).status for mine in (one, other)] == ["voided", "voided"]
     assert broken("coupons.") == []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import time_machine
 from coupon_factories import BASKET, body, campaign, coupon, fresh, post, redeem
 from factories import World, make_world
+from flask import current_app
 from flask.testing import FlaskClient
 from invariants import broken
 
@@ -17,6 +21,7 @@ from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import codes, commands
 from app.coupons.models import OfflineQuota, OrderDiscount, Redemption
+from app.flows import coupon_limits
 
 LINES = [
     {"line_no": 1, "sku": "SKU-1", "category": "shoes", "quantity": 1, "amount_fen": 2000},
@@ -215,8 +220,12 @@ def test_what_a_till_took_offline_is_settled_afterwards(client: FlaskClient, wor
         ("refused", "coupon_unknown", 0),
         ("refused", "too_late", 0),
     ]
-    changed = post(client, world, "order-coupons/offline", {"store": "S001", "receipts": [receipt(used.code, 1)]})
-    assert (changed.status_code, changed.json["code"]) == (409, "receipt_changed")
+    changed = {"store": "S001", "receipts": [receipt(used.code, 1), *batch["receipts"][1:2]]}
+    told = post(client, world, "order-coupons/offline", changed).json["receipts"]
+    assert [(one["outcome"], one["reason"]) for one in told] == [
+        ("refused", "receipt_changed"),
+        ("conflict", "coupon_redeemed"),
+    ]
     with transaction():
         done = session.query(Redemption).filter_by(coupon_id=good.coupon_id).one()
         assert done.redeemed_at < datetime.now(UTC) - timedelta(minutes=50)
@@ -251,3 +260,108 @@ def test_terms_hold_at_the_till(client: FlaskClient, world: World, terms: Any, c
                 lines=BASKET,
             )
     assert refused.value.code == code  # type: ignore[attr-defined]
+
+
+def test_a_later_coupon_takes_off_what_the_earlier_ones_left(client: FlaskClient, world: World) -> None:
+    """Redeemed for one order in two requests they take off what they would in one."""
+    threshold, percent = pair(world)
+    first = post(client, world, "redemptions", body(threshold.code), idempotency_key="first-0001")
+    assert first.json["discount_fen"] == 500
+    for path, told in (
+        ("redemptions/validate", body(percent.code)),
+        ("order-coupons/validate", asked(percent.code)),
+    ):
+        answer = post(client, world, path, told).json
+        assert (answer["discount_fen"], sum(one["discount_fen"] for one in answer["lines"])) == (250, 250)
+    second = post(client, world, "order-coupons/redeem", asked(percent.code), idempotency_key="second-001")
+    assert second.json["discount_fen"] == 250
+    with transaction():
+        order = session.query(OrderDiscount).one()
+        assert (order.total_fen, order.discount_fen) == (3000, 750)
+    assert broken() == []
+
+
+def test_no_order_is_the_offer_that_holds_a_coupon(client: FlaskClient, world: World) -> None:
+    mine = coupon(world, transferable=True)
+    with transaction():
+        transfer_id = commands.offer_transfer(
+            brand_id=world.brand_id, member_id=mine.member_id, coupon_id=mine.coupon_id
+        )
+    offer = ids.encode("cgt", transfer_id)
+    assert fresh(world, mine.member_id, mine.coupon_id).locked_order == offer
+    told = post(client, world, "redemptions/validate", body(mine.code, offer)).json
+    assert told["reason"]["code"] == "coupon_offered"
+    held = post(client, world, "order-coupons/lock", asked(mine.code, order_no=offer)).json
+    assert held["code"] == "coupon_offered"
+    release = {"codes": [mine.code], "order_no": offer, "store": "S001"}
+    assert post(client, world, "order-coupons/release", release).json["code"] == "not_held"
+    assert fresh(world, mine.member_id, mine.coupon_id).status == "locked"
+
+
+def test_letting_go_counts_wrong_codes_too(client: FlaskClient, world: World) -> None:
+    answers = [
+        post(client, world, "order-coupons/release", {"codes": [codes.new_code()], "order_no": "O1", "store": "S001"})
+        for _ in range(coupon_limits.WRONG_IN_STORE + 2)
+    ]
+    assert [one.status_code for one in answers[:3]] == [404] * 3 and answers[-1].status_code == 429
+
+
+def test_a_batch_sent_again_is_no_guess(client: FlaskClient, world: World) -> None:
+    batch = {"store": "S001", "receipts": [receipt(codes.new_code(), no) for no in range(3)]}
+    sent = [post(client, world, "order-coupons/offline", batch) for _ in range(coupon_limits.WRONG_IN_STORE)]
+    assert {one.status_code for one in sent} == {200}
+
+
+@pytest.mark.parametrize("apart", [timedelta(minutes=-4), timedelta(0), timedelta(minutes=4)])
+def test_a_tills_clock_may_be_off_when_it_takes_a_rotating_code(
+    client: FlaskClient, world: World, apart: timedelta
+) -> None:
+    noon = datetime(2027, 3, 2, 4, 0, 30, tzinfo=UTC)
+    with time_machine.travel(noon - timedelta(hours=1), tick=False):
+        mine = coupon(world)
+    shown, _ = codes.rotating(mine.code, noon)
+    with time_machine.travel(noon + timedelta(hours=2), tick=False):
+        batch = {"store": "S001", "receipts": [receipt(shown, 1, at=noon + apart)]}
+        assert post(client, world, "order-coupons/offline", batch).json["receipts"][0]["outcome"] == "redeemed"
+    assert broken() == []
+
+
+def test_an_old_code_taken_offline_is_a_conflict_and_holds_up_nothing(client: FlaskClient, world: World) -> None:
+    """A picture of a screen: the goods are gone, so the store's quota pays."""
+    noon = datetime(2027, 3, 2, 4, 0, 30, tzinfo=UTC)
+    with time_machine.travel(noon - timedelta(hours=1), tick=False):
+        mine, other = coupon(world), coupon(world)
+        with transaction():
+            commands.set_offline_limit(brand_id=world.brand_id, store_id=world.store.id, limit_fen=700)
+    shown, _ = codes.rotating(mine.code, noon)
+    with time_machine.travel(noon + timedelta(hours=2), tick=False):
+        taken = noon + timedelta(minutes=20)
+        batch = {"store": "S001", "receipts": [receipt(shown, 1, at=taken), receipt(other.code, 2, at=taken)]}
+        told = post(client, world, "order-coupons/offline", batch).json["receipts"]
+    assert [(one["outcome"], one["reason"]) for one in told] == [("conflict", "code_expired"), ("redeemed", "")]
+    assert fresh(world, mine.member_id, mine.coupon_id).status == "claimed"
+    assert broken() == []
+
+
+def test_a_database_that_is_busy_is_no_coupons_reason(client: FlaskClient, world: World) -> None:
+    """All that a till asks is answered 503 while it may be asked again, and nothing is put down as a conflict."""
+    mine = coupon(world)
+    batch = {"store": "S001", "receipts": [receipt(mine.code, 1, at=clock.now())]}
+    with locked("coupon_code"):
+        answers = [
+            post(client, world, "redemptions/validate", body(mine.code)),
+            post(client, world, "order-coupons/validate", asked(mine.code)),
+            post(client, world, "order-coupons/offline", batch),
+        ]
+    assert [(one.status_code, one.json["code"]) for one in answers] == [(503, "busy")] * 3
+    assert {one.headers["Retry-After"] for one in answers} == {"1"}
+    assert post(client, world, "order-coupons/offline", batch).json["receipts"][0]["outcome"] == "redeemed"
+    assert broken() == []
+
+
+@contextmanager
+def locked(table: str) -> Iterator[None]:
+    """Nobody else reads or writes a table in the block."""
+    with psycopg.connect(current_app.extensions["siyu"].database_url) as other, other.transaction():
+        other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield

@@ -6,7 +6,7 @@ everything has come back the redemption is over: the coupon can be used again, i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 from app.core import clock, context, outbox
 from app.core.db import session
 from app.core.locks import lock_rows
+from app.members import family
 
 from .. import queries, rules
 from ..errors import RedemptionReturned, RedemptionUnknown, RefundChanged, RefundTooLarge
@@ -53,7 +54,7 @@ class RefundDone(NamedTuple):
 def give_back(*, brand_id: int, redemption_id: int, cause: str = "cancel") -> Redemption:
     """Undo a live redemption in the open transaction; RedemptionUnknown, RedemptionReturned.
 
-    The coupon may be used again while it is valid. Lines and amounts stay as they were; `returned_at` says that they no
+    The coupon may be used again while it is valid, unless its member was forgotten. Lines and amounts stay as they were; `returned_at` says that they no
     longer count.
     """
     row = _locked(brand_id, redemption_id)
@@ -78,6 +79,31 @@ def refund(*, brand_id: int, redemption_id: int, refund_no: str, lines: Sequence
         return RefundDone(row, [LineBack(one.line_no, one.quantity, one.fen) for one in told], sum(o.fen for o in told))
     if row.returned_at is not None:
         raise RedemptionReturned()
+    for line_no, quantity in wanted.items():  # all of them, before any is changed
+        _check(there[line_no], quantity)
+    return _refund(row, there, refund_no, wanted)
+
+
+def follow(*, brand_id: int, redemption_id: int, refund_no: str, gone: Mapping[int, int]) -> int:
+    """Give back the shares of goods that have gone back from the order until now (line_no: quantity), in the open
+    transaction; how much, in fen. What was given back before, under whatever number, is not given back again.
+    """
+    row = _locked(brand_id, redemption_id)
+    if row.returned_at is not None:
+        return 0
+    there = _lines(row)
+    missing = {no: min(gone.get(no, 0), line.quantity) - line.refunded_quantity for no, line in there.items()}
+    wanted = {no: quantity for no, quantity in missing.items() if quantity > 0}
+    if not wanted:
+        return 0
+    if _told(row, refund_no):  # the till told a part of it
+        refund_no = f"{refund_no}+{sum(line.refunded_quantity for line in there.values())}"
+    return _refund(row, there, refund_no, wanted).fen
+
+
+def _refund(
+    row: Redemption, there: Mapping[int, RedemptionLine], refund_no: str, wanted: Mapping[int, int]
+) -> RefundDone:
     moment, done = clock.now(), []
     left = _left_by_payer(row)
     for line_no, quantity in sorted(wanted.items()):
@@ -98,10 +124,10 @@ def refund(*, brand_id: int, redemption_id: int, refund_no: str, lines: Sequence
     if done:
         outbox.emit(
             Refunded(
-                brand_id=brand_id,
+                brand_id=row.brand_id,
                 member_id=row.member_id,
                 coupon_id=row.coupon_id,
-                redemption_id=redemption_id,
+                redemption_id=row.redemption_id,
                 refund_no=refund_no,
                 order_no=row.order_no,
                 store_id=row.store_id,
@@ -112,10 +138,12 @@ def refund(*, brand_id: int, redemption_id: int, refund_no: str, lines: Sequence
 
 
 def _locked(brand_id: int, redemption_id: int) -> Redemption:
-    """The redemption, held until the transaction ends: refunds of it come one after the other."""
+    """The redemption, held until the transaction ends: refunds of it come one after the other. Its member is held
+    before it, as merging and forgetting members hold them.
+    """
     for _ in range(2):  # a merge of members may move it between the two statements; then it is looked up where it is
         found = queries.redemption(brand_id, redemption_id)
-        key = (brand_id, found.member_id, redemption_id)
+        key = (brand_id, family.keep(brand_id=brand_id, member_id=found.member_id), redemption_id)
         rows: dict[tuple[int, ...], Redemption] = lock_rows(Redemption, [key])
         if key in rows:
             return rows[key]
@@ -166,11 +194,15 @@ def _left_by_payer(row: Redemption) -> list[int]:
     return [fen - int(gone) for fen, gone in zip(paid, back, strict=True)]
 
 
+def _check(line: RedemptionLine, quantity: int) -> None:
+    left = line.quantity - line.refunded_quantity
+    if not 1 <= quantity <= left:
+        raise RefundTooLarge(line_no=line.line_no, left=left)
+
+
 def _take_back(line: RedemptionLine, quantity: int) -> int:
     """Count a quantity of a line as refunded; its share of the line's discount."""
     until = line.refunded_quantity + quantity
-    if quantity < 1 or until > line.quantity:
-        raise RefundTooLarge(line_no=line.line_no, left=line.quantity - line.refunded_quantity)
     fen = rules.part(line.discount_fen, until, line.quantity) - line.refunded_fen
     line.refunded_quantity, line.refunded_fen = until, line.refunded_fen + fen
     return fen
@@ -207,6 +239,7 @@ def _end(row: Redemption, coupon: Coupon, terms: rules.Terms, *, cause: str, aga
     """The redemption is over, `fen` less is taken off; its coupon can be used again, or is gone (`again` False)."""
     moment = clock.now()
     row.returned_at = moment
+    again = again and not family.erased(row.brand_id, row.member_id)
     coupon.status = "returned" if again else "voided"
     if again:
         coupon.valid_to = rules.returned_until(terms, coupon.valid_to, moment)

@@ -63,6 +63,8 @@ def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: 
 
 def release(*, brand_id: int, member_id: int, coupon_id: int, order_no: str) -> bool:
     """Let go what an order holds; False when it holds nothing (redeemed, timed out and taken, never held)."""
+    if rules.is_offer(order_no):
+        return False
     member_id = family.keep(brand_id=brand_id, member_id=member_id)
     changed = session.execute(
         update(Coupon)

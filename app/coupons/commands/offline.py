@@ -19,19 +19,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, outbox
 from app.core.db import session
-from app.core.errors import Conflict, SiyuError
+from app.core.errors import Busy, Conflict, Retryable, SiyuError
 from app.core.locks import lock_name
 from app.org import queries as org
 
 from .. import codes, queries, rules
-from ..errors import CouponRedeemed, CouponUnknown
+from ..errors import CouponUnknown
 from ..events import OfflineConflict
 from ..models import OfflineReceipt
 from .order import in_session
-from .redeem import REDEEM_LATE, Found, Till, find, prepare, quoted
+from .redeem import CLOCKS_APART, REDEEM_LATE, Found, Till, find, prepare, price_found
 
 OLDEST = timedelta(days=7)
-AHEAD = timedelta(minutes=5)  # a till's clock may be this much before ours
 _TRIES = 3
 
 _CHARGE = text("""
@@ -74,21 +73,34 @@ class Receipt(NamedTuple):
     digest: bytes
 
 
-def take_receipt(*, till: Till, receipt: Receipt) -> OfflineReceipt:
-    """Record one receipt in the open transaction, once; what became of it. Raises ReceiptChanged, Busy."""
+class Told(NamedTuple):
+    """What became of a receipt, and whether it was told for the first time."""
+
+    row: OfflineReceipt
+    new: bool
+
+
+def take_receipt(*, till: Till, receipt: Receipt) -> Told:
+    """Record one receipt in the open transaction, once; what became of it. Raises ReceiptChanged; Busy, Unavailable."""
     lock_name(f"receipt:{till.brand_id}:{till.store_id}:{receipt.receipt_no}")
     known = session.get(OfflineReceipt, (till.brand_id, till.store_id, receipt.receipt_no), populate_existing=True)
     if known is not None:
         if bytes(known.content_hash) != receipt.digest:
             raise ReceiptChanged(receipt_no=receipt.receipt_no)
-        return known
+        return Told(known, new=False)
+    return Told(_take(till, receipt), new=True)
+
+
+def _take(till: Till, receipt: Receipt) -> OfflineReceipt:
     now = clock.now()
-    if not now - OLDEST <= receipt.taken_at <= now + AHEAD:
+    if not now - OLDEST <= receipt.taken_at <= now + CLOCKS_APART:
         return _keep(till, receipt, "refused", "too_late" if receipt.taken_at < now else "not_yet")
     try:
         return _redeem(till, receipt, min(receipt.taken_at, now))
     except CouponUnknown as refused:
         return _keep(till, receipt, "refused", refused.code)
+    except Retryable:
+        raise  # that is nothing about the coupon: the till tells it again
     except SiyuError as refused:
         if (used := _used_for(till, receipt)) is not None:
             return used
@@ -101,35 +113,41 @@ def set_offline_limit(*, brand_id: int, store_id: int, limit_fen: int) -> None:
 
 
 def _redeem(till: Till, receipt: Receipt, at: datetime) -> OfflineReceipt:
-    for _ in range(_TRIES):
-        found = find(till, receipt.code, receipt.order_no, at, swept=True)
-        rules.check_stack(found.terms, queries.groups_on(till.brand_id, receipt.order_no, till.source, till.store_id))
-        priced = quoted(found, receipt.lines, receipt.lines)
-        answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
-        with session.begin_nested():
-            row = in_session(REDEEM_LATE, parameters)
+    for _ in range(_TRIES):  # the sweep, or another coupon of the order, may come by between look and write
+        found = find(till, receipt.code, receipt.order_no, at, late=True)
+        try:
+            priced = price_found(till, found, receipt.order_no, receipt.lines)
+            answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
+            with session.begin_nested():
+                row = in_session(REDEEM_LATE, parameters)
+        except Busy:
+            continue
         if row is not None:
             told = {"redemption_id": answer.redemption_id, "discount_fen": answer.discount_fen}
             return _keep(till, receipt, "redeemed", "", found, **told)
-    # Its state changed each time: the sweep may have come by once, after that somebody was faster.
-    raise CouponRedeemed()
+    raise Busy(retry_after=1)
+
+
+def _seen(till: Till, receipt: Receipt) -> Found:
+    """The coupon behind the code that the till saw, whatever its state and the code's age are."""
+    shown = codes.recognized(receipt.code, min(receipt.taken_at, clock.now()), drift=CLOCKS_APART)
+    coupon = queries.by_code(till.brand_id, shown.code)
+    return Found(coupon, queries.terms(till.brand_id, coupon.campaign_id, coupon.version), None)
 
 
 def _used_for(till: Till, receipt: Receipt) -> OfflineReceipt | None:
     """The coupon was redeemed for this very order, and only the answer to that was lost: the receipt is of that one."""
-    coupon = queries.by_code(till.brand_id, codes.read(receipt.code, receipt.taken_at).code)
-    row = queries.live_redemption(till.brand_id, coupon.member_id, coupon.coupon_id)
+    found = _seen(till, receipt)
+    row = queries.live_redemption(till.brand_id, found.coupon.member_id, found.coupon.coupon_id)
     if row is None or (row.order_no, row.store_id) != (receipt.order_no, till.store_id):
         return None
-    found = Found(coupon, queries.terms(till.brand_id, coupon.campaign_id, coupon.version), None)
     return _keep(
         till, receipt, "redeemed", "", found, redemption_id=row.redemption_id, discount_fen=row.discount_fen
     )
 
 
 def _conflict(till: Till, receipt: Receipt, refused: SiyuError) -> OfflineReceipt:
-    coupon = queries.by_code(till.brand_id, codes.read(receipt.code, receipt.taken_at).code)
-    found = Found(coupon, queries.terms(till.brand_id, coupon.campaign_id, coupon.version), None)
+    found = _seen(till, receipt)
     try:
         discount = rules.quote(found.terms, receipt.lines).discount_fen
     except SiyuError as nothing:
@@ -139,8 +157,8 @@ def _conflict(till: Till, receipt: Receipt, refused: SiyuError) -> OfflineReceip
     outbox.emit(
         OfflineConflict(
             brand_id=till.brand_id,
-            member_id=coupon.member_id,
-            coupon_id=coupon.coupon_id,
+            member_id=found.coupon.member_id,
+            coupon_id=found.coupon.coupon_id,
             store_id=till.store_id,
             receipt_no=receipt.receipt_no,
             discount_fen=discount,

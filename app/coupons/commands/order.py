@@ -17,14 +17,14 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core import clock
 from app.core.db import session
-from app.core.errors import Busy, Invalid, SiyuError
+from app.core.errors import Busy, Invalid, Retryable, SiyuError
 from app.core.locks import lock_rows
 
 from .. import queries, rules
 from ..errors import NotHeld
 from ..models import CampaignBudget, Coupon
 from . import hold
-from .redeem import REDEEM_IN_ORDER, Found, Priced, Redemption, Till, find, prepare, quoted, refusal
+from .redeem import REDEEM_IN_ORDER, Found, Priced, Redemption, Till, before_of, find, prepare, quoted, refusal
 
 _TRIES = 3
 _HOLD_ORDER = text("""
@@ -68,9 +68,11 @@ class OrderQuote(NamedTuple):
 
 
 def quote_order(*, till: Till, codes: Sequence[str], order_no: str, lines: Sequence[rules.Line]) -> OrderQuote:
-    """What each of several codes would take off an order, one after the other. Changes nothing.
+    """What each of several codes would take off an order, one after the other, and after those that were used on it
+    before. Changes nothing.
 
     A coupon that cannot be used, alone or beside those before it, is answered with its reason and takes off nothing.
+    Raises CouponTwice, and Busy or Unavailable, which are no coupon's reason.
     """
     now = clock.now()
     found: dict[str, Found] = {}
@@ -78,16 +80,20 @@ def quote_order(*, till: Till, codes: Sequence[str], order_no: str, lines: Seque
     for code in codes:
         try:
             found[code] = find(till, code, order_no, now)
+        except Retryable:
+            raise
         except SiyuError as refused:
             reasons[code] = refused
     if len({one.coupon.coupon_id for one in found.values()}) != len(found) or len(set(codes)) != len(codes):
         raise CouponTwice()
-    left, groups = list(lines), queries.groups_on(till.brand_id, order_no, till.source, till.store_id)
+    before = before_of(till, order_no, list(found.values()))
+    whole = left = rules.less(lines, before.lines)
+    groups = before.groups
     priced: dict[str, tuple[int, Priced]] = {}
     for code, one in sorted(found.items(), key=lambda item: _turn(item[1])):
         try:
             rules.check_stack(one.terms, groups)
-            use = quoted(one, left, lines)
+            use = quoted(one, left, lines, before)
         except SiyuError as refused:
             reasons[code] = refused
             continue
@@ -97,7 +103,7 @@ def quote_order(*, till: Till, codes: Sequence[str], order_no: str, lines: Seque
         Answer(code, priced[code][1], None, priced[code][0]) if code in priced else Answer(code, None, reasons[code], 0)
         for code in codes
     ]
-    off = [(old.line_no, old.amount_fen - new.amount_fen) for old, new in zip(lines, left, strict=True)]
+    off = [(old.line_no, old.amount_fen - new.amount_fen) for old, new in zip(whole, left, strict=True)]
     return OrderQuote(answers, sum(fen for _, fen in off), [(line_no, fen) for line_no, fen in off if fen])
 
 
@@ -153,14 +159,21 @@ def redeem_order(
         usable = answer.usable()
         ordered = _ascending(till, usable)
         _hold_budgets(till, order_no, usable, lines)
-        done = {one.coupon.coupon_id: _use(till, order_no, one, lines, now) for one in ordered}
+        done, so_far = {}, 0
+        for one in ordered:
+            done[one.coupon.coupon_id] = _use(till, order_no, one, lines, now, so_far)
+            so_far += one.quote.discount_fen
         return answer, [done[one.coupon.coupon_id] for one in usable]
 
     return _tried(attempt)
 
 
-def _use(till: Till, order_no: str, one: Priced, lines: Sequence[rules.Line], now: datetime) -> Redemption:
+def _use(
+    till: Till, order_no: str, one: Priced, lines: Sequence[rules.Line], now: datetime, so_far: int
+) -> Redemption:
+    """Use one of an order's coupons; `so_far`: what those of this request took off, in fen."""
     answer, parameters = prepare(till, order_no, one, lines, now)
+    parameters["before_fen"] += so_far
     row = in_session(REDEEM_IN_ORDER, parameters)
     if row is None:  # no longer in the state that was read
         raise Busy(retry_after=1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from psycopg import errors as pg
 
 from app.core import clock, hot, ids
-from app.core.errors import SiyuError
+from app.core.errors import Busy, SiyuError
 
 from .. import codes, queries, rules
 from ..errors import (
@@ -19,7 +19,6 @@ from ..errors import (
     CampaignVoided,
     CodeExpired,
     CodeReplayed,
-    CouponNotStackable,
     CouponRedeemed,
     OrderDiscountTooLarge,
 )
@@ -29,8 +28,9 @@ from .parts import Key
 
 # Compare-and-set on the state that was read. Every condition that was checked in Python stands here again, so a pause,
 # an expiry, another order or a replayed code that comes between read and write finds zero rows to change. What the
-# coupons of one order have in common is kept in its order_discount: two of them at one moment meet there. That row and
-# the budget's come last, as others wait for them; when either refuses, the whole statement is undone.
+# coupons of one order have in common is kept in its order_discount: two of them at one moment meet there, and the later
+# one was priced without the other, so that it is looked at again. That row and the budget's come last, as others wait
+# for them; when either refuses, the whole statement is undone.
 _STATEMENT = f"""
 WITH used AS (
   UPDATE coupon c
@@ -69,7 +69,8 @@ WITH used AS (
   ON CONFLICT (brand_id, order_no, source, store_id) DO UPDATE
   SET discount_fen = o.discount_fen + excluded.discount_fen, groups = o.groups || excluded.groups,
       total_fen = greatest(o.total_fen, excluded.total_fen)
-  WHERE cardinality(o.groups) = 0 OR %(stack_group)s <> '' AND NOT o.groups && ARRAY['', %(stack_group)s]
+  WHERE o.discount_fen = %(before_fen)s::bigint
+    AND (cardinality(o.groups) = 0 OR %(stack_group)s <> '' AND NOT o.groups && ARRAY['', %(stack_group)s])
   RETURNING o.brand_id
 ), budget AS (
   UPDATE campaign_budget b SET spent_fen = b.spent_fen + %(discount_fen)s::bigint
@@ -77,7 +78,7 @@ WITH used AS (
   WHERE b.campaign_id = used.campaign_id AND b.spent_fen + %(discount_fen)s::bigint <= b.budget_fen
   RETURNING b.campaign_id
 )
-SELECT CASE WHEN NOT EXISTS (SELECT FROM ordered) THEN refuse('coupon_not_stackable')
+SELECT CASE WHEN NOT EXISTS (SELECT FROM ordered) THEN refuse('busy')
             WHEN %(budgeted)s::boolean AND NOT EXISTS (SELECT FROM budget) THEN refuse('budget_spent')
             ELSE coupon_id END
 FROM used
@@ -87,9 +88,10 @@ REDEEM = _STATEMENT.format(condition=parts.KEY_IS_NEW, open=_OPEN, promised=f", 
 REDEEM_IN_ORDER = _STATEMENT.format(condition="true", open=_OPEN, promised="")
 # As of a moment in the past, when what has ended since was still good.
 REDEEM_LATE = _STATEMENT.format(condition="true", open=f"{_OPEN}, 'expired'", promised="")
-_REFUSALS: dict[str, type[SiyuError]] = {one.code: one for one in (CouponNotStackable, BudgetSpent)}
+_REFUSALS: dict[str, type[SiyuError]] = {one.code: one for one in (Busy, BudgetSpent)}
 
 _TRIES = 3
+CLOCKS_APART = timedelta(minutes=5)  # a till's clock may be this far from ours
 
 
 class Till(NamedTuple):
@@ -113,12 +115,13 @@ class Found(NamedTuple):
 
 
 class Priced(NamedTuple):
-    """A coupon and what it would take off an order."""
+    """A coupon and what it would take off an order, beside those used on it before."""
 
     coupon: queries.ShownCoupon
     terms: rules.Terms
     step: int | None
     quote: rules.Quote
+    before: queries.Before
 
 
 class Redemption(NamedTuple):
@@ -139,7 +142,7 @@ class Redemption(NamedTuple):
 
 def price(*, till: Till, code: str, order_no: str, lines: Sequence[rules.Line]) -> Priced:
     """What a code would take off an order here and now; raises why it would not. Changes nothing."""
-    return _price(till, code, order_no, lines, clock.now())
+    return price_found(till, find(till, code, order_no, clock.now()), order_no, lines)
 
 
 def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[rules.Line]) -> Redemption:
@@ -151,7 +154,11 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
     now = clock.now()
 
     def attempt() -> Redemption | None:
-        priced = _price(till, code, order_no, lines, now)
+        found = find(till, code, order_no, now)
+        try:
+            priced = price_found(till, found, order_no, lines)
+        except Busy:
+            return None
         answer, parameters = prepare(till, order_no, priced, lines, now)
         parameters |= {
             "key_scope": key.scope,
@@ -166,25 +173,28 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
                 raise refusal(error) from error
             return None  # the key was used at the same moment, and what was answered then stands under it
         except (pg.RaiseException, pg.CheckViolation) as error:
-            raise refusal(error) from error
+            meant = refusal(error)
+            if isinstance(meant, Busy):
+                return None  # another coupon came onto the order
+            raise meant from error
         return None if row is None else answer
 
     return parts.once(key, attempt, _stored, tries=_TRIES)
 
 
-def find(till: Till, code: str, order_no: str, now: datetime, *, swept: bool = False) -> Found:
-    """The coupon behind a code, if it can be used there and then; raises why it cannot. `swept`: `now` lies in the
-    past, and a coupon whose validity has ended since then was good.
+def find(till: Till, code: str, order_no: str, now: datetime, *, late: bool = False) -> Found:
+    """The coupon behind a code, if it can be used there and then; raises why it cannot. `late`: `now` lies in the past
+    and was told by the till's clock, and a coupon whose validity has ended since then was good.
 
     An order that holds the coupon has shown a code, and came at a time of the terms, when it began to hold it.
     """
-    shown = codes.recognized(code, now)
-    coupon = queries.by_code(till.brand_id, shown.code)
+    shown = codes.recognized(code, now, drift=CLOCKS_APART if late else timedelta())
+    coupon = queries.beside_order(till, shown.code, order_no)
     held = coupon.held_by(order_no, now)
     if shown.old and not held:
         raise CodeExpired()
     rules.check_usable(
-        status="claimed" if swept and coupon.status == "expired" else coupon.status,
+        status="claimed" if late and coupon.status == "expired" else coupon.status,
         valid_from=coupon.valid_from,
         valid_to=coupon.valid_to,
         locked_order=coupon.locked_order,
@@ -205,16 +215,33 @@ def find(till: Till, code: str, order_no: str, now: datetime, *, swept: bool = F
     return Found(coupon, terms, shown.step)
 
 
-def quoted(found: Found, left: Sequence[rules.Line], whole: Sequence[rules.Line]) -> Priced:
+def price_found(till: Till, found: Found, order_no: str, lines: Sequence[rules.Line]) -> Priced:
+    """What a coupon takes off what an order still costs; raises why it takes off nothing, CouponNotStackable,
+    BudgetSpent, Busy when another coupon came onto the order since this one was looked at.
+    """
+    rules.check_stack(found.terms, found.coupon.groups)
+    before = before_of(till, order_no, [found])
+    return quoted(found, rules.less(lines, before.lines), lines, before)
+
+
+def before_of(till: Till, order_no: str, found: Sequence[Found]) -> queries.Before:
+    """What was taken off an order before these coupons, as each of them met it; Busy when that has changed."""
+    if not any(one.coupon.groups for one in found):
+        return queries.NOTHING_BEFORE
+    before = queries.before(till, order_no)
+    if any(one.coupon.groups != before.groups for one in found):
+        raise Busy(retry_after=1)
+    return before
+
+
+def quoted(
+    found: Found, left: Sequence[rules.Line], whole: Sequence[rules.Line], before: queries.Before
+) -> Priced:
     """What a coupon takes off what the lines still cost; raises why it takes off nothing, BudgetSpent."""
     quote = rules.quote(found.terms, left, whole=whole)
     if found.coupon.budget_left is not None and quote.discount_fen > found.coupon.budget_left:
         raise BudgetSpent()
-    return Priced(*found, quote)
-
-
-def _price(till: Till, code: str, order_no: str, lines: Sequence[rules.Line], now: datetime) -> Priced:
-    return quoted(find(till, code, order_no, now), lines, lines)
+    return Priced(*found, quote, before)
 
 
 def prepare(
@@ -266,6 +293,7 @@ def prepare(
         "supplier_fen": cost.supplier,
         "supplier": terms.supplier,
         "stack_group": terms.stack_group,
+        "before_fen": priced.before.discount_fen,
         "budgeted": coupon.budgeted,
         "total_fen": sum(line.amount_fen for line in lines),
         "line_nos": [line_no for line_no, _ in quote.lines],

@@ -7,7 +7,7 @@ from sqlalchemy import and_, exists, select, tuple_, update
 from app.core import clock, outbox
 from app.core.db import session
 
-from ..events import Expired
+from ..events import Expired, Voided
 from ..models import Campaign, Coupon
 from ..rules import OPEN_STATUSES
 from .parts import note
@@ -53,7 +53,7 @@ def withdraw() -> int:
         ),
     )
     rows = session.execute(
-        select(*_KEY, Coupon.status)
+        select(*_KEY, Coupon.status, Coupon.campaign_id)
         .where(open_ones)
         .order_by(*_KEY)
         .limit(CHUNK)
@@ -66,7 +66,13 @@ def withdraw() -> int:
             .values(status="voided", locked_order=None, locked_until=None),
             execution_options={"synchronize_session": False},
         )
-        note([tuple(row) for row in rows], to="voided", cause="campaign_voided")  # type: ignore[misc]
+        note([tuple(row[:4]) for row in rows], to="voided", cause="campaign_voided")  # type: ignore[misc]
+    for row in rows:
+        outbox.emit(
+            Voided(
+                brand_id=row.brand_id, member_id=row.member_id, coupon_id=row.coupon_id, campaign_id=row.campaign_id
+            )
+        )
     return len(rows)
 
 

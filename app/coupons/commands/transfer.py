@@ -15,7 +15,7 @@ from psycopg import errors as pg
 from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from app.core import clock, context, crypto, ids
+from app.core import clock, context, crypto, ids, outbox
 from app.core.db import session
 from app.core.errors import Busy
 from app.members import family
@@ -31,7 +31,7 @@ from ..errors import (
     TransferOwn,
     TransferUnknown,
 )
-from ..events import Issued
+from ..events import Issued, Voided
 from ..issue_models import CouponTransfer, TransferToken
 from ..models import Campaign, Coupon
 from ..rules import OFFER, Terms, periods
@@ -259,6 +259,9 @@ def _take(row: CouponTransfer, friend_id: int) -> int:
     }
     if session.connection().exec_driver_sql(_TAKE, parameters).fetchone() is None:
         raise TransferEnded()
+    outbox.emit(
+        Voided(brand_id=brand_id, member_id=row.member_id, coupon_id=row.coupon_id, campaign_id=coupon.campaign_id)
+    )
     return coupon_id
 
 

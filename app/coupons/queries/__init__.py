@@ -18,11 +18,25 @@ from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_g
 from .issues import batch, batches, codes_used, push, pushes
 from .names import names_of
 from .offline import Quota, ToldOffline, offline_quotas, told_offline
-from .till import ShownCoupon, by_code, codes_owned, groups_on, live_redemption, redemption, terms, version_terms
+from .till import (
+    NOTHING_BEFORE,
+    Before,
+    ShownCoupon,
+    before,
+    beside_order,
+    by_code,
+    codes_owned,
+    live_redemption,
+    redemption,
+    terms,
+    version_terms,
+)
 from .transfers import Offered, check_open, transfer, transfers
 from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
+    "NOTHING_BEFORE",
+    "Before",
     "CampaignLine",
     "Card",
     "GuideOffer",
@@ -34,6 +48,8 @@ __all__ = [
     "Supply",
     "batch",
     "batches",
+    "before",
+    "beside_order",
     "by_code",
     "campaign",
     "campaigns",
@@ -49,7 +65,6 @@ __all__ = [
     "gift_rules",
     "given_by_rules",
     "givable",
-    "groups_on",
     "guide_limit",
     "history",
     "live_redemption",

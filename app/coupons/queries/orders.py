@@ -25,8 +25,12 @@ class Share(NamedTuple):
     discount_fen: int
 
 
-def live_on_order(brand_id: int, order_no: str, store_id: int) -> list[int]:
-    """The redemptions that still count on an order of a store, oldest first."""
+# Where the coupons of an order may have been redeemed, by its channel: till and mall number their orders separately.
+_SOURCES = {"till": ("till", "desk", "channel"), "mall": ("mall", "channel")}
+
+
+def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> list[int]:
+    """The redemptions that still count on an order of a store, oldest first. `channel`: till or mall."""
     return list(
         session.scalars(
             select(Redemption.redemption_id)
@@ -34,6 +38,7 @@ def live_on_order(brand_id: int, order_no: str, store_id: int) -> list[int]:
                 Redemption.brand_id == brand_id,
                 Redemption.order_no == order_no,
                 Redemption.store_id == store_id,
+                Redemption.source.in_(_SOURCES[channel]),
                 Redemption.returned_at.is_(None),
             )
             .order_by(Redemption.redemption_id)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import select
 
 from app.core import hot
 from app.core.db import session
 
-from .. import codes
+from .. import codes, rules
 from ..errors import CampaignUnknown, CouponUnknown, RedemptionUnknown
 from ..models import CampaignVersion, Redemption
 from ..rules import Terms
@@ -46,7 +46,7 @@ def version_terms(brand_id: int, campaign_id: int, version: int) -> Terms:
 
 
 class ShownCoupon(NamedTuple):
-    """A coupon as a till meets it."""
+    """A coupon as a till meets it. `groups`: the stacking groups of the coupons that were used on the order so far."""
 
     member_id: int
     coupon_id: int
@@ -62,6 +62,7 @@ class ShownCoupon(NamedTuple):
     name: str
     kind: str
     budget_left: int | None
+    groups: list[str]
 
     @property
     def budgeted(self) -> bool:
@@ -70,39 +71,95 @@ class ShownCoupon(NamedTuple):
     def held_by(self, order_no: str, at: datetime) -> bool:
         """Whether an order holds it at a moment."""
         until = self.locked_until
-        return self.status == "locked" and self.locked_order == order_no and until is not None and until > at
+        if self.status != "locked" or until is None or until <= at:
+            return False
+        return self.locked_order == order_no and not rules.is_offer(order_no)
+
+
+class Counter(Protocol):
+    """Where orders are numbered: a store, and the source its numbers come from."""
+
+    @property
+    def brand_id(self) -> int: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def store_id(self) -> int: ...
 
 
 BY_CODE = """
 SELECT c.member_id, c.coupon_id, c.campaign_id, c.version, c.status, c.valid_from, c.valid_to, c.locked_order,
-       c.locked_until, c.code_step, k.status, k.name, k.kind, b.budget_fen - b.spent_fen
+       c.locked_until, c.code_step, k.status, k.name, k.kind, b.budget_fen - b.spent_fen,
+       coalesce(o.groups, '{}')
 FROM coupon_code i
 JOIN coupon c ON c.brand_id = i.brand_id AND c.member_id = i.member_id AND c.coupon_id = i.coupon_id
 JOIN campaign k ON k.brand_id = c.brand_id AND k.campaign_id = c.campaign_id
 LEFT JOIN campaign_budget b ON k.budgeted AND b.campaign_id = k.campaign_id
+LEFT JOIN order_discount o ON o.brand_id = i.brand_id AND o.order_no = %(order_no)s AND o.source = %(source)s
+     AND o.store_id = %(store_id)s
 WHERE i.code = %(code)s AND i.brand_id = %(brand_id)s
 """
 
 
 def by_code(brand_id: int, code: str) -> ShownCoupon:
-    """The coupon behind a code of the brand; CouponUnknown otherwise. One indexed statement on the hot pool."""
-    row = hot.fetch_one(BY_CODE, {"brand_id": brand_id, "code": code})
+    """The coupon behind a code of the brand, beside no order; CouponUnknown otherwise."""
+    return _by_code({"brand_id": brand_id, "code": code, "order_no": "", "source": "", "store_id": 0})
+
+
+def beside_order(counter: Counter, code: str, order_no: str) -> ShownCoupon:
+    """The coupon behind a code and what is on an order, as they are at one moment; CouponUnknown.
+
+    One indexed statement on the hot pool.
+    """
+    return _by_code({"code": code} | _order(counter, order_no))
+
+
+def _order(counter: Counter, order_no: str) -> dict[str, Any]:
+    return {
+        "brand_id": counter.brand_id,
+        "order_no": order_no,
+        "source": counter.source,
+        "store_id": counter.store_id,
+    }
+
+
+def _by_code(asked: dict[str, Any]) -> ShownCoupon:
+    row = hot.fetch_one(BY_CODE, asked)
     if row is None:
         raise CouponUnknown()
     return ShownCoupon._make(row)
 
 
-_GROUPS = """
-SELECT groups FROM order_discount
-WHERE brand_id = %(brand_id)s AND order_no = %(order_no)s AND source = %(source)s AND store_id = %(store_id)s
+class Before(NamedTuple):
+    """What the coupons used on an order so far are: their groups, and what they take off in all and by line, in fen."""
+
+    groups: list[str]
+    discount_fen: int
+    lines: dict[int, int]
+
+
+NOTHING_BEFORE = Before([], 0, {})
+
+_BEFORE = """
+SELECT o.groups, o.discount_fen, l.line_no, sum(l.discount_fen - l.refunded_fen)::bigint
+FROM order_discount o
+LEFT JOIN redemption r ON r.brand_id = o.brand_id AND r.order_no = o.order_no AND r.source = o.source
+     AND r.store_id = o.store_id AND r.returned_at IS NULL
+LEFT JOIN redemption_line l ON l.brand_id = r.brand_id AND l.member_id = r.member_id
+     AND l.redemption_id = r.redemption_id
+WHERE o.brand_id = %(brand_id)s AND o.order_no = %(order_no)s AND o.source = %(source)s AND o.store_id = %(store_id)s
+GROUP BY o.groups, o.discount_fen, l.line_no
 """
 
 
-def groups_on(brand_id: int, order_no: str, source: str, store_id: int) -> list[str]:
-    """The stacking groups of the coupons that were used on an order so far."""
-    asked = {"brand_id": brand_id, "order_no": order_no, "source": source, "store_id": store_id}
-    row = hot.fetch_one(_GROUPS, asked)
-    return [] if row is None else list(row[0])
+def before(counter: Counter, order_no: str) -> Before:
+    """What was taken off an order until now, on the hot pool."""
+    rows = hot.fetch_all(_BEFORE, _order(counter, order_no))
+    if not rows:
+        return NOTHING_BEFORE
+    return Before(list(rows[0][0]), rows[0][1], {row[2]: row[3] for row in rows if row[2] is not None})
 
 
 def codes_owned(brand_id: int, shown: Sequence[str], at: datetime) -> list[tuple[int, int]]:

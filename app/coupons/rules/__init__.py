@@ -1,6 +1,6 @@
 """The rules of coupons: what is promised, when and where it holds, what it takes off, who pays."""
 
-from .basket import ORDER, Line, Quote, after, check_stack, quote
+from .basket import ORDER, Line, Quote, after, check_stack, less, quote
 from .shares import Cost, cost_share, part, split
 from .terms import (
     CHANNELS,
@@ -14,7 +14,18 @@ from .terms import (
     STATUSES,
     Terms,
 )
-from .times import OFFER, Place, check_place, check_time, check_usable, local_day, periods, returned_until, window
+from .times import (
+    OFFER,
+    Place,
+    check_place,
+    check_time,
+    check_usable,
+    is_offer,
+    local_day,
+    periods,
+    returned_until,
+    window,
+)
 
 __all__ = [
     "CHANNELS",
@@ -39,6 +50,8 @@ __all__ = [
     "check_time",
     "check_usable",
     "cost_share",
+    "is_offer",
+    "less",
     "local_day",
     "part",
     "periods",

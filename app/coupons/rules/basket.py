@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import CouponNotApplicable, CouponNotStackable, ThresholdNotMet
@@ -80,8 +80,12 @@ def _gift(terms: Terms, goods: Sequence[Line]) -> tuple[list[Line], int]:
 
 def after(lines: Sequence[Line], taken: Quote) -> list[Line]:
     """What the lines still cost once a coupon has taken its part."""
-    off = dict(taken.lines)
-    return [line._replace(amount_fen=line.amount_fen - off.get(line.line_no, 0)) for line in lines]
+    return less(lines, dict(taken.lines))
+
+
+def less(lines: Sequence[Line], off: Mapping[int, int]) -> list[Line]:
+    """What lines cost without what is taken off each, by its number."""
+    return [line._replace(amount_fen=max(line.amount_fen - off.get(line.line_no, 0), 0)) for line in lines]
 
 
 def check_stack(terms: Terms, others: Sequence[str]) -> None:

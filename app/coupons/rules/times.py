@@ -23,6 +23,11 @@ from .terms import Terms
 OFFER = "cgt_"  # what a coupon is held by while it is offered to a friend begins so; for an order it is its number
 
 
+def is_offer(holder: str | None) -> bool:
+    """Whether what holds a coupon is an offer to a friend. No order is, whatever number a till gives it."""
+    return (holder or "").startswith(OFFER)
+
+
 class Place(Protocol):
     """Where a coupon is used."""
 
@@ -76,8 +81,11 @@ def check_usable(
         raise CouponVoided()
     if status == "expired" or at >= valid_to:
         raise CouponExpired(valid_to=valid_to.isoformat())
-    if status == "locked" and locked_order != order_no and (locked_until is None or locked_until > at):
-        raise CouponOffered() if (locked_order or "").startswith(OFFER) else CouponLocked()
+    if status == "locked" and (locked_until is None or locked_until > at):
+        if is_offer(locked_order):
+            raise CouponOffered()
+        if locked_order != order_no:
+            raise CouponLocked()
     if at < valid_from:
         raise CouponNotYetValid(valid_from=valid_from.isoformat())
 

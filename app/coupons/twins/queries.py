@@ -187,6 +187,7 @@ SELECT c.brand_id, c.member_id, c.coupon_id
 FROM campaign_channel k
 JOIN coupon c ON c.brand_id = k.brand_id AND c.campaign_id = k.campaign_id
 WHERE k.state = 'sending' AND c.claimed_at >= k.bound_at AND c.status IN ('claimed', 'locked', 'returned')
+  AND c.coupon_id > :after
   AND NOT EXISTS (SELECT FROM coupon_twin t WHERE t.brand_id = c.brand_id AND t.member_id = c.member_id
                   AND t.coupon_id = c.coupon_id)
   AND EXISTS (
@@ -212,7 +213,9 @@ def to_look(*, before: datetime, limit: int) -> Sequence[CouponTwin]:
     ).all()
 
 
-def without_twin(limit: int) -> list[tuple[int, int, int]]:
-    """Coupons of bound campaigns that should have a twin and have none: (brand, member, coupon)."""
-    rows = session.execute(_WITHOUT_TWIN, {"limit": limit})
+def without_twin(limit: int, *, after: int = 0) -> list[tuple[int, int, int]]:
+    """Coupons of bound campaigns that should have a twin and have none: (brand, member, coupon), by coupon, from the
+    one that follows `after`.
+    """
+    rows = session.execute(_WITHOUT_TWIN, {"limit": limit, "after": after})
     return [(row.brand_id, row.member_id, row.coupon_id) for row in rows]

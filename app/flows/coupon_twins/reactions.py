@@ -12,7 +12,7 @@ from app.core.slots import Slot
 from app.core.work import Effect
 from app.coupons import commands as coupons
 from app.coupons import queries as coupon_queries
-from app.coupons.events import Issued, Redeemed, Returned
+from app.coupons.events import Issued, Redeemed, Returned, Voided
 from app.coupons.twins import bindings, commands, queries
 from app.coupons.twins.errors import BindingUnknown
 from app.coupons.twins.models import CampaignChannel
@@ -36,8 +36,8 @@ def on_issued(event: Issued) -> None:
     begin(event.brand_id, event.member_id, event.coupon_id)
 
 
-def on_changed(event: Redeemed | Returned) -> None:
-    """A coupon was used or given back on our side."""
+def on_changed(event: Redeemed | Returned | Voided) -> None:
+    """A coupon was used, given back or withdrawn on our side."""
     assert event.member_id is not None
     if queries.twin(event.brand_id, event.member_id, event.coupon_id) is not None:
         commands.due(brand_id=event.brand_id, member_id=event.member_id, coupon_id=event.coupon_id)
@@ -45,11 +45,14 @@ def on_changed(event: Redeemed | Returned) -> None:
 
 def tend(slot: Slot) -> None:
     """Slot coupons.twins_tend: coupons that should have a twin and have none (given out in bulk, a member's first
-    login, a delivery that was lost) get one; a full chunk is followed by another slot.
+    login, a delivery that was lost) get one; a full chunk is followed by another slot. Those that cannot have one now
+    are passed over.
     """
-    found = queries.without_twin(CHUNK)
-    begun = sum(begin(*key) for key in found)
-    if begun == CHUNK:
+    begun, after = 0, 0
+    while begun < CHUNK and (found := queries.without_twin(CHUNK, after=after)):
+        begun += sum(begin(*key) for key in found)
+        after = found[-1][2]
+    if begun >= CHUNK:
         session.add(Slot(task=slot.task, at=clock.now(), queue=slot.queue, correlation_id=context.correlation_id()))
 
 

@@ -38,7 +38,9 @@ from app.coupons.rules import Line
 BUDGET = 1_000
 HANDS = 16
 WITHIN = " AND b.spent_fen + %(discount_fen)s::bigint <= b.budget_fen"
-GROUPS = "WHERE cardinality(o.groups) = 0 OR %(stack_group)s <> '' AND NOT o.groups && ARRAY['', %(stack_group)s]\n"
+AS_READ = "o.discount_fen = %(before_fen)s::bigint\n    AND "
+STACKS = "cardinality(o.groups) = 0 OR %(stack_group)s <> '' AND NOT o.groups && ARRAY['', %(stack_group)s]"
+GROUPS = f"WHERE {AS_READ}({STACKS})\n"
 
 
 def _names() -> set[str]:
@@ -75,7 +77,7 @@ def _different_amounts(world: World, campaign_id: int) -> list[Callable[[], Any]
 def test_budget_with_different_amounts(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign_id = _budgeted(world, BUDGET)
     works = _different_amounts(world, campaign_id)
-    all_read_first(monkeypatch, QUERIES, "by_code", HANDS)
+    all_read_first(monkeypatch, QUERIES, "beside_order", HANDS)
     results = at_once(app, works)
     taken_off = sum(one.discount_fen for one in won(results))
     assert set(refused(results)) == {"budget_spent"}
@@ -92,7 +94,7 @@ def test_twin_budget_with_different_amounts(
     works = _different_amounts(world, campaign_id)
     unguarded.without(REDEEM, "REDEEM", WITHIN)
     unguarded.drop("campaign_budget", "ck_campaign_budget_spent")
-    all_read_first(monkeypatch, QUERIES, "by_code", HANDS)
+    all_read_first(monkeypatch, QUERIES, "beside_order", HANDS)
     assert len(won(at_once(app, works))) == HANDS and _spent(campaign_id) == 13_600
     assert "coupons.budget_spent_is_what_is_taken_off" in _names()
 
@@ -121,7 +123,7 @@ ACTIVE = """AND EXISTS (SELECT FROM campaign k WHERE k.brand_id = c.brand_id AND
 def test_pause_between_check_and_write(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign_id = campaign(world)
     mine = coupon(world, campaign_id)
-    _read_then_pause(app, world, monkeypatch, QUERIES, "by_code", campaign_id)
+    _read_then_pause(app, world, monkeypatch, QUERIES, "beside_order", campaign_id)
     with pytest.raises(SiyuError) as refusal:
         redeem(world, mine.code)
     assert refusal.value.code == "campaign_paused"
@@ -135,7 +137,7 @@ def test_twin_pause_between_check_and_write(
     campaign_id = campaign(world)
     mine = coupon(world, campaign_id)
     unguarded.without(REDEEM, "REDEEM", ACTIVE)
-    _read_then_pause(app, world, monkeypatch, QUERIES, "by_code", campaign_id)
+    _read_then_pause(app, world, monkeypatch, QUERIES, "beside_order", campaign_id)
     assert redeem(world, mine.code).coupon_id == mine.coupon_id  # of a campaign that was stopped before
 
 
@@ -211,19 +213,29 @@ def test_a_refund_and_a_cancel_of_one_redemption_at_once(app: Any, world: World)
 
 
 def _two_of_20_yuan(world: World, *groups: str) -> list[Callable[[], Any]]:
-    """Two coupons of 20 yuan, used at once for one order of 30, each by itself and priced on the whole order."""
+    """Two coupons of 20 yuan, used at once for one order of 30, each by itself."""
     mine = [coupon(world, amount_fen=2_000, stack_group=group) for group in groups]
     return [lambda one=one: redeem(world, one.code, order_no="O1") for one in mine]
 
 
 def test_discount_larger_than_the_price(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     works = _two_of_20_yuan(world, "a", "b")
-    all_read_first(monkeypatch, QUERIES, "by_code", 2)
-    results = at_once(app, works)
-    assert len(won(results)) == 1 and refused(results) == {"order_discount_too_large": 1}
+    all_read_first(monkeypatch, QUERIES, "beside_order", 2)
+    assert sorted(one.discount_fen for one in won(at_once(app, works))) == [1_000, 2_000]
     with transaction():
         order = session.query(OrderDiscount).one()
-        assert (order.total_fen, order.discount_fen, len(order.groups)) == (3_000, 2_000, 1)
+        assert (order.total_fen, order.discount_fen, len(order.groups)) == (3_000, 3_000, 2)
+    assert broken() == []
+
+
+def test_the_orders_row_is_a_second_line(
+    app: Any, world: World, unguarded: Unguarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = _two_of_20_yuan(world, "a", "b")
+    unguarded.without(REDEEM, "REDEEM", AS_READ)
+    all_read_first(monkeypatch, QUERIES, "beside_order", 2)
+    results = at_once(app, works)
+    assert len(won(results)) == 1 and refused(results) == {"order_discount_too_large": 1}
     assert broken() == []
 
 
@@ -231,8 +243,9 @@ def test_twin_discount_larger_than_the_price(
     app: Any, world: World, unguarded: Unguarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     works = _two_of_20_yuan(world, "a", "b")
+    unguarded.without(REDEEM, "REDEEM", AS_READ)
     unguarded.drop("order_discount", "ck_order_discount_discount")
-    all_read_first(monkeypatch, QUERIES, "by_code", 2)
+    all_read_first(monkeypatch, QUERIES, "beside_order", 2)
     assert sum(one.discount_fen for one in won(at_once(app, works))) == 4_000  # of 3,000
 
 
@@ -240,7 +253,7 @@ def test_stacking_groups_on_one_order_at_the_same_moment(
     app: Any, world: World, monkeypatch: pytest.MonkeyPatch, deadlocks: list[str]
 ) -> None:
     mine = [coupon(world, amount_fen=100, stack_group=group) for group in ["a"] * 5 + ["b"] * 4 + [""] * 3]
-    all_read_first(monkeypatch, QUERIES, "by_code", len(mine))
+    all_read_first(monkeypatch, QUERIES, "beside_order", len(mine))
     results = at_once(app, [lambda one=one: redeem(world, one.code, order_no="O1") for one in mine])
     with transaction():
         groups = sorted(session.query(OrderDiscount).one().groups)
@@ -255,7 +268,7 @@ def test_twin_stacking_groups_on_one_order_at_the_same_moment(
 ) -> None:
     mine = [coupon(world, amount_fen=100, stack_group="a") for _ in range(8)]
     unguarded.without(REDEEM, "REDEEM", GROUPS, instead="\n")
-    all_read_first(monkeypatch, QUERIES, "by_code", len(mine))
+    all_read_first(monkeypatch, QUERIES, "beside_order", len(mine))
     results = at_once(app, [lambda one=one: redeem(world, one.code, order_no="O1") for one in mine])
     assert len(won(results)) == 8 == len(redemptions())
     assert "coupons.coupons_of_one_order_go_together" in _names()

@@ -71,7 +71,7 @@ def test_n_orders_one_coupon_when_all_have_read_before_any_writes(
     app: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = coupon(world)
-    all_read_first(monkeypatch, QUERIES, "by_code", 16)
+    all_read_first(monkeypatch, QUERIES, "beside_order", 16)
     results = at_once(app, [lambda no=no: redeem(world, mine.code, order_no=f"O{no}") for no in range(16)])
     assert len(won(results)) == 1 == len(redemptions())
     assert broken() == []
@@ -82,7 +82,7 @@ def test_twin_n_orders_one_coupon(app: Any, world: World, unguarded: Unguarded, 
     unguarded.without(REDEEM, "REDEEM", CAS, instead="\n")
     unguarded.without(REDEEM, "REDEEM", FREE, instead="true")
     unguarded.drop("redemption", "uq_redemption_live")
-    all_read_first(monkeypatch, QUERIES, "by_code", 16)
+    all_read_first(monkeypatch, QUERIES, "beside_order", 16)
     results = at_once(app, [lambda no=no: redeem(world, mine.code, order_no=f"O{no}") for no in range(16)])
     assert len(won(results)) == 16 == len(redemptions())
     assert "coupons.one_live_redemption_at_most" in {finding.name for finding in broken()}
@@ -94,7 +94,7 @@ def test_the_uniqueness_of_live_redemptions_is_a_second_line(
     mine = coupon(world)
     unguarded.without(REDEEM, "REDEEM", CAS, instead="\n")
     unguarded.without(REDEEM, "REDEEM", FREE, instead="true")
-    all_read_first(monkeypatch, QUERIES, "by_code", 16)
+    all_read_first(monkeypatch, QUERIES, "beside_order", 16)
     results = at_once(app, [lambda no=no: redeem(world, mine.code, order_no=f"O{no}") for no in range(16)])
     assert len(won(results)) == 1 == len(redemptions())
     assert broken() == []
