@@ -34,7 +34,7 @@ class AllocationTooLarge(Conflict):
 
 
 class StoreNeeded(Invalid):
-    code, message = "store_needed", "This campaign's stock is with the stores: say which store gives the coupon."
+    code, message = "store_needed", "This campaign's stock is with the stores, and no store gives this coupon."
 
 
 class SoldOutToday(Conflict):

@@ -22,6 +22,7 @@ def issue(event: TaskCompleted) -> None:
             source="sop",
             source_ref=f"task:{event.task_id}",
             guide_id=event.guide_id,
+            store_id=event.store_id,
         )
     except LimitReached:
         _log.info("the member has all coupons of the campaign", task=event.task_id, campaign=event.campaign_id)

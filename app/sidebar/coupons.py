@@ -69,7 +69,9 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
     """The open campaigns; with `external_userid`, whether that customer may still have one."""
     guide = auth.guide()
     member = followed(guide, query_data["external_userid"]).member if query_data["external_userid"] else None
-    found = coupons.givable(guide.brand_id, member.member_id if member else 0, guide.guide_id)
+    found = coupons.givable(
+        guide.brand_id, member.member_id if member else 0, guide.guide_id, guide.store_id
+    )
     names = coupons.names_of(guide.brand_id, (one.terms for one, _ in found))
     return {
         "items": [
@@ -110,7 +112,7 @@ def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
             raise MarketingRefused()
 
     def issue() -> dict[str, Any]:
-        offers = coupons.givable(guide.brand_id, member.member_id, guide.guide_id)
+        offers = coupons.givable(guide.brand_id, member.member_id, guide.guide_id, guide.store_id)
         if campaign_id not in {one.offer.campaign_id for one in offers}:
             raise CampaignUnknown()
         coupon_id = commands.give_by_guide(

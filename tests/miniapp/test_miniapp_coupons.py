@@ -11,6 +11,7 @@ import time_machine
 from coupon_factories import body, campaign, coupon, post, redeem
 from factories import World, make_world
 from invariants import broken
+from sqlalchemy import update
 
 from app.core import clock, ids, tokens
 from app.core.db import session
@@ -18,9 +19,11 @@ from app.core.transaction import transaction
 from app.coupons import codes, commands
 from app.coupons.commands import sold_out, take
 from app.coupons.models import Coupon
+from app.coupons.queries import claimable
 from app.identity import commands as identity
 from app.identity.rules import Identity
 from app.members import commands as members
+from app.members.models import Member
 from app.miniapp import auth
 
 API = "/api/miniapp/v1"
@@ -194,3 +197,32 @@ def test_a_code_of_a_coupon_not_valid_yet_is_not_shown(here: World, shopper: Sho
     answer = shopper.get(f"coupons/{ids.encode('cpn', mine.coupon_id)}/code")
     assert (answer.status_code, answer.json["code"]) == (409, "coupon_not_yet_valid")
     assert codes.read(mine.code, clock.now()).step is None
+
+
+def test_a_stores_stock_is_for_the_members_at_home_there(here: World, shopper: Shopper) -> None:
+    """Shown and claimed is what their own store has; who has no store is told why there is none."""
+    campaign_id = campaign(here, quota=100, day_quota=50, per_member=9)
+    quotas = {here.stores[0].id: 2, here.stores[1].id: 40}
+    with transaction():
+        commands.allocate(brand_id=here.brand_id, campaign_id=campaign_id, quotas=quotas, actor="adm_1")
+    assert shopper.get("campaigns").json["items"][0]["left"] == 0
+    homeless = shopper.claim(campaign_id, "claim-0000")
+    assert (homeless.status_code, homeless.json["code"]) == (422, "store_needed")
+    with transaction():
+        session.execute(update(Member).where(Member.member_id == shopper.member_id).values(home_store_id=here.store.id))
+    for left in (2, 1):
+        assert shopper.get("campaigns").json["items"][0]["left"] == left
+        assert shopper.claim(campaign_id, f"claim-000{left}").status_code == 200
+    assert shopper.get("campaigns").json["items"][0]["left"] == 0
+    assert shopper.claim(campaign_id, "claim-0003").json["code"] == "store_sold_out"
+    assert broken() == []
+
+
+def test_an_offer_says_what_the_day_has_left(here: World, shopper: Shopper) -> None:
+    campaign_id = campaign(here, quota=100, day_quota=3, per_member=9)
+    for left in (3, 2):
+        assert shopper.get("campaigns").json["items"][0]["left"] == left
+        assert shopper.claim(campaign_id, f"claim-000{left}").status_code == 200
+    with time_machine.travel(clock.now() + timedelta(days=1), tick=True):
+        offers = claimable(here.brand_id, shopper.member_id)
+    assert offers[0].left == 3

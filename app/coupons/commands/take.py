@@ -139,6 +139,10 @@ WHERE c.brand_id = %(brand_id)s::bigint AND c.member_id = %(member_id)s::bigint
   AND c.campaign_id = %(campaign_id)s::bigint AND c.claimed_at >= %(since)s::timestamptz
 """
 
+_HOME = """
+SELECT home_store_id FROM member WHERE brand_id = %(brand_id)s::bigint AND member_id = %(member_id)s::bigint
+"""
+
 # Every lost try means that another coupon was given out, so this many in a row is a very busy last few coupons.
 _TRIES = 20
 
@@ -180,8 +184,8 @@ def claim(
     asked: Asked | None = None,
 ) -> Taken:
     """A member takes a coupon by himself. Autocommitted on the hot pool; the same key gets the same answer.
-    `store_id`: whose part of the stock it is taken from, where the stock is with the stores. `asked`: what the caller
-    found under the key.
+    `store_id`: whose part of the stock it is taken from, where the stock is with the stores; the member's home store,
+    if none is named. `asked`: what the caller found under the key.
 
     Raises CampaignUnknown, CampaignClosed, CampaignPaused, SoldOut, SoldOutToday, StoreNeeded, StoreSoldOut,
     LimitReached, PeriodLimitReached.
@@ -332,6 +336,9 @@ def _prepare(
     """
     assert look.stripes is not None  # `_check` was there
     day = rules.local_day(terms, now)
+    if look.allocated and store_id is None:
+        home = fetch(_HOME, {"brand_id": brand_id, "member_id": look.member_id})
+        store_id = home[0] if home is not None else None
     _check_narrow(fetch, look, terms, brand_id, campaign_id, store_id, day, now)
     coupon_id = ids.new_id()
     told = Issued(

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, case, func, or_, select, tuple_
 
+from app.core import clock
 from app.core.db import session
+from app.members.models import Member
 
 from ..errors import CampaignUnknown
 from ..models import (
@@ -22,12 +24,12 @@ from ..models import (
     CampaignVersion,
     Coupon,
 )
-from ..rules import Terms
+from ..rules import Terms, local_day
 from .till import terms
 
 
 class Offer(NamedTuple):
-    """A campaign a member may claim from; `left` is its stock, `taken` how many the member has had."""
+    """A campaign a member may claim from; `left` is what there is for them now, `taken` how many they have had."""
 
     campaign_id: int
     name: str
@@ -37,10 +39,17 @@ class Offer(NamedTuple):
     taken: int
 
 
-def claimable(brand_id: int, member_id: int, *, also: Sequence[int] = ()) -> list[Offer]:
+def claimable(
+    brand_id: int, member_id: int, *, also: Sequence[int] = (), store_id: int | None = None
+) -> list[Offer]:
     """The brand's campaigns that members claim from by themselves, sold-out ones included (left = 0); `also`: other
-    campaigns, as far as they are open.
+    campaigns, as far as they are open. `store_id`: who gives, where the stock is with the stores; the member's home
+    store, if none is named.
     """
+    if store_id is None:
+        mine = (Member.brand_id == brand_id, Member.member_id == member_id)
+        store_id = session.scalar(select(Member.home_store_id).where(*mine))
+    here = CampaignAllocation.quota - CampaignAllocation.issued
     stock = (
         select(CampaignStock.campaign_id, func.sum(CampaignStock.quota - CampaignStock.issued).label("left_over"))
         .where(CampaignStock.brand_id == brand_id)
@@ -54,7 +63,18 @@ def claimable(brand_id: int, member_id: int, *, also: Sequence[int] = ()) -> lis
         .subquery()
     )
     rows = session.execute(
-        select(Campaign, func.coalesce(stock.c.left_over, 0), func.coalesce(taken.c.taken, 0))
+        select(
+            Campaign,
+            case(
+                (Campaign.allocated, func.least(stock.c.left_over, func.coalesce(here, 0))),
+                else_=func.coalesce(stock.c.left_over, 0),
+            ),
+            func.coalesce(taken.c.taken, 0),
+        )
+        .outerjoin(
+            CampaignAllocation,
+            and_(CampaignAllocation.campaign_id == Campaign.campaign_id, CampaignAllocation.store_id == store_id),
+        )
         .outerjoin(stock, stock.c.campaign_id == Campaign.campaign_id)
         .outerjoin(taken, taken.c.campaign_id == Campaign.campaign_id)
         .where(
@@ -63,18 +83,35 @@ def claimable(brand_id: int, member_id: int, *, also: Sequence[int] = ()) -> lis
             or_(Campaign.claimable, Campaign.campaign_id.in_(also)),
         )
         .order_by(Campaign.campaign_id.desc())
-    )
+    ).all()
+    today = _left_today([one for one, _, _ in rows])
     return [
         Offer(
             one.campaign_id,
             one.name,
             one.kind,
             terms(brand_id, one.campaign_id, one.version),
-            int(left_over),
+            min(int(left_over), today.get(one.campaign_id, int(left_over))),
             int(had),
         )
         for one, left_over, had in rows
     ]
+
+
+def _left_today(rows: Sequence[Campaign]) -> dict[int, int]:
+    """What is left of the present day's stock, of those campaigns that have one."""
+    now = clock.now()
+    left = {one.campaign_id: one.day_quota for one in rows if one.day_quota is not None}
+    if not left:
+        return {}
+    days = [
+        (one.campaign_id, local_day(terms(one.brand_id, one.campaign_id, one.version), now))
+        for one in rows
+        if one.campaign_id in left
+    ]
+    key = tuple_(CampaignDay.campaign_id, CampaignDay.day)
+    begun = select(CampaignDay.campaign_id, CampaignDay.quota - CampaignDay.issued).where(key.in_(days))
+    return left | dict(session.execute(begun).all())
 
 
 class CampaignLine(NamedTuple):

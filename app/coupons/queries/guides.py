@@ -34,11 +34,14 @@ class GuideOffer(NamedTuple):
     left_today: int | None
 
 
-def givable(brand_id: int, member_id: int, guide_id: int) -> list[GuideOffer]:
-    """The open campaigns a guide may give from: those that members claim from, and those made for guides."""
+def givable(brand_id: int, member_id: int, guide_id: int, store_id: int) -> list[GuideOffer]:
+    """The open campaigns a guide may give from: those that members claim from, and those made for guides.
+    `store_id`: the guide's.
+    """
     limits = _limits(brand_id)
     used = _used_today(brand_id, guide_id)
-    found = claimable(brand_id, member_id, also=[one for one, per_day in limits.items() if per_day > 0])
+    for_guides = [one for one, per_day in limits.items() if per_day > 0]
+    found = claimable(brand_id, member_id, also=for_guides, store_id=store_id)
     return [
         GuideOffer(
             one,
