@@ -20,7 +20,7 @@ from app.coupons.statements.errors import (
     EarlierMonthOpen,
     MonthClosed,
     MonthNotOver,
-    SecondPersonNeeded,
+    SecondCloserNeeded,
     StatementChanged,
 )
 from app.dashboards.queries.coupon_flags import waiting
@@ -35,7 +35,7 @@ from . import coupon_wording as coupon_words
 from . import scope, wording
 from .console import console
 
-_MONTH_REFUSED = (ClosingNotAsked, EarlierMonthOpen, MonthClosed, MonthNotOver, SecondPersonNeeded, StatementChanged)
+_MONTH_REFUSED = (ClosingNotAsked, EarlierMonthOpen, MonthClosed, MonthNotOver, SecondCloserNeeded, StatementChanged)
 _RANGE_WRONG = "日期范围不正确：最多 400 天，且开始不晚于结束。"
 _NO_REASON = "请填写处理说明（2～200 字）。"
 _RULE_WRONG = "阈值须为 1 以上的整数，时间窗口为 1 分钟至 7 天。"

@@ -201,11 +201,11 @@ def store_table(month: str) -> Response:
 def line_table(month: str, store_id: str) -> Response:
     """All lines of a store's month as CSV, their sum last."""
     store, first = seen_store(store_id), queries.month_of(month)
-    rows = [*_all_lines(store.brand_id, first, store.id, ZoneInfo(scope.current().timezone))]
-    whole = queries.total(queries.sums(store.brand_id, first, {store.id}))
-    total = {
-        label: _cell(name, getattr(whole, name)) for name, label in words.LINE_COLUMNS.items() if name.endswith("_fen")
-    }
+    zone = ZoneInfo(scope.current().timezone)
+    lines = [*_all_lines(store.brand_id, first, store.id)]
+    rows = [_row(line, zone) for line in lines]
+    money = {name: label for name, label in words.LINE_COLUMNS.items() if name.endswith("_fen")}
+    total = {label: _cell(name, sum(getattr(line, name) for line in lines)) for name, label in money.items()}
     text = csv_of([*words.LINE_COLUMNS.values()], [*rows, {words.LINE_COLUMNS["at"]: "合计", **total}])
     return sheet(text, f"coupon-statement-{month}-{store_id}.csv")
 
@@ -253,17 +253,20 @@ def _month(first: date) -> dict[str, Any]:
     return {"month": f"{first:%Y-%m}", **told, "status": told["status"] or "open"}
 
 
-def _all_lines(brand_id: int, first: date, store_id: int, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+def _all_lines(brand_id: int, first: date, store_id: int) -> Iterator[queries.Line]:
     after = None
     while page := queries.lines(brand_id, first, store_id, after=after, limit=CHUNK):
         after = (page[-1].at, page[-1].redemption_id)
-        for line in page:
-            told = line._asdict() | {
-                "at": line.at.astimezone(zone).isoformat(timespec="seconds"),
-                "kind": words.FACT[line.kind],
-                "redemption": ids.encode("rdm", line.redemption_id),
-            }
-            yield {label: _cell(name, told[name]) for name, label in words.LINE_COLUMNS.items()}
+        yield from page
+
+
+def _row(line: queries.Line, zone: ZoneInfo) -> dict[str, Any]:
+    told = line._asdict() | {
+        "at": line.at.astimezone(zone).isoformat(timespec="seconds"),
+        "kind": words.FACT[line.kind],
+        "redemption": ids.encode("rdm", line.redemption_id),
+    }
+    return {label: _cell(name, told[name]) for name, label in words.LINE_COLUMNS.items()}
 
 
 def _cell(name: str, value: Any) -> Any:

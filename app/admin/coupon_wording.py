@@ -67,7 +67,7 @@ REFUSED = {
     "month_closed": "该月已经关账。",
     "earlier_month_open": "请先完成上一个月的关账。",
     "closing_not_asked": "请先由一位同事提交关账。",
-    "second_person_needed": "关账需由另一位总部同事复核，提交人不能自己复核。",
+    "second_closer_needed": "关账需由另一位总部同事复核，提交人不能自己复核。",
     "statement_changed": "提交之后账目有变化，请重新提交并核对。",
     "flag_decided": "该风险已由他人处理。",
     "phone_invalid": "请填写正确的手机号。",

@@ -108,7 +108,7 @@ def test_two_people_close_a_month(client: Any, march: World) -> None:
         assert asked["status"] == "asked" and asked["asked_by"] == ids.encode("adm", march.admin.id)
         body = {"digest": asked["digest"]}
         refused = client.post(f"{path}/close", json=body, headers=one)
-        assert (refused.status_code, refused.json["code"]) == (409, "second_person_needed")
+        assert (refused.status_code, refused.json["code"]) == (409, "second_closer_needed")
         wrong = client.post(f"{path}/close", json={"digest": "0" * 64}, headers=other)
         assert (wrong.status_code, wrong.json["code"]) == (409, "statement_changed")
         assert client.get(path, headers=one).json["status"] == "asked"

@@ -139,7 +139,7 @@ def test_a_second_person_closes_exactly_what_was_asked_for(world: World) -> None
     use(world, IN_MARCH, fen=100)
     with time_machine.travel(IN_APRIL, tick=False):
         asked = _ask(world, MARCH)
-        _refused("second_person_needed", lambda: _close(world, MARCH, asked.digest, by="adm_1"))
+        _refused("second_closer_needed", lambda: _close(world, MARCH, asked.digest, by="adm_1"))
         _refused("statement_changed", lambda: _close(world, MARCH, "f" * 64))
     use(world, IN_MARCH + timedelta(hours=1), fen=50)  # told meanwhile
     with time_machine.travel(IN_APRIL, tick=False):

@@ -54,8 +54,8 @@ class RefundDone(NamedTuple):
 def give_back(*, brand_id: int, redemption_id: int, cause: str = "cancel") -> Redemption:
     """Undo a live redemption in the open transaction; RedemptionUnknown, RedemptionReturned.
 
-    The coupon may be used again while it is valid, unless its member was forgotten. Lines and amounts stay as they were; `returned_at` says that they no
-    longer count.
+    The coupon may be used again while it is valid, unless its member was forgotten. Lines and amounts stay as they
+    were; `returned_at` says that they no longer count.
     """
     row = _locked(brand_id, redemption_id)
     if row.returned_at is not None:

@@ -18,7 +18,7 @@ from .errors import (
     EarlierMonthOpen,
     MonthClosed,
     MonthNotOver,
-    SecondPersonNeeded,
+    SecondCloserNeeded,
     StatementChanged,
 )
 from .models import CouponMonth, CouponStatement, CouponStatementLine
@@ -101,7 +101,7 @@ def ask(*, brand_id: int, month: date, by: str) -> Asked:
 def close(*, brand_id: int, month: date, digest: str, by: str) -> None:
     """Close a month as it was asked for: its lines are copied and never change again.
 
-    `digest` is the one the second person has seen. Raises ClosingNotAsked, SecondPersonNeeded, MonthClosed, and
+    `digest` is the one the second person has seen. Raises ClosingNotAsked, SecondCloserNeeded, MonthClosed, and
     StatementChanged when the lines are no longer those.
     """
     _alone(brand_id)
@@ -111,7 +111,7 @@ def close(*, brand_id: int, month: date, digest: str, by: str) -> None:
     if record.status == "closed":
         raise MonthClosed()
     if record.asked_by == by:
-        raise SecondPersonNeeded()
+        raise SecondCloserNeeded()
     lines, values = queries.lines_of(brand_id, month)
     _run(_FREEZE.format(lines=lines), values | {"month": month})
     session.execute(

@@ -25,8 +25,8 @@ class ClosingNotAsked(Conflict):
     code, message = "closing_not_asked", "Nobody has asked for the month to be closed."
 
 
-class SecondPersonNeeded(Conflict):
-    code, message = "second_person_needed", "Somebody else than who asked for it has to close the month."
+class SecondCloserNeeded(Conflict):
+    code, message = "second_closer_needed", "Somebody else than who asked for it has to close the month."
 
 
 class StatementChanged(Conflict):
