@@ -77,6 +77,8 @@ RULE = {
     "member_claims": "会员短时间大量领券",
     "store_redeems": "门店核销激增",
     "till_redeems": "收银接口核销激增",
+    "desk_redeems": "同一收银账号核销激增",
+    "offline_conflicts": "门店离线核销冲突频繁",
     "guide_gives": "导购大量发券",
     "guide_own_store": "导购发券后即在本店核销",
     "stores_apart": "会员短时间多店用券",

@@ -25,6 +25,9 @@ from app.org import queries as org
 WRONG_IN_STORE, WRONG_OF_CALLER = 20, 120
 REPLAYS = 3  # of one coupon's rotating codes within a minute, before somebody looks at it
 CLAIMS_OF_MEMBER = 30  # a minute, refused ones too
+# Redeem codes a minute. A wrong one counts as a right one: who guesses one in 2^60 with a million good ones does so for
+# thousands of years.
+EXCHANGES_OF_MEMBER, EXCHANGES_OF_ADDRESS = 10, 60
 _MEMBER_BATCH, _ADDRESS_BATCH = 5, 50
 _claims_of_address = 3000
 
@@ -84,6 +87,17 @@ def claiming(*, brand_id: int, member_id: int, address: str) -> None:
             rates.shut_out("coupon.claim", who)
             if counted.times - batch <= most:  # this batch passed the limit, which happens to one process
                 _tell(brand_id, "claim_burst", who, counted, member_id=None if who.startswith("address") else member_id)
+            raise TooManyRequests(retry_after=counted.seconds_left)
+
+
+def exchanging(*, brand_id: int, member_id: int, address: str) -> None:
+    """Count a redeem code, before it is looked at; TooManyRequests when the member or the address tries too many."""
+    for who, most in ((f"member:{member_id}", EXCHANGES_OF_MEMBER), (f"address:{address}", EXCHANGES_OF_ADDRESS)):
+        counted = rates.count("coupon.exchange", who)
+        if counted.times > most:
+            if counted.times == most + 1:
+                told = None if who.startswith("address") else member_id
+                _tell(brand_id, "wrong_codes", who, counted, member_id=told)
             raise TooManyRequests(retry_after=counted.seconds_left)
 
 

@@ -16,6 +16,7 @@ from app.coupons import commands, referrals, wording
 from app.coupons import queries as coupons
 from app.coupons.errors import CouponUnknown, TransferUnknown
 from app.coupons.models import Coupon
+from app.flows import coupon_limits
 from app.members.family import family
 
 from . import auth
@@ -24,8 +25,6 @@ bp = APIBlueprint("miniapp_friends", __name__, url_prefix="/api/miniapp/v1", tag
 bp.before_request(auth.guard)
 
 PAGE = 20
-# A wrong code counts as a right one: who guesses one in 2^60 with a million good ones does so for thousands of years.
-CODES_A_MINUTE, CODES_A_MINUTE_AND_ADDRESS = 10, 60
 LINKS_A_MINUTE = 30
 
 
@@ -99,8 +98,7 @@ def exchange(json_data: dict[str, str]) -> dict[str, Any]:
     """
     with reading():
         who = auth.member()
-    rates.check("miniapp.redeem_code", ids.encode("mbr", who.member_id), most=CODES_A_MINUTE)
-    rates.check("miniapp.redeem_code.address", request.remote_addr or "", most=CODES_A_MINUTE_AND_ADDRESS)
+    coupon_limits.exchanging(brand_id=who.brand_id, member_id=who.member_id, address=request.remote_addr or "")
 
     def work() -> dict[str, Any]:
         return _got(commands.exchange(brand_id=who.brand_id, member_id=who.member_id, code=json_data["code"]))

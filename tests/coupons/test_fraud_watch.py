@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from console_world import make_admins
 from coupon_factories import BASKET, campaign, coupon, key
 from factories import World, make_world
 from invariants import broken
 from people import make_member
 
-from app.core import ids
+from app.core import context, ids
 from app.core.db import session
 from app.core.slots import Slot
 from app.core.transaction import transaction
@@ -22,7 +24,7 @@ from app.coupons.fraud import commands as fraud
 from app.coupons.fraud import rules, watch
 from app.coupons.fraud.models import Flag
 from app.coupons.models import Coupon
-from app.flows import coupon_limits
+from app.flows import cash_desk, coupon_limits
 from app.identity import commands as identity
 from app.identity.queries import identities_of
 from app.identity.rules import Identity, mobile
@@ -179,6 +181,48 @@ def test_claims_tills_and_what_guides_give_are_counted(world: World) -> None:
     assert found["till_redeems"].subject == f"till:{world.till.id}"
     assert (found["guide_gives"].guide_id, found["guide_gives"].store_id) == (world.guide.id, world.store.id)
     assert all(one["id"].startswith("cpn_") for one in found["guide_gives"].evidence["things"])
+
+
+def test_one_persons_rush_at_a_cash_desk_is_flagged(world: World) -> None:
+    _rule(world, "desk_redeems", 3)
+    admins = make_admins(world)
+    busy, quiet = (
+        cash_desk.Cashier(admin_id=admins[name].id, store=world.store, timezone="Asia/Shanghai")
+        for name in ("store", "hq")
+    )
+    order = cash_desk.Order(order_no="A1", lines=cash_desk.basket(amount_fen=9900))
+    for who in (busy, busy, busy, quiet, quiet):
+        number = next(_numbers)
+        with time_machine.travel(NOON, tick=False), context.correlated(context.new_correlation_id()):
+            shown = [coupon(world, valid_days=30).code]
+            its = replace(order, order_no=f"D{number}")
+            with transaction():
+                cash_desk.redeem(cashier=who, key=f"desk-{number:05}", codes=shown, order=its)
+    (flag,) = _look(world, NOON + timedelta(minutes=1))
+    assert (flag.rule, flag.subject, flag.store_id, flag.count) == (
+        "desk_redeems", f"desk:{busy.admin_id}", world.store.id, 3,
+    )  # fmt: skip
+    assert all(one["id"].startswith("rdm_") for one in flag.evidence["things"])
+
+
+def test_a_store_whose_offline_coupons_often_were_used_before_is_flagged(world: World) -> None:
+    _rule(world, "offline_conflicts", 2)
+    place = world.store
+    where = commands.Till(world.brand_id, place.id, place.dealer_id, place.region_id, "till", "till", world.till.id)
+    gone = []
+    with time_machine.travel(NOON, tick=False):
+        mine = [coupon(world, valid_days=30) for _ in range(3)]
+    for one in mine[:2]:
+        _use(world, one.member_id, NOON, mine=one)
+    with time_machine.travel(NOON + timedelta(hours=1), tick=False):
+        for number, one in enumerate(mine):
+            told = commands.Receipt(f"R{number}", one.code, f"OFF{number}", BASKET, NOON, str(number).encode())
+            with transaction():
+                gone.append(commands.take_receipt(till=where, receipt=told).row.outcome)
+    assert gone == ["over", "over", "redeemed"]
+    (flag,) = _look(world, NOON + timedelta(hours=2))
+    assert (flag.rule, flag.subject, flag.count) == ("offline_conflicts", f"store:{place.id}", 2)
+    assert {one["id"] for one in flag.evidence["things"]} == {ids.encode("cpn", one.coupon_id) for one in mine[:2]}
 
 
 def test_a_guide_whose_coupons_are_used_at_once_in_their_own_store_is_flagged(world: World) -> None:

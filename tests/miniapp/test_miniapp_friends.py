@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import time_machine
 from coupon_factories import campaign, coupon
 from factories import World, make_world
 from invariants import broken
@@ -13,16 +14,17 @@ from mini_phone import PHONE, Phone
 from people import make_member
 from sqlalchemy import select
 
-from app.core import ids
+from app.core import clock, ids
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import codes, commands, referrals
 from app.coupons.events import CodesDue
+from app.coupons.fraud.models import Flag
 from app.coupons.issue_models import SealedCodes
 from app.coupons.models import Coupon
+from app.flows.coupon_limits import EXCHANGES_OF_MEMBER
 from app.members import queries as members
 from app.miniapp import auth
-from app.miniapp.friends import CODES_A_MINUTE
 
 API = "/api/miniapp/v1"
 
@@ -93,17 +95,22 @@ def test_a_code_is_exchanged_once(here: World, anna: Shopper, ben: Shopper) -> N
     assert [one["source"] for one in anna.call("GET", "coupons").json["items"]] == ["redeem_code"]
 
 
-def test_guessing_is_slow(here: World, anna: Shopper) -> None:
+def test_guessing_is_slow_and_flagged(here: World, anna: Shopper, run_work: Any) -> None:
     good = printed(here)[0]
-    answers = [
-        anna.call("POST", "redeem-codes", {"code": codes.new_code()}, key=f"guess-{n:04}")
-        for n in range(CODES_A_MINUTE + 5)
-    ]
+    with time_machine.travel(clock.now(), tick=False):
+        answers = [
+            anna.call("POST", "redeem-codes", {"code": codes.new_code()}, key=f"guess-{n:04}")
+            for n in range(EXCHANGES_OF_MEMBER + 5)
+        ]
+        guessed = anna.call("POST", "redeem-codes", {"code": good}, key="guess-good")
     refused = [one for one in answers if one.status_code == 429]
-    assert refused  # fewer than five where a minute ended in between
+    assert len(refused) == 5 and guessed.status_code == 429
     assert {one.json["code"] for one in answers} == {"redeem_code_unknown", "too_many_requests"}
     assert all(int(one.headers["Retry-After"]) > 0 for one in refused)
-    assert anna.call("POST", "redeem-codes", {"code": good}, key="guess-good").status_code == 429
+    run_work()
+    with transaction():
+        (flag,) = session.query(Flag).all()
+        assert (flag.rule, flag.member_id, flag.count) == ("wrong_codes", anna.member_id, EXCHANGES_OF_MEMBER + 1)
 
 
 def test_from_one_wallet_to_a_friends(here: World, anna: Shopper, ben: Shopper) -> None:

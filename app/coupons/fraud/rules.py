@@ -15,7 +15,7 @@ LONGEST = 7 * DAY
 
 @dataclass(frozen=True)
 class Rule:
-    """`subject` (member, store, guide, till) is flagged from `threshold` on within `seconds`."""
+    """`subject` (member, store, guide, till, desk) is flagged from `threshold` on within `seconds`."""
 
     subject: str
     threshold: int
@@ -28,6 +28,8 @@ WATCHED: Mapping[str, Rule] = {
     "member_claims": Rule("member", 10, HOUR),  # coupons one member claimed
     "store_redeems": Rule("store", 300, HOUR),  # coupons used in one store
     "till_redeems": Rule("till", 1000, HOUR),  # coupons used through one key of a till system
+    "desk_redeems": Rule("desk", 60, HOUR),  # coupons one person used at a cash desk
+    "offline_conflicts": Rule("store", 5, DAY),  # coupons a store took offline that were not good any more
     "guide_gives": Rule("guide", 100, DAY),  # coupons one guide gave away
     "guide_own_store": Rule("guide", 5, DAY),  # of those, used in the guide's store within minutes of being given
     "stores_apart": Rule("member", 3, HOUR),  # different stores in which one member used coupons

@@ -23,7 +23,7 @@ from .rules import AT_ONCE_SECONDS, Rule
 OVERLAP = timedelta(minutes=5)
 FIRST_LOOK = timedelta(hours=1)
 KEPT_IDS = 20
-OF_COUPONS = frozenset({"member_claims", "guide_gives"})  # these count coupons given, the others coupons used
+OF_COUPONS = frozenset({"member_claims", "guide_gives", "offline_conflicts"})  # these name coupons, others redemptions
 
 
 class Found(NamedTuple):
@@ -88,6 +88,18 @@ SOURCES: dict[str, str] = {
     "till_redeems": f"""
         SELECT r.api_client_id AS subject, {_ROWS} FROM redemption r
         WHERE {_REDEEMED} AND r.api_client_id IS NOT NULL
+    """,
+    "desk_redeems": f"""
+        SELECT d.admin_id AS subject, {_ROWS} FROM redemption r
+        JOIN desk_slip d ON d.brand_id = r.brand_id AND d.store_id = r.store_id AND d.correlation_id = r.correlation_id
+        WHERE {_REDEEMED} AND r.source = 'desk'
+    """,
+    "offline_conflicts": f"""
+        SELECT o.store_id AS subject, o.received_at AS at, o.coupon_id AS thing, o.store_id,
+               CAST(NULL AS bigint) AS guide_id
+        FROM offline_receipt o
+        WHERE o.{_SPAN.format(at="o.received_at")} AND o.outcome IN ('conflict', 'over')
+          AND o.store_id IN (SELECT id FROM store WHERE brand_id = :brand_id)
     """,
     "guide_gives": f"""
         SELECT c.guide_id AS subject, c.claimed_at AS at, c.coupon_id AS thing, g.store_id, c.guide_id
