@@ -99,6 +99,16 @@ INVARIANTS: dict[str, str] = {
            OR coalesce(b.hq, 0) > r.hq_fen OR coalesce(b.dealer, 0) > r.dealer_fen
            OR coalesce(b.supplier, 0) > r.supplier_fen
     """,
+    "lines_know_what_went_back_of_them": """
+        SELECT brand_id, member_id, redemption_id, line_no, l.refunded_fen, b.fen, l.refunded_quantity, b.quantity
+        FROM redemption_line l
+        FULL JOIN (
+            SELECT brand_id, member_id, redemption_id, line_no, sum(fen) AS fen, sum(quantity) AS quantity
+            FROM redemption_refund GROUP BY 1, 2, 3, 4
+        ) b USING (brand_id, member_id, redemption_id, line_no)
+        WHERE coalesce(l.refunded_fen, 0) <> coalesce(b.fen, 0)
+           OR coalesce(l.refunded_quantity, 0) <> coalesce(b.quantity, 0)
+    """,
     # What an order's coupons take off is what its live redemptions still stand for, and each has its stacking group.
     "orders_know_their_discount": """
         SELECT brand_id, order_no, source, store_id, o.discount_fen, r.fen, o.groups, r.groups
@@ -127,6 +137,24 @@ INVARIANTS: dict[str, str] = {
     """,
     "no_day_over_issued": """
         SELECT campaign_id, day, quota, issued FROM campaign_day WHERE issued < 0 OR issued > quota
+    """,
+    # A day may have got its own stock when some coupons were out already: there may be more coupons than it counts.
+    "days_count_no_more_than_was_given": """
+        SELECT d.campaign_id, d.day, d.issued, count(c.coupon_id) AS coupons
+        FROM campaign_day d
+        JOIN campaign k ON k.brand_id = d.brand_id AND k.campaign_id = d.campaign_id
+        JOIN campaign_version v ON v.brand_id = k.brand_id AND v.campaign_id = k.campaign_id AND v.version = k.version
+        LEFT JOIN coupon c ON c.brand_id = d.brand_id AND c.campaign_id = d.campaign_id AND c.source <> 'friend'
+             AND (c.claimed_at AT TIME ZONE coalesce(v.terms ->> 'timezone', 'Asia/Shanghai'))::date = d.day
+        GROUP BY 1, 2, 3 HAVING d.issued > count(c.coupon_id)
+    """,
+    "stores_count_no_more_than_they_gave": """
+        SELECT a.campaign_id, a.store_id, a.issued, count(c.coupon_id) AS coupons
+        FROM campaign_allocation a
+        LEFT JOIN coupon_event e ON e.brand_id = a.brand_id AND e.store_id = a.store_id AND e.from_status IS NULL
+        LEFT JOIN coupon c ON c.brand_id = e.brand_id AND c.member_id = e.member_id AND c.coupon_id = e.coupon_id
+             AND c.campaign_id = a.campaign_id
+        GROUP BY 1, 2, 3 HAVING a.issued > count(c.coupon_id)
     """,
     "allocations_fit_into_the_stock": """
         SELECT campaign_id, sum(a.quota) AS parts, s.quota
