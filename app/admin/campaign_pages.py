@@ -211,7 +211,7 @@ def _home(campaign_id: int) -> str:
 def _page(campaign_id: int, refused: str = "") -> str:
     me = scope.current()
     one = campaigns.shown(campaign_id)
-    line = next(line for line in list_queries.campaigns(me.reach) if line.campaign_id == campaign_id)
+    (line,) = list_queries.campaigns(me.reach, campaign_id)
     stores = org.stores(me.brand_id)
     versions = [version | {"told": rules.Terms.of(version["terms"])} for version in one["versions"]]
     return render_template(

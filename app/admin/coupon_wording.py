@@ -128,7 +128,7 @@ PUSH_COUNT = {
     "held_out": "对照组",
     "opted_out": "拒收营销",
     "limited": "已达限领",
-    "gone": "已合并或注销",
+    "gone": "已合并、冻结或注销",
 }
 GIFT_KIND = {
     "welcome": "新会员礼",

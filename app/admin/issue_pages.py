@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 
 from app.core.errors import Invalid, NotFound, SiyuError
-from app.core.idempotency import checked_key
+from app.core.idempotency import IdempotencyKeyReused, checked_key
 from app.coupons import queries
 from app.coupons import wording as coupon_words
 from app.coupons.commands.redeem_codes import MOST
@@ -40,8 +40,10 @@ def _campaigns() -> list[queries.CampaignLine]:
     return [one for one in known if one.status not in ("ended", "voided")]
 
 
-def _key() -> str:
-    return request.form.get("key") or secrets.token_hex(16)
+def _key(refusal: SiyuError | None = None) -> str:
+    """The form's key, or a fresh one where it has none, or one that did something else before."""
+    reused = isinstance(refusal, IdempotencyKeyReused)
+    return secrets.token_hex(16) if reused else request.form.get("key") or secrets.token_hex(16)
 
 
 # ---- 券推送
@@ -72,7 +74,7 @@ def push_on_page() -> ResponseReturnValue:
     except SegmentUnknown:
         return _pushes(form, refused="没有找到这个人群。"), 404
     except SiyuError as refusal:
-        return _pushes(form, refused=f"{coupon_words.refusal(refusal)}。"), refusal.status
+        return _pushes(form, refused=f"{coupon_words.refusal(refusal)}。", key=_key(refusal)), refusal.status
     return redirect(url_for("console.coupon_pushes"), 303)
 
 
@@ -95,7 +97,7 @@ def switch_push(push_id: str) -> ResponseReturnValue:
     return redirect(url_for("console.coupon_push", push_id=push_id), 303)
 
 
-def _pushes(form: dict[str, str] | None = None, *, refused: str = "", found: Any = None) -> str:
+def _pushes(form: dict[str, str] | None = None, *, refused: str = "", found: Any = None, key: str = "") -> str:
     known = segments.segments(scope.current().brand_id)
     return render_template(
         "console/coupon_pushes.html",
@@ -106,7 +108,7 @@ def _pushes(form: dict[str, str] | None = None, *, refused: str = "", found: Any
         segments=known,
         segment_names={one.segment_id: one.name for one in known},
         say=say,
-        key=_key(),
+        key=key or _key(),
         **coupon_pushes.listed(request.args.get("cursor", "")[:200], PAGE),
     )
 
@@ -201,7 +203,7 @@ def order_on_page() -> ResponseReturnValue:
     except Invalid:
         return _batches(form, "截止日期已过。"), 422
     except SiyuError as refusal:
-        return _batches(form, f"{coupon_words.refusal(refusal)}。"), refusal.status
+        return _batches(form, f"{coupon_words.refusal(refusal)}。", _key(refusal)), refusal.status
     return redirect(url_for("console.redeem_batches"), 303)
 
 
@@ -238,7 +240,7 @@ def _end_of(day: str) -> str:
     return datetime.combine(after, time(), ZoneInfo(scope.current().timezone)).isoformat()
 
 
-def _batches(form: dict[str, str] | None = None, refused: str = "") -> str:
+def _batches(form: dict[str, str] | None = None, refused: str = "", key: str = "") -> str:
     found = redeem_batches.listed(request.args.get("cursor", "")[:200], PAGE)
     used = queries.codes_used(scope.current().brand_id, [one["batch_id"] for one in found["items"]])
     return render_template(
@@ -249,6 +251,6 @@ def _batches(form: dict[str, str] | None = None, refused: str = "") -> str:
         most=MOST,
         campaigns=_campaigns(),
         say=say,
-        key=_key(),
+        key=key or _key(),
         **found,
     )

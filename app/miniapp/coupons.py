@@ -140,7 +140,7 @@ def campaigns() -> dict[str, Any]:
 
 @bp.post("/campaigns/<campaign>/claim")
 @bp.output(ClaimedOut)
-@bp.doc(summary="Claim a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422, 429])
+@bp.doc(summary="Claim a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422, 429, 503])
 def claim(campaign: str) -> Response:
     """Needs an Idempotency-Key: the same key gets the same coupon. Sold out, over the limit or paused answer 409, too
     many tries of one member or from one address 429."""

@@ -91,7 +91,7 @@ class InviteOut(Schema):
 @bp.post("/redeem-codes")
 @bp.input(RedeemCodeIn)
 @bp.output(GotOut)
-@bp.doc(summary="Exchange a code for a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422, 429])
+@bp.doc(summary="Exchange a code for a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422, 429, 503])
 def exchange(json_data: dict[str, str]) -> dict[str, Any]:
     """Needs an Idempotency-Key. 404 `redeem_code_unknown`, 409 `redeem_code_used` or `redeem_code_ended`; where the
     campaign gives none now the code stays good. Wrong codes count: 429 after ten a minute.
@@ -167,7 +167,7 @@ def offered(token: str) -> dict[str, Any]:
 
 @bp.post("/gifts/<token>")
 @bp.output(GotOut)
-@bp.doc(summary="Take what a friend offers", security=auth.SECURITY, responses=[401, 404, 409, 422, 429])
+@bp.doc(summary="Take what a friend offers", security=auth.SECURITY, responses=[401, 404, 409, 422, 429, 503])
 def take(token: str) -> dict[str, Any]:
     """Needs an Idempotency-Key. The first who takes it has it: 409 `transfer_ended` for the others, `transfer_own` for
     who offers it, `limit_reached` for who has all they may have.

@@ -164,7 +164,7 @@ def _order(body: dict[str, Any], quote: coupons.OrderQuote) -> dict[str, Any]:
 @signed
 @described(blueprint, takes=OrderCouponsIn, gives=OrderCouponsOut)
 @blueprint.doc(
-    summary="What several coupons would take off an order together", security=SECURITY, responses=[401, 422, 429]
+    summary="What several coupons would take off an order together", security=SECURITY, responses=[401, 422, 429, 503]
 )
 def validate() -> Response:
     """Changes nothing. Coupons take off in a fixed order (gifts, thresholds, amounts, percentages, freight; within one
@@ -180,7 +180,7 @@ def validate() -> Response:
 @blueprint.post("/lock")
 @signed
 @described(blueprint, takes=LockIn, gives=HeldOut)
-@blueprint.doc(summary="Hold coupons for an unpaid order", security=SECURITY, responses=[401, 404, 409, 422, 429])
+@blueprint.doc(summary="Hold coupons for an unpaid order", security=SECURITY, responses=[401, 404, 409, 422, 429, 503])
 def lock() -> Response:
     """All of them or none. The same order may do so again to hold them longer; after `minutes`, or when the first of
     them ends, others may take them. Until then the order redeems them by the codes that were shown for it, old as they
@@ -196,7 +196,7 @@ def lock() -> Response:
 @signed
 @described(blueprint, takes=OrderCouponsIn, gives=RedeemedOut)
 @blueprint.doc(
-    summary="Redeem several coupons for an order, once", security=SECURITY, responses=[401, 404, 409, 422, 429]
+    summary="Redeem several coupons for an order, once", security=SECURITY, responses=[401, 404, 409, 422, 429, 503]
 )
 def redeem() -> Response:
     """All of them or none. Needs an Idempotency-Key: the same key and body get the same answer, another body 409."""
@@ -215,7 +215,7 @@ def redeem() -> Response:
 @blueprint.post("/release")
 @signed
 @described(blueprint, takes=ReleaseIn, gives=ReleasedOut)
-@blueprint.doc(summary="Let go what an order holds", security=SECURITY, responses=[401, 404, 409, 422, 429])
+@blueprint.doc(summary="Let go what an order holds", security=SECURITY, responses=[401, 404, 409, 422, 429, 503])
 def release() -> Response:
     """The order was cancelled or not paid. 409 `not_held` when it holds none of them (any more)."""
     body = _release_in.body()
@@ -229,7 +229,7 @@ def release() -> Response:
 @blueprint.post("/offline")
 @signed
 @described(blueprint, takes=OfflineIn, gives=OfflineOut)
-@blueprint.doc(summary="Tell what was taken while offline", security=SECURITY, responses=[401, 404, 422, 429])
+@blueprint.doc(summary="Tell what was taken while offline", security=SECURITY, responses=[401, 404, 422, 429, 503])
 def offline() -> Response:
     """Each receipt by itself, in the order told, and each once by its number: to send a batch again is safe.
 

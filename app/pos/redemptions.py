@@ -175,7 +175,7 @@ def redemption_of(store: str, done: coupons.Redemption) -> dict[str, Any]:
 @blueprint.post("/validate")
 @signed
 @described(blueprint, takes=RedemptionIn, gives=QuoteOut)
-@blueprint.doc(summary="What a coupon would take off an order", security=SECURITY, responses=[401, 404, 422, 429])
+@blueprint.doc(summary="What a coupon would take off an order", security=SECURITY, responses=[401, 404, 422, 429, 503])
 def validate() -> Response:
     """Changes nothing. A coupon that cannot be used answers `usable: false` with the reason a redemption would give;
     a code that is nobody's answers 404, and 429 when there were many of them."""
@@ -210,7 +210,9 @@ def validate() -> Response:
 @blueprint.post("")
 @signed
 @described(blueprint, takes=RedemptionIn, gives=RedemptionOut)
-@blueprint.doc(summary="Redeem a coupon for an order, once", security=SECURITY, responses=[401, 404, 409, 422, 429])
+@blueprint.doc(
+    summary="Redeem a coupon for an order, once", security=SECURITY, responses=[401, 404, 409, 422, 429, 503]
+)
 def redeem() -> Response:
     """Needs an Idempotency-Key: the same key and body get the same answer, another body 409.
 
@@ -230,7 +232,7 @@ def redeem() -> Response:
 @blueprint.post("/<redemption>/return")
 @signed
 @described(blueprint, gives=ReturnOut)
-@blueprint.doc(summary="Give a redemption back", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(summary="Give a redemption back", security=SECURITY, responses=[401, 404, 409, 422, 503])
 def give_back(redemption: str) -> Response:
     """The order was cancelled: the coupon may be used again while it is valid. Needs an Idempotency-Key."""
     key, redemption_id = idempotency_key(), ids.decode("rdm", redemption)
@@ -253,7 +255,7 @@ def give_back(redemption: str) -> Response:
 @blueprint.post("/<redemption>/refunds")
 @signed
 @described(blueprint, takes=RefundIn, gives=RefundOut)
-@blueprint.doc(summary="Give back the shares of refunded lines", security=SECURITY, responses=[401, 404, 409, 422])
+@blueprint.doc(summary="Give back the shares of refunded lines", security=SECURITY, responses=[401, 404, 409, 422, 503])
 def refund(redemption: str) -> Response:
     """What a coupon took off the lines that come back. `refund_no` is what makes it happen once: the same again gets
     the same answer, with other lines 409. Lines the coupon took nothing off are passed over. When everything has come

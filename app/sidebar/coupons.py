@@ -95,7 +95,7 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
 @api.post("/customers/<external_userid>/coupons")
 @api.input(GiveIn)
 @api.output(GivenOut, status_code=201)
-@api.doc(summary="Give a coupon", security=auth.SECURITY, responses=[401, 404, 409])
+@api.doc(summary="Give a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422, 503])
 def give(external_userid: str, json_data: dict[str, str]) -> dict[str, Any]:
     """Give the customer a coupon of an open campaign. Needs an Idempotency-Key; stock and limit hold as for a claim.
 

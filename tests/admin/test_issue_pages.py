@@ -183,6 +183,8 @@ def test_codes_are_made_taken_away_once_and_voided(world: World, hq: Pages, run_
     assert hq.post(f"{home}/void", reason="印错了").status_code == 303
     assert "已作废" in hq.get("redeem-batches").text
     assert hq.post(f"{home}/void", reason="印错了").status_code == 409
+    other = hq.post("redeem-batches", key=key, **(form | {"size": "9"}))  # the page was left open and changed
+    assert other.status_code == 409 and _key(other.text) != key
     assert broken() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import and_, func, select, true, tuple_
 
 from app.core.db import session
 from app.coupons import queries as coupons
@@ -107,8 +107,8 @@ def tasks(reach: Reach, *, status: str | None, after: tuple[datetime, int] | Non
     ]
 
 
-def campaigns(reach: Reach) -> list[CampaignLine]:
-    """The brand's campaigns, newest first."""
+def campaigns(reach: Reach, only: int | None = None) -> list[CampaignLine]:
+    """The brand's campaigns, newest first, or one of them."""
     rows = session.execute(
         select(Coupon.campaign_id, func.count(), func.sum(Redemption.discount_fen))
         .join(
@@ -123,6 +123,7 @@ def campaigns(reach: Reach) -> list[CampaignLine]:
             Redemption.brand_id == reach.brand_id,
             Redemption.returned_at.is_(None),
             reach.within(Redemption.store_id),
+            true() if only is None else Coupon.campaign_id == only,
         )
         .group_by(Coupon.campaign_id)
     )
@@ -134,6 +135,7 @@ def campaigns(reach: Reach) -> list[CampaignLine]:
             discount_fen=used.get(one.campaign_id, (0, 0))[1],
         )
         for one in coupons.campaigns(reach.brand_id)
+        if only in (None, one.campaign_id)
     ]
 
 
