@@ -16,6 +16,7 @@ from app.coupons.rules import FULL_BP
 from . import scope
 from .campaign_terms import TermsSchema
 from .campaigns import CampaignIn
+from .form_values import FormWrong, fen, whole
 
 FIELD = {
     "code": "活动编码",
@@ -62,10 +63,6 @@ CHOICES = ("weekdays", "channels", "stores", "dealers", "regions", "except_store
 _LISTS = ("gift_skus", "skus", "categories", "except_skus", "except_categories", "only_days", "except_days")
 _SPAN = re.compile(r"(\d{1,2}:\d{2})\s*[-–—~至]\s*(\d{1,2}:\d{2})")
 _BETWEEN = re.compile(r"[,，、;；\s]+")
-
-
-class FormWrong(Exception):
-    """What is wrong with a form, in words."""
 
 
 def asked(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,24 +156,6 @@ def _terms(form: Mapping[str, Any]) -> dict[str, Any]:
     terms |= {name: whole(form[name], FIELD[name], least=0) for name in _NUMBERS if form.get(name, "").strip()}
     terms |= {name: told for name in _LISTS if (told := [one for one in _BETWEEN.split(form.get(name, "")) if one])}
     return terms
-
-
-def fen(text: str, what: str) -> int:
-    """Yuan as people write them, in fen; 0 for nothing."""
-    plain = text.strip().replace(",", "").removeprefix("¥").removeprefix("￥")
-    if not plain:
-        return 0
-    if not plain.isascii() or not re.fullmatch(r"\d{1,10}(\.\d{1,2})?", plain):
-        raise FormWrong(f"{what}不正确，请填写金额（元），例如 50 或 49.90。")
-    return int(Decimal(plain) * 100)
-
-
-def whole(text: str, what: str, *, least: int = 1) -> int:
-    """A whole number as people write it."""
-    plain = text.strip().replace(",", "")
-    if not plain.isascii() or not plain.isdigit() or len(plain) > 10 or int(plain) < least:
-        raise FormWrong(f"{what}不正确，请填写不小于 {least} 的整数。")
-    return int(plain)
 
 
 def _off(folds: str) -> int:

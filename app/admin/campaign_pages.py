@@ -19,9 +19,10 @@ from app.org import queries as org
 from app.org.models import Store
 
 from . import campaigns, gift_rules, scope
-from .campaign_form import CHOICES, FIELD, FormWrong, asked, asked_terms, fen, filled, whole
+from .campaign_form import CHOICES, FIELD, asked, asked_terms, filled
 from .campaign_terms import TermsInvalid, as_given, terms_of
 from .console import console
+from .form_values import FormWrong, fen, whole
 from .gift_rules import MOST_A_DAY
 
 # What the buttons of a state are, in the order in which they stand.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from decimal import Decimal
 from typing import Any
 
 from flask import redirect, render_template, request, url_for
@@ -26,22 +25,14 @@ from app.flows.cash_desk import Cashier, Order
 
 from . import cash_desk as desk
 from .console import console
+from .form_values import FormWrong, fen
 
 ROWS = 5  # lines that may be told by hand
 _FIELDS = ("code", "order_no", "amount", "freight")
 _LINE = ("sku", "category", "quantity", "price")
-_SUM = re.compile(r"\d{1,8}(\.\d{1,2})?")
 _COUNT = re.compile(r"[1-9]\d{0,3}")
 
 Form = dict[str, Any]
-
-
-class FormWrong(Exception):
-    """What is wrong with the form, in words, and with which field."""
-
-    def __init__(self, words: str, field: str) -> None:
-        super().__init__(words)
-        self.words, self.field = words, field
 
 
 @console.get("/desk")
@@ -173,8 +164,8 @@ def _codes(form: Form) -> list[str]:
 
 def _order(form: Form) -> Order:
     """The order as the form tells it: its lines, or its amount; without either it has no lines."""
-    amount = _fen(form["amount"], "应收金额", "amount")
-    freight = _fen(form["freight"], "运费", "freight")
+    amount = fen(form["amount"], "应收金额", field="amount", most=desk.MOST_FEN)
+    freight = fen(form["freight"], "运费", field="freight", most=desk.MOST_FEN)
     if not form["lines"]:
         return Order(order_no=form["order_no"], lines=cash_desk.basket(amount_fen=amount, freight_fen=freight))
     lines = [_line(number, line) for number, line in enumerate(form["lines"], 1)]
@@ -193,17 +184,7 @@ def _line(number: int, line: dict[str, str]) -> Line:
     quantity = line["quantity"] or "1"
     if not _COUNT.fullmatch(quantity):
         raise FormWrong(f"第 {number} 行的数量不正确。", f"quantity_{number}")
-    fen = _fen(line["price"], f"第 {number} 行金额", f"price_{number}")
-    if not fen:
+    price = fen(line["price"], f"第 {number} 行金额", field=f"price_{number}", most=desk.MOST_FEN)
+    if not price:
         raise FormWrong(f"第 {number} 行请填写金额。", f"price_{number}")
-    return Line(number, line["sku"] or cash_desk.GOODS, line["category"], int(quantity), fen)
-
-
-def _fen(text: str, what: str, field: str) -> int:
-    """A sum in yuan as people type it, in fen; 0 for none."""
-    plain = text.replace(",", "").replace("，", "").removeprefix("¥").removeprefix("￥").strip()
-    if not plain:
-        return 0
-    if not plain.isascii() or not _SUM.fullmatch(plain) or Decimal(plain) * 100 > desk.MOST_FEN:
-        raise FormWrong(f"{what}不正确，请填写数字，例如 299 或 299.50。", field)
-    return int(Decimal(plain) * 100)
+    return Line(number, line["sku"] or cash_desk.GOODS, line["category"], int(quantity), price)

@@ -24,9 +24,9 @@ from app.segments.errors import SegmentUnknown
 
 from . import coupon_pushes, gift_rules, redeem_batches, scope
 from . import coupon_wording as say
-from .campaign_form import FormWrong, fen, whole
 from .console import console
 from .coupon_pushes import PushIn
+from .form_values import FormWrong, fen, whole
 from .gift_rules import GiftRuleIn
 from .redeem_batches import BatchIn
 

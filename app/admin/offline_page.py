@@ -9,8 +9,8 @@ from app.coupons import wording as coupon_words
 
 from . import coupon_wording as say
 from . import offline_receipts
-from .campaign_form import FormWrong, fen
 from .console import console
+from .form_values import FormWrong, fen
 
 PAGE = 50
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from app.core.errors import SiyuError
 
 from . import rules
-from .errors import BudgetSpent, CampaignPaused, CampaignVoided
+from .errors import BudgetSpent
 from .queries.wallet import Card
 
 
@@ -42,19 +42,8 @@ def why_not(card: Card, *, at: datetime, order_no: str = "") -> SiyuError | None
 
 def check(card: Card, *, at: datetime, order_no: str = "") -> None:
     """Raise the reason of `why_not`."""
-    rules.check_usable(
-        status=card.status,
-        valid_from=card.valid_from,
-        valid_to=card.valid_to,
-        locked_order=card.locked_order,
-        locked_until=card.locked_until,
-        order_no=order_no,
-        at=at,
-    )
-    if card.campaign_status == "voided":
-        raise CampaignVoided()
-    if card.campaign_status not in ("active", "ended"):
-        raise CampaignPaused()
+    rules.check_usable(card, order_no=order_no, at=at)
+    rules.check_campaign(card.campaign_status)
     if card.budget_left == 0:
         raise BudgetSpent()
     rules.check_time(card.terms, at)

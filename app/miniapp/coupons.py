@@ -114,15 +114,7 @@ def code(coupon: str) -> tuple[dict[str, Any], int, dict[str, str]]:
     who, now = auth.member(), clock.now()
     with wording.added():
         row = coupons.owned(who.brand_id, who.member_id, _decoded("cpn", coupon, CouponUnknown))
-        rules.check_usable(
-            status=row.status,
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
-            locked_order=row.locked_order,
-            locked_until=row.locked_until,
-            order_no="",
-            at=now,
-        )
+        rules.check_usable(row, order_no="", at=now)
     shown, seconds = codes.rotating(row.code, now)
     return {"code": shown, "expires_in": seconds}, 200, {"Cache-Control": "no-store"}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -175,17 +176,10 @@ def test_terms_that_promise_nothing_are_refused(values: dict[str, object]) -> No
     ],
 )
 def test_a_state_says_why_it_is_not_usable(state: dict[str, object], error: type[Exception] | None) -> None:
-    coupon: dict[str, object] = {
-        "status": "claimed",
-        "valid_from": NOW - timedelta(days=1),
-        "valid_to": NOW + timedelta(days=1),
-        "locked_order": None,
-        "locked_until": None,
-        "order_no": "O1",
-        "at": NOW,
-    } | state
+    fresh = {"status": "claimed", "valid_from": NOW - timedelta(days=1), "valid_to": NOW + timedelta(days=1)}
+    coupon = SimpleNamespace(**({"locked_order": None, "locked_until": None} | fresh | state))
     if error is None:
-        rules.check_usable(**coupon)  # type: ignore[arg-type]
+        rules.check_usable(coupon, order_no="O1", at=NOW)
     else:
         with pytest.raises(error):
-            rules.check_usable(**coupon)  # type: ignore[arg-type]
+            rules.check_usable(coupon, order_no="O1", at=NOW)

@@ -27,15 +27,7 @@ def lock(*, brand_id: int, member_id: int, coupon_id: int, order_no: str, hold: 
     now = clock.now()
     coupon = queries.owned(brand_id, member_id, coupon_id)
     member_id, was = coupon.member_id, coupon.status
-    rules.check_usable(
-        status=was,
-        valid_from=coupon.valid_from,
-        valid_to=coupon.valid_to,
-        locked_order=coupon.locked_order,
-        locked_until=coupon.locked_until,
-        order_no=order_no,
-        at=now,
-    )
+    rules.check_usable(coupon, order_no=order_no, at=now)
     until = min(now + hold, coupon.valid_to)
     held_by_nobody_else = or_(
         Coupon.status.in_(("claimed", "returned")),

@@ -15,8 +15,6 @@ from app.core.errors import Busy, SiyuError
 from .. import codes, queries, rules
 from ..errors import (
     BudgetSpent,
-    CampaignPaused,
-    CampaignVoided,
     CodeExpired,
     CodeReplayed,
     CouponRedeemed,
@@ -193,21 +191,11 @@ def find(till: Till, code: str, order_no: str, now: datetime, *, late: bool = Fa
     held = coupon.held_by(order_no, now)
     if shown.old and not held:
         raise CodeExpired()
-    rules.check_usable(
-        status="claimed" if late and coupon.status == "expired" else coupon.status,
-        valid_from=coupon.valid_from,
-        valid_to=coupon.valid_to,
-        locked_order=coupon.locked_order,
-        locked_until=coupon.locked_until,
-        order_no=order_no,
-        at=now,
-    )
+    state = coupon._replace(status="claimed") if late and coupon.status == "expired" else coupon
+    rules.check_usable(state, order_no=order_no, at=now)
     if shown.step is not None and coupon.code_step is not None and shown.step <= coupon.code_step:
         raise CodeReplayed()
-    if coupon.campaign_status == "voided":
-        raise CampaignVoided()
-    if coupon.campaign_status not in ("active", "ended"):
-        raise CampaignPaused()
+    rules.check_campaign(coupon.campaign_status)
     terms = queries.terms(till.brand_id, coupon.campaign_id, coupon.version)
     rules.check_place(terms, till)
     if not held:

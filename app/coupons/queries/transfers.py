@@ -62,15 +62,7 @@ def transfer(brand_id: int, member_id: int, transfer_id: int) -> Offered:
 
 def check_open(coupon: Coupon, at: datetime) -> None:
     """Raise why a coupon cannot be given away at a moment. One that is not valid yet can."""
-    rules.check_usable(
-        status=coupon.status,
-        valid_from=min(coupon.valid_from, at),
-        valid_to=coupon.valid_to,
-        locked_order=coupon.locked_order,
-        locked_until=coupon.locked_until,
-        order_no="",
-        at=at,
-    )
+    rules.check_usable(coupon, order_no="", at=at, early=True)
 
 
 def _offered() -> Select[*tuple[Any, ...]]:

@@ -17,6 +17,7 @@ from .terms import (
 from .times import (
     OFFER,
     Place,
+    check_campaign,
     check_place,
     check_time,
     check_usable,
@@ -45,6 +46,7 @@ __all__ = [
     "Quote",
     "Terms",
     "after",
+    "check_campaign",
     "check_place",
     "check_stack",
     "check_time",

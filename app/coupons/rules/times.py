@@ -8,6 +8,8 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from ..errors import (
+    CampaignPaused,
+    CampaignVoided,
     CouponExpired,
     CouponLocked,
     CouponNotNow,
@@ -44,6 +46,25 @@ class Place(Protocol):
     def channel(self) -> str: ...
 
 
+class State(Protocol):
+    """What of a coupon says whether it can be used."""
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def valid_from(self) -> datetime: ...
+
+    @property
+    def valid_to(self) -> datetime: ...
+
+    @property
+    def locked_order(self) -> str | None: ...
+
+    @property
+    def locked_until(self) -> datetime | None: ...
+
+
 def window(terms: Terms, at: datetime) -> tuple[datetime, datetime] | None:
     """When a coupon taken at `at` may be used, [from, to); None when that is never.
 
@@ -64,30 +85,31 @@ def window(terms: Terms, at: datetime) -> tuple[datetime, datetime] | None:
     return start.astimezone(at.tzinfo), end.astimezone(at.tzinfo)
 
 
-def check_usable(
-    *,
-    status: str,
-    valid_from: datetime,
-    valid_to: datetime,
-    locked_order: str | None,
-    locked_until: datetime | None,
-    order_no: str,
-    at: datetime,
-) -> None:
-    """Raise the reason why a coupon in this state cannot be used for an order at `at`."""
-    if status == "redeemed":
+def check_usable(coupon: State, *, order_no: str, at: datetime, early: bool = False) -> None:
+    """Raise the reason why a coupon in this state cannot be used for an order at `at`. `early`: it may be that it is
+    not valid yet.
+    """
+    if coupon.status == "redeemed":
         raise CouponRedeemed()
-    if status == "voided":
+    if coupon.status == "voided":
         raise CouponVoided()
-    if status == "expired" or at >= valid_to:
-        raise CouponExpired(valid_to=valid_to.isoformat())
-    if status == "locked" and (locked_until is None or locked_until > at):
-        if is_offer(locked_order):
+    if coupon.status == "expired" or at >= coupon.valid_to:
+        raise CouponExpired(valid_to=coupon.valid_to.isoformat())
+    if coupon.status == "locked" and (coupon.locked_until is None or coupon.locked_until > at):
+        if is_offer(coupon.locked_order):
             raise CouponOffered()
-        if locked_order != order_no:
+        if coupon.locked_order != order_no:
             raise CouponLocked()
-    if at < valid_from:
-        raise CouponNotYetValid(valid_from=valid_from.isoformat())
+    if at < coupon.valid_from and not early:
+        raise CouponNotYetValid(valid_from=coupon.valid_from.isoformat())
+
+
+def check_campaign(status: str) -> None:
+    """Raise the reason why coupons of a campaign in this status cannot be used: those of an ended one still can."""
+    if status == "voided":
+        raise CampaignVoided()
+    if status not in ("active", "ended"):
+        raise CampaignPaused()
 
 
 def check_time(terms: Terms, at: datetime) -> None:
