@@ -15,8 +15,9 @@ from flask import Flask, Response, jsonify, request
 from psycopg_pool import ConnectionPool
 
 from app.core import hot, ids
+from app.coupons.commands.looks import LOOK
 from app.coupons.commands.redeem import REDEEM
-from app.coupons.commands.take import CLAIM, LOOK
+from app.coupons.commands.take import CLAIM
 from app.coupons.queries.till import BY_CODE
 from app.members.queries import STANDING
 from bench.claims import MEMBER, PERSON

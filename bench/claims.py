@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from app.coupons.commands.take import CLAIM, LOOK
+from app.coupons.commands.looks import LOOK
+from app.coupons.commands.take import CLAIM
 from app.members.queries import STANDING
 from bench import common
 from bench.common import Plan

@@ -14,6 +14,7 @@ from app.core.fields import Page
 from app.org import queries as org
 
 from . import scope
+from .audit_wording import action
 from .blueprint import api
 from .console import console
 
@@ -56,7 +57,7 @@ def page() -> str:
         found = listed(request.args.get("cursor", "")[:200], PAGE, actor, subject)
     except NotFound:
         found = {"items": [], "next_cursor": None}
-    return render_template("console/audit.html", actor=actor, subject=subject, **found)
+    return render_template("console/audit.html", actor=actor, subject=subject, action=action, **found)
 
 
 def listed(cursor: str, limit: int, actor: str, subject: str) -> dict[str, Any]:

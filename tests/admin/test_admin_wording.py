@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import app
-from app.admin import wording
+from app.admin import audit_wording, wording
 from app.coupons import rules
 
 SOURCES = [
@@ -83,5 +83,5 @@ def _recorded() -> set[str]:
 def test_every_action_that_is_recorded_is_said_in_chinese() -> None:
     recorded = _recorded()
     assert {"desk.undo", "reviews.merged", "campaigns."} <= recorded
-    unsaid = {code for code in recorded if not any(known.startswith(code) for known in wording.ACTION)}
+    unsaid = {code for code in recorded if not any(known.startswith(code) for known in audit_wording.ACTION)}
     assert unsaid == set()

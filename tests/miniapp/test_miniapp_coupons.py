@@ -137,13 +137,13 @@ def test_a_crowd_that_comes_too_late_asks_once_a_moment(
 ) -> None:
     narrow = campaign(here, quota=1, per_member=9)
     looks: list[int] = []
-    look = take._look
+    look = take.look_at
 
     def counted(*asked: Any) -> Any:
         looks.append(1)
         return look(*asked)
 
-    monkeypatch.setattr(take, "_look", counted)
+    monkeypatch.setattr(take, "look_at", counted)
     mine = shopper.claim(narrow, "claim-last")
     late = [shopper.claim(narrow, f"claim-late-{number}") for number in range(5)]
     assert mine.status_code == 200 and {one.json["code"] for one in late} == {"sold_out"}

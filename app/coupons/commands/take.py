@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg import errors as pg
@@ -23,39 +23,12 @@ from app.core.idempotency import Asked
 from app.members import family
 
 from .. import codes, queries, rules
-from ..errors import (
-    CampaignClosed,
-    CampaignPaused,
-    CampaignUnknown,
-    LimitReached,
-    PeriodLimitReached,
-    SoldOut,
-    SoldOutToday,
-    StoreNeeded,
-    StoreSoldOut,
-)
+from ..errors import CampaignUnknown, SoldOut
 from ..events import Issued
 from ..models import Coupon
 from . import parts, sold_out
+from .looks import Fetch, Look, check, check_narrow, giving_store, look_at
 from .parts import Key
-
-# Sold-out, paused and over the limit are answered from this read alone. Stripes are 16-bit numbers.
-# Who was merged into another takes as that other, under that one's limit.
-LOOK = """
-SELECT k.status, k.claimable, k.version, k.day_quota, k.allocated,
-       (SELECT coalesce(max(seq), 0) FROM coupon c
-        WHERE c.brand_id = k.brand_id AND c.member_id = owner.member_id AND c.campaign_id = k.campaign_id),
-       (SELECT array_agg(s.stripe ORDER BY s.stripe) FROM campaign_stock s
-        WHERE s.campaign_id = k.campaign_id AND s.issued < s.quota),
-       owner.member_id
-FROM campaign k
-CROSS JOIN (
-  SELECT coalesce((SELECT merged_into FROM member
-                   WHERE brand_id = %(brand_id)s::bigint AND member_id = %(member_id)s::bigint),
-                  %(member_id)s::bigint) AS member_id
-) owner
-WHERE k.brand_id = %(brand_id)s::bigint AND k.campaign_id = %(campaign_id)s::bigint
-"""
 
 # A second coupon of the same member at the same moment breaks on the uniqueness of seq, which takes the stock back too.
 # A campaign that was switched, revised, or given a day's or stores' stock meanwhile is looked at again.
@@ -126,40 +99,8 @@ CLAIM = f"WITH {_TAKE.format(condition=parts.KEY_IS_NEW)}{_KEPT} SELECT coupon_i
 ISSUE = f"WITH {_TAKE.format(condition='true')} SELECT coupon_id FROM taken"
 CLAIM_SHARED, ISSUE_SHARED = _shared(parts.KEY_IS_NEW, _KEPT), _shared("true", "")
 
-# What there is of the narrower stocks, and what the member had in each period that is limited.
-_NARROW = """
-SELECT (SELECT d.quota - d.issued FROM campaign_day d
-        WHERE d.campaign_id = %(campaign_id)s::bigint AND d.day = %(day)s::date),
-       (SELECT a.quota - a.issued FROM campaign_allocation a
-        WHERE a.campaign_id = %(campaign_id)s::bigint AND a.store_id = %(store_id)s::bigint)
-"""
-_HAD = """
-SELECT count(*) FROM coupon c
-WHERE c.brand_id = %(brand_id)s::bigint AND c.member_id = %(member_id)s::bigint
-  AND c.campaign_id = %(campaign_id)s::bigint AND c.claimed_at >= %(since)s::timestamptz
-"""
-
-_HOME = """
-SELECT home_store_id FROM member WHERE brand_id = %(brand_id)s::bigint AND member_id = %(member_id)s::bigint
-"""
-
 # Every lost try means that another coupon was given out, so this many in a row is a very busy last few coupons.
 _TRIES = 20
-
-
-class Look(NamedTuple):
-    """A campaign as the statement will want it: its state, the member's coupons so far, stripes with stock, and whose
-    the coupon will be: the member's, or the one's it was merged into.
-    """
-
-    status: str
-    claimable: bool
-    version: int
-    day_quota: int | None
-    allocated: bool
-    taken: int
-    stripes: list[int] | None
-    member_id: int
 
 
 class Taken(NamedTuple):
@@ -169,9 +110,6 @@ class Taken(NamedTuple):
     campaign_id: int
     valid_from: str
     valid_to: str
-
-
-_Fetch = Callable[[str, Mapping[str, Any]], Any]
 
 
 def claim(
@@ -210,11 +148,11 @@ def claim(
 
 
 def _claim(brand_id: int, member_id: int, campaign_id: int, store_id: int | None, key: Key) -> Taken | None:
-    look = _look(hot.fetch_one, brand_id, member_id, campaign_id)
+    look = look_at(hot.fetch_one, brand_id, member_id, campaign_id)
     if not look.claimable:
         raise CampaignUnknown()
     terms, now = queries.terms(brand_id, campaign_id, look.version), clock.now()
-    valid = _check(look, terms, now)
+    valid = check(look, terms, now)
     taken, parameters = _prepare(
         hot.fetch_one,
         look,
@@ -263,7 +201,7 @@ def issue(
         )
         if given is not None:
             return given
-        look = _look(_in_session, brand_id, member_id, campaign_id)
+        look = look_at(_in_session, brand_id, member_id, campaign_id)
         # Through the session, as the campaign may be as new as this transaction.
         terms, now = queries.version_terms(brand_id, campaign_id, look.version), clock.now()
         taken, parameters = _prepare(
@@ -273,7 +211,7 @@ def issue(
             brand_id,
             campaign_id,
             now=now,
-            valid=_check(look, terms, now),
+            valid=check(look, terms, now),
             source=source,
             source_ref=source_ref,
             guide_id=guide_id,
@@ -294,31 +232,8 @@ def _in_session(statement: str, parameters: Mapping[str, Any]) -> Any:
     return session.connection().exec_driver_sql(statement, dict(parameters)).fetchone()
 
 
-def _look(fetch: _Fetch, brand_id: int, member_id: int, campaign_id: int) -> Look:
-    row = fetch(LOOK, {"brand_id": brand_id, "member_id": member_id, "campaign_id": campaign_id})
-    if row is None:
-        raise CampaignUnknown()
-    return Look._make(row)
-
-
-def _check(look: Look, terms: rules.Terms, now: datetime) -> tuple[datetime, datetime]:
-    """When a coupon taken now would be valid; raises why the campaign has none for the member."""
-    if look.status == "paused":
-        raise CampaignPaused()
-    if look.status != "active":
-        raise CampaignClosed()
-    valid = rules.window(terms, now)
-    if valid is None:
-        raise CampaignClosed()
-    if look.taken >= terms.per_member:
-        raise LimitReached(limit=terms.per_member)
-    if not look.stripes:
-        raise SoldOut()
-    return valid
-
-
 def _prepare(
-    fetch: _Fetch,
+    fetch: Fetch,
     look: Look,
     terms: rules.Terms,
     brand_id: int,
@@ -334,12 +249,10 @@ def _prepare(
     """The coupon that would be taken and the statement's parameters; raises why the narrower stocks and limits have
     none.
     """
-    assert look.stripes is not None  # `_check` was there
+    assert look.stripes is not None  # `check` was there
     day = rules.local_day(terms, now)
-    if look.allocated and store_id is None:
-        home = fetch(_HOME, {"brand_id": brand_id, "member_id": look.member_id})
-        store_id = home[0] if home is not None else None
-    _check_narrow(fetch, look, terms, brand_id, campaign_id, store_id, day, now)
+    store_id = giving_store(fetch, brand_id, look, store_id)
+    check_narrow(fetch, look, terms, brand_id, campaign_id, store_id, day, now)
     coupon_id = ids.new_id()
     told = Issued(
         brand_id=brand_id,
@@ -372,34 +285,6 @@ def _prepare(
         "allocated": look.allocated,
     }
     return Taken(coupon_id, campaign_id, valid[0].isoformat(), valid[1].isoformat()), parameters
-
-
-def _check_narrow(
-    fetch: _Fetch,
-    look: Look,
-    terms: rules.Terms,
-    brand_id: int,
-    campaign_id: int,
-    store_id: int | None,
-    day: date,
-    now: datetime,
-) -> None:
-    """Raise why the day's stock, the store's or the member's limit of a period has nothing left. Campaigns that have
-    none of these ask nothing. The limits need no guard of their own: two coupons of a member at one moment meet at seq.
-    """
-    asked = {"brand_id": brand_id, "campaign_id": campaign_id, "member_id": look.member_id}
-    if look.allocated and store_id is None:
-        raise StoreNeeded()
-    if look.day_quota or look.allocated:
-        today, here = fetch(_NARROW, asked | {"day": day, "store_id": store_id})
-        if look.day_quota and today == 0:
-            raise SoldOutToday()
-        if look.allocated and not here:
-            raise StoreSoldOut()
-    for period, since in rules.periods(terms, now).items():
-        limit = getattr(terms, f"per_{period}")
-        if fetch(_HAD, asked | {"since": since})[0] >= limit:
-            raise PeriodLimitReached(period=period, limit=limit)
 
 
 def _stripe(stripes: list[int], member_id: int) -> int:

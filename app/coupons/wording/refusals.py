@@ -119,6 +119,7 @@ _REFUSALS: dict[str, str | Why] = {
     "campaign_closed": "活动已结束",
     "campaign_voided": "活动已取消，此券作废",
     "not_in_this_state": "活动当前的状态不能这样操作",
+    "second_closer_needed": "关账须由提交人以外的总部同事复核",
     "second_person_needed": "这个规模的活动须由提交人以外的同事审批",
     "allocation_too_large": _allocation,
     "store_needed": "此券由门店发放，请先选择门店",

@@ -143,7 +143,7 @@ def test_twin_pause_between_check_and_write(
 
 def test_pause_between_check_and_claim(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign_id = campaign(world)
-    _read_then_pause(app, world, monkeypatch, TAKE, "_look", campaign_id)
+    _read_then_pause(app, world, monkeypatch, TAKE, "look_at", campaign_id)
     with pytest.raises(SiyuError) as refusal:
         claim(world, campaign_id)
     assert refusal.value.code == "campaign_paused" and coupons_out() == []
@@ -155,7 +155,7 @@ def test_twin_pause_between_check_and_claim(
 ) -> None:
     campaign_id = campaign(world)
     unguarded.without(TAKE, "CLAIM", "k.status = 'active' AND ")
-    _read_then_pause(app, world, monkeypatch, TAKE, "_look", campaign_id)
+    _read_then_pause(app, world, monkeypatch, TAKE, "look_at", campaign_id)
     claim(world, campaign_id)
     assert len(coupons_out()) == 1
 

@@ -57,14 +57,14 @@ def test_twin_last_unit(app: Any, world: World, unguarded: Unguarded, monkeypatc
     campaign_id = campaign(world, quota=1, stripes=1)
     unguarded.without(TAKE, "CLAIM", STOCK, instead="\n")
     unguarded.drop("campaign_stock", "ck_campaign_stock_issued")
-    all_read_first(monkeypatch, TAKE, "_look", 16)
+    all_read_first(monkeypatch, TAKE, "look_at", 16)
     assert len(won(at_once(app, [lambda: claim(world, campaign_id)] * 16))) == 16
     assert "coupons.no_stripe_over_issued" in _findings()
 
 
 def test_last_unit_that_all_have_seen(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign_id = campaign(world, quota=1, stripes=1)
-    all_read_first(monkeypatch, TAKE, "_look", 16)
+    all_read_first(monkeypatch, TAKE, "look_at", 16)
     results = at_once(app, [lambda: claim(world, campaign_id)] * 16)
     assert len(won(results)) == 1 and refused(results) == {"sold_out": 15}
     assert broken() == []
@@ -114,7 +114,7 @@ def test_twin_limit_l_with_3l_orders(
 ) -> None:
     """Counting alone: all have read that there is none yet."""
     unguarded.drop("coupon", SEQ)
-    all_read_first(monkeypatch, TAKE, "_look", 3 * LIMIT)
+    all_read_first(monkeypatch, TAKE, "look_at", 3 * LIMIT)
     assert len(won(at_once(app, _orders(world)))) == 3 * LIMIT == len(redemptions())
 
 
@@ -130,7 +130,7 @@ def test_a_days_stock(app: Any, world: World, monkeypatch: pytest.MonkeyPatch, f
     campaign_id = _daily(world, 5)
     if not first_of_the_day:
         claim(world, campaign_id)
-    all_read_first(monkeypatch, TAKE, "_look", 15)
+    all_read_first(monkeypatch, TAKE, "look_at", 15)
     results = at_once(app, [lambda: claim(world, campaign_id)] * 15)
     assert len(won(results)) == 5 - (not first_of_the_day)
     assert set(refused(results)) == {"sold_out_today"}
@@ -144,7 +144,7 @@ def test_twin_a_days_stock(app: Any, world: World, unguarded: Unguarded, monkeyp
     claim(world, campaign_id)
     unguarded.without(TAKE, "CLAIM_SHARED", " WHERE d.issued < d.quota")
     unguarded.drop("campaign_day", "ck_campaign_day_issued")
-    all_read_first(monkeypatch, TAKE, "_check_narrow", 15)
+    all_read_first(monkeypatch, TAKE, "check_narrow", 15)
     assert len(won(at_once(app, [lambda: claim(world, campaign_id)] * 15))) == 15
     assert "coupons.no_day_over_issued" in _findings()
 
@@ -154,7 +154,7 @@ def test_a_days_stock_that_is_set_at_the_same_moment_counts(
 ) -> None:
     """Who has read the campaign before it had a day's stock, or a larger one, reads it again."""
     campaign_id, others = _daily(world, 50), []
-    look = commands.take._look
+    look = commands.take.look_at
 
     def look_then_set(*asked: Any, **used: str) -> Any:
         found = look(*asked, **used)
@@ -169,7 +169,7 @@ def test_a_days_stock_that_is_set_at_the_same_moment_counts(
             assert at_once(app, [transacted(change)]) == [None]
         return found
 
-    monkeypatch.setattr(commands.take, "_look", look_then_set)
+    monkeypatch.setattr(commands.take, "look_at", look_then_set)
     for before, after in ((None, 1), (50, 1), (2, None)):
         with transaction():
             session.query(CampaignDay).delete()
@@ -192,7 +192,7 @@ def _at_stores(world: World, *quotas: int) -> int:
 
 def test_a_stores_allocation(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign_id = _at_stores(world, 3, 2)
-    all_read_first(monkeypatch, TAKE, "_look", 16)
+    all_read_first(monkeypatch, TAKE, "look_at", 16)
     results = at_once(app, [lambda no=no: claim(world, campaign_id, store=no % 2) for no in range(16)])
     assert len(won(results)) == 5 and refused(results) == {"store_sold_out": 11}
     with transaction():
@@ -207,7 +207,7 @@ def test_twin_a_stores_allocation(
     campaign_id = _at_stores(world, 3, 2)
     unguarded.without(TAKE, "CLAIM_SHARED", " AND a.issued < a.quota")
     unguarded.drop("campaign_allocation", "ck_campaign_allocation_issued")
-    all_read_first(monkeypatch, TAKE, "_check_narrow", 16)
+    all_read_first(monkeypatch, TAKE, "check_narrow", 16)
     assert len(won(at_once(app, [lambda no=no: claim(world, campaign_id, store=no % 2) for no in range(16)]))) == 16
 
 
@@ -228,7 +228,7 @@ def test_a_refused_claim_takes_nothing_of_any_stock(world: World) -> None:
 
 def test_a_members_limit_of_a_day(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign_id, member_id = campaign(world, per_member=9, per_day=2), ids.new_id()
-    all_read_first(monkeypatch, TAKE, "_look", 12)
+    all_read_first(monkeypatch, TAKE, "look_at", 12)
     results = at_once(app, [lambda: claim(world, campaign_id, member_id)] * 12)
     assert len(won(results)) == 2 and refused(results) == {"period_limit_reached": 10}
     assert broken() == []
@@ -239,7 +239,7 @@ def test_twin_a_members_limit_of_a_day(
 ) -> None:
     campaign_id, member_id = campaign(world, per_member=9, per_day=2), ids.new_id()
     unguarded.drop("coupon", SEQ)
-    all_read_first(monkeypatch, TAKE, "_check_narrow", 12)
+    all_read_first(monkeypatch, TAKE, "check_narrow", 12)
     assert len(won(at_once(app, [lambda: claim(world, campaign_id, member_id)] * 12))) == 12
 
 
