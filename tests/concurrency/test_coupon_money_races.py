@@ -216,7 +216,7 @@ def test_brute_force_of_codes_ends_at_the_limit_and_would_take_longer_than_coupo
     assert 2**codes._CODE_BITS / (WRONG_OF_CALLER / 60) / years > 1e10  # of one coupon that somebody is after
 
 
-def test_twin_without_the_limit_a_guesser_finds_weak_codes(
+def test_twin_brute_force_of_codes_without_the_limit_finds_weak_ones(
     app: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the limit is for: the same guesses, and nobody counts them."""

@@ -53,7 +53,9 @@ def test_last_unit_with_1000_members(app: Any, world: World) -> None:
     assert broken() == []
 
 
-def test_twin_last_unit(app: Any, world: World, unguarded: Unguarded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twin_last_unit_with_1000_members(
+    app: Any, world: World, unguarded: Unguarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     campaign_id = campaign(world, quota=1, stripes=1)
     unguarded.without(TAKE, "CLAIM", STOCK, instead="\n")
     unguarded.drop("campaign_stock", "ck_campaign_stock_issued")
