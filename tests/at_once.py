@@ -72,6 +72,9 @@ def waiting() -> int:
 
 
 def until_waiting() -> None:
+    """Until somebody waits for a lock, seen from outside: one transaction sees no server process that began after it
+    first looked.
+    """
     for _ in range(200):
         if waiting():
             return

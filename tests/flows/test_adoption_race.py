@@ -5,12 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
-from time import monotonic, sleep
 
-from at_once import WAITING, at_once
+from at_once import at_once, until_waiting
 from factories import make_world
 from people import make_member
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from app.channels import commands as channels
 from app.core import clock
@@ -65,10 +64,7 @@ def test_a_guide_added_while_the_member_is_merged_is_the_living_ones(app) -> Non
                 brand_id=world.brand_id, person_id=one.person_id, other_id=two.person_id, source="test", by="test"
             )
             merged.set()
-            deadline = monotonic() + 20
-            while not session.scalar(text(WAITING)):
-                assert monotonic() < deadline
-                sleep(0.02)
+            until_waiting()
 
     with ThreadPoolExecutor(1) as console:
         done = console.submit(unite)

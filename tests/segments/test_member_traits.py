@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from threading import Event
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import time_machine
-from at_once import WAITING
+from at_once import until_waiting
 from factories import World
 from flask import Flask
 from people import make_member
@@ -212,10 +211,7 @@ def test_a_rebuild_at_the_time_of_an_order_does_not_write_what_it_saw_before(
             _order(world, member, 3, 1_000)
             commands.refresh_traits(brand_id=world.brand_id, member_ids=[member], as_of=NOW)
             written.set()
-            deadline = monotonic() + 20
-            while not session.scalar(text(WAITING)):
-                assert monotonic() < deadline
-                sleep(0.02)
+            until_waiting()
 
     with ThreadPoolExecutor(1) as shop:
         bought = shop.submit(buy)
