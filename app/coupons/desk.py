@@ -33,10 +33,6 @@ class UndoTooLate(Conflict):
     code, message = "undo_too_late", "A redemption of the desk is undone on its own day only."
 
 
-class OrderUploaded(Conflict):
-    code, message = "order_uploaded", "The order was uploaded with this discount: it has to be refunded."
-
-
 def check_undo(*, redeemed_at: datetime, by_self: bool, at: datetime, timezone: str) -> None:
     """The one place that says when a redemption of the desk may be undone; raises why not.
 

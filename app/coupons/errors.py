@@ -133,6 +133,10 @@ class RedemptionReturned(Conflict):
     code, message = "redemption_returned", "The redemption was given back already."
 
 
+class OrderUploaded(Conflict):
+    code, message = "order_uploaded", "The order was uploaded with this discount: it has to be refunded."
+
+
 class RefundTooLarge(Conflict):
     code, message = "refund_too_large", "More would be refunded than was bought."
 

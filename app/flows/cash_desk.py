@@ -20,7 +20,8 @@ from app.coupons.commands.redeem import find
 from app.coupons.desk import Used
 from app.coupons.rules import SHIPPING, Line, Terms
 from app.org.models import Store
-from app.sales import queries as sales
+
+from . import coupon_orders
 
 GOODS = "*"  # the article of an order of which only the amount was told
 
@@ -160,11 +161,8 @@ def undo(*, cashier: Cashier, slip_id: int, reason: str) -> list[Used]:
         at=now,
         timezone=cashier.timezone,
     )
-    began, _ = day(slip.created_at, cashier.timezone)
     for one in found:
-        if sales.stands(store.brand_id, one.redemption.member_id, store.id, slip.order_no, since=began):
-            raise desk.OrderUploaded()
-        commands.give_back(brand_id=store.brand_id, redemption_id=one.redemption.redemption_id)
+        coupon_orders.cancel(brand_id=store.brand_id, redemption_id=one.redemption.redemption_id)
     audit.record(
         actor=cashier.actor,
         action="desk.undo",

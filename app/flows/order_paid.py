@@ -108,10 +108,14 @@ def _earned_before(brand_id: int, member_id: int, recorded: sales.Recorded) -> P
 
 
 def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, redemptions: Sequence[int]) -> int:
-    """Each redemption is live, of this order, of one member, and its discount stands on the order's lines."""
+    """Each redemption is live, of this order, of one member, and its discount stands on the order's lines. They stay
+    so: a till that cancels one waits, and then hears that the order was uploaded.
+    """
+    if member_id is None and (told := redemption_shares(brand_id, redemptions)):
+        member_id = told[0].member_id
     if member_id is not None:
         member_id = family.keep(brand_id=brand_id, member_id=member_id)
-    shares = redemption_shares(brand_id, redemptions)
+    shares = redemption_shares(brand_id, redemptions, held=True)
     known = {share.redemption_id for share in shares}
     off: dict[int, int] = {}
     for index, redemption_id in enumerate(redemptions):
@@ -121,8 +125,6 @@ def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, r
         field = f"redemptions[{list(redemptions).index(share.redemption_id)}]"
         if (share.store_id, share.order_no) != (order.store_id, order.order_no) or share.returned_at is not None:
             raise OrderMismatch("The redemption does not belong to this order.", field=field)
-        if member_id is None:
-            member_id = share.member_id
         if share.member_id != member_id:
             raise OrderMismatch("The coupon is another member's.", field=field)
         off[share.line_no] = off.get(share.line_no, 0) + share.discount_fen

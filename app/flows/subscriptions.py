@@ -24,7 +24,7 @@ from . import (
     channel_codes,
     consents,
     coupon_limits,
-    coupon_refunds,
+    coupon_orders,
     coupons,
     doctor,
     erase,
@@ -130,7 +130,7 @@ def wire() -> None:
     # segments, content, sop
     outbox.subscribe(sales.OrderPaid, "traits.on_order", traits.on_order)
     outbox.subscribe(sales.OrderRefunded, "traits.on_refund", traits.on_order)
-    outbox.subscribe(sales.OrderRefunded, "coupons.on_refund", coupon_refunds.on_refund)
+    outbox.subscribe(sales.OrderRefunded, "coupons.on_refund", coupon_orders.on_refund)
     outbox.subscribe(privacy.OptedOut, "traits.on_opt_out", traits.on_consent)
     outbox.subscribe(privacy.OptedIn, "traits.on_opt_in", traits.on_consent)
     outbox.subscribe(imports.Finished, "traits.on_import", traits.on_import, queue="bulk")

@@ -19,6 +19,7 @@ from app.core.transaction import run
 from app.coupons import commands as coupons
 from app.coupons.commands.offline import Receipt, ReceiptChanged
 from app.coupons.errors import CouponUnknown
+from app.flows import coupon_orders
 from app.flows.coupon_limits import count_wrong, refuse_guessers
 
 from .auth import idempotency_key, signed
@@ -246,7 +247,7 @@ def _taken(till: coupons.Till, body: dict[str, Any]) -> dict[str, Any]:
     refuse_guessers(store_id=till.store_id, caller=f"till:{till.api_client_id}")
     receipt = _receipt(till, body)
     try:
-        told = run(lambda: coupons.take_receipt(till=till, receipt=receipt))
+        told = run(lambda: coupon_orders.take_receipt(till=till, receipt=receipt))
     except ReceiptChanged as refused:
         return _outcome(receipt.receipt_no, "refused", refused.code)
     row = told.row

@@ -18,6 +18,7 @@ from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
+from app.flows import coupon_orders
 from app.flows.coupon_limits import trying_codes
 
 from .auth import idempotency_key, signed
@@ -234,12 +235,13 @@ def redeem() -> Response:
 @described(blueprint, gives=ReturnOut)
 @blueprint.doc(summary="Give a redemption back", security=SECURITY, responses=[401, 404, 409, 422, 503])
 def give_back(redemption: str) -> Response:
-    """The order was cancelled: the coupon may be used again while it is valid. Needs an Idempotency-Key."""
+    """The order was cancelled: the coupon may be used again while it is valid. 409 `order_uploaded` for one that was
+    uploaded and stands: it is refunded instead. Needs an Idempotency-Key."""
     key, redemption_id = idempotency_key(), ids.decode("rdm", redemption)
 
     def work() -> dict[str, Any]:
         check_reach(redemption_id)
-        row = coupons.give_back(brand_id=g.client.brand_id, redemption_id=redemption_id)
+        row = coupon_orders.cancel(brand_id=g.client.brand_id, redemption_id=redemption_id)
         assert row.returned_at is not None
         return {
             "redemption": redemption,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import pyarrow as pa
 from sqlalchemy import and_, func, select, text, tuple_
-from sqlalchemy.orm import aliased
 
 from app.core import bulk
 from app.core.db import session
@@ -30,60 +28,44 @@ def lines(brand_id: int, member_id: int, order_id: int) -> Sequence[OrderLine]:
     ).all()
 
 
-class GoneBack(NamedTuple):
-    """What has gone back of a refund's order until now, by line (number: quantity), and where the order was."""
-
-    refund_no: str
-    order_no: str
-    store_id: int
-    channel: str
-    quantities: dict[int, int]
-
-
-def gone_back(brand_id: int, refund_id: int) -> GoneBack | None:
-    """The goods that went back with a refund and with all others of its order, wherever that stands by now; None when
-    only money went back.
-    """
-    this = aliased(Refund)
-    rows = session.execute(
-        select(
-            this.refund_no,
-            SalesOrder.order_no,
-            SalesOrder.store_id,
-            SalesOrder.channel,
-            RefundLine.line_no,
-            func.sum(RefundLine.quantity),
-        )
-        .join(
-            SalesOrder,
-            and_(
-                SalesOrder.brand_id == this.brand_id,
-                SalesOrder.member_id == this.member_id,
-                SalesOrder.order_id == this.order_id,
-            ),
-        )
+def refunded(brand_id: int, refund_id: int) -> tuple[SalesOrder, str] | None:
+    """The order of a refund of the brand, wherever it stands by now, and the refund's number."""
+    row = session.execute(
+        select(SalesOrder, Refund.refund_no)
         .join(
             Refund,
             and_(
-                Refund.brand_id == this.brand_id,
-                Refund.member_id == this.member_id,
-                Refund.order_id == this.order_id,
+                Refund.brand_id == SalesOrder.brand_id,
+                Refund.member_id == SalesOrder.member_id,
+                Refund.order_id == SalesOrder.order_id,
             ),
         )
+        .where(Refund.brand_id == brand_id, Refund.refund_id == refund_id)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def gone_back(order: SalesOrder) -> dict[int, int]:
+    """How much of an order's lines has gone back until now, by number; lines of which only money did are missing."""
+    rows = session.execute(
+        select(RefundLine.line_no, func.sum(RefundLine.quantity))
         .join(
-            RefundLine,
+            Refund,
             and_(
-                RefundLine.brand_id == Refund.brand_id,
-                RefundLine.member_id == Refund.member_id,
-                RefundLine.refund_id == Refund.refund_id,
+                Refund.brand_id == RefundLine.brand_id,
+                Refund.member_id == RefundLine.member_id,
+                Refund.refund_id == RefundLine.refund_id,
             ),
         )
-        .where(this.brand_id == brand_id, this.refund_id == refund_id, RefundLine.quantity > 0)
-        .group_by(this.refund_no, SalesOrder.order_no, SalesOrder.store_id, SalesOrder.channel, RefundLine.line_no)
-    ).all()
-    if not rows:
-        return None
-    return GoneBack(*rows[0][:4], {line_no: int(quantity) for *_, line_no, quantity in rows})
+        .where(
+            Refund.brand_id == order.brand_id,
+            Refund.member_id == order.member_id,
+            Refund.order_id == order.order_id,
+            RefundLine.quantity > 0,
+        )
+        .group_by(RefundLine.line_no)
+    )
+    return {line_no: int(quantity) for line_no, quantity in rows}
 
 
 def orders_of(
@@ -96,17 +78,24 @@ def orders_of(
     return session.scalars(statement.order_by(SalesOrder.paid_at.desc(), SalesOrder.order_id.desc()).limit(limit)).all()
 
 
-def stands(brand_id: int, member_id: int, store_id: int, order_no: str, *, since: datetime) -> bool:
-    """Whether an order of a member with this number was taken in for a store, paid since a moment and not refunded."""
-    found = select(SalesOrder.order_id).where(
-        SalesOrder.brand_id == brand_id,
-        SalesOrder.member_id == member_id,
-        SalesOrder.paid_at >= since,
-        SalesOrder.store_id == store_id,
-        SalesOrder.order_no == order_no,
-        SalesOrder.status == "paid",
+def member_order(
+    brand_id: int, member_id: int, *, store_id: int, channel: str, order_no: str, since: datetime
+) -> SalesOrder | None:
+    """A member's order by its number in a store and channel, paid since a moment."""
+    return session.scalar(
+        select(SalesOrder)
+        .where(
+            SalesOrder.brand_id == brand_id,
+            SalesOrder.member_id == member_id,
+            SalesOrder.paid_at >= since,
+            SalesOrder.store_id == store_id,
+            SalesOrder.channel == channel,
+            SalesOrder.order_no == order_no,
+        )
+        .order_by(SalesOrder.paid_at)
+        .limit(1)
+        .execution_options(populate_existing=True)
     )
-    return session.scalar(found.limit(1)) is not None
 
 
 def heads(brand_id: int, sources: Sequence[str], order_nos: Sequence[str]) -> dict[tuple[str, str], SalesOrder]:

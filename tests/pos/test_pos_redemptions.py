@@ -209,3 +209,26 @@ def test_a_write_needs_an_idempotency_key(client: Any, world: World, key: str | 
 def test_an_unknown_redemption_cannot_be_returned(client: Any, world: World, redemption: str) -> None:
     answer = post(client, world, f"redemptions/{redemption}/return", {}, idempotency_key="return-none")
     assert answer.status_code == 404 and answer.json["code"] in ("redemption_unknown", "not_found")
+
+
+def test_the_coupon_of_an_order_that_was_uploaded_is_refunded_not_cancelled(client: Any, world: World) -> None:
+    mine = coupon(world)
+    done = post(client, world, "redemptions", body(mine.code, "XS-1"), idempotency_key="order-XS-1")
+    off = {line["line_no"]: line["discount_fen"] for line in done.json["lines"]}
+    lines = [
+        {"line_no": 1, "sku": "SKU-1", "name": "鞋", "quantity": 1, "unit_fen": 2000, "amount_fen": 2000},
+        {"line_no": 2, "sku": "SKU-2", "name": "袜", "quantity": 2, "unit_fen": 500, "amount_fen": 1000},
+    ]
+    order = {
+        "order_no": "XS-1",
+        "store": "S001",
+        "paid_at": clock.now().isoformat(),
+        "lines": [line | {"discount_fen": off[line["line_no"]]} for line in lines],
+        "redemptions": [done.json["redemption"]],
+    }
+    assert post(client, world, "orders", order, idempotency_key="upload-XS-1").status_code == 200
+    path = f"redemptions/{done.json['redemption']}/return"
+    refused = post(client, world, path, {}, idempotency_key="return-XS-1")
+    assert (refused.status_code, refused.json["code"]) == (409, "order_uploaded")
+    assert fresh(world, mine.member_id, mine.coupon_id).status == "redeemed"
+    assert broken() == []

@@ -29,6 +29,11 @@ class Share(NamedTuple):
 _SOURCES = {"till": ("till", "desk", "channel"), "mall": ("mall", "channel")}
 
 
+def channel_of(source: str) -> str:
+    """The channel of the orders that a redemption's source numbers."""
+    return "mall" if source == "mall" else "till"
+
+
 def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> list[int]:
     """The redemptions that still count on an order of a store, oldest first. `channel`: till or mall."""
     return list(
@@ -46,9 +51,11 @@ def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> 
     )
 
 
-def redemption_shares(brand_id: int, redemption_ids: Sequence[int]) -> list[Share]:
-    """The line shares of several redemptions of the brand; unknown ones are missing from the answer."""
-    rows = session.execute(
+def redemption_shares(brand_id: int, redemption_ids: Sequence[int], *, held: bool = False) -> list[Share]:
+    """The line shares of several redemptions of the brand; unknown ones are missing from the answer. `held`: none of
+    them is given back until the transaction ends; the member is held before.
+    """
+    statement = (
         select(
             Redemption.redemption_id,
             Redemption.member_id,
@@ -67,5 +74,8 @@ def redemption_shares(brand_id: int, redemption_ids: Sequence[int]) -> list[Shar
             ),
         )
         .where(Redemption.brand_id == brand_id, Redemption.redemption_id.in_(redemption_ids))
+        .order_by(Redemption.redemption_id, RedemptionLine.line_no)
     )
-    return [Share._make(row) for row in rows]
+    if held:
+        statement = statement.with_for_update(read=True, of=Redemption)
+    return [Share._make(row) for row in session.execute(statement)]

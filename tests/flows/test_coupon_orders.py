@@ -15,7 +15,7 @@ from app.core.transaction import transaction
 from app.coupons import commands
 from app.coupons.errors import RefundTooLarge
 from app.coupons.models import CampaignBudget, RedemptionRefund
-from app.flows import coupon_refunds
+from app.flows import coupon_orders
 from app.identity import commands as identity
 from app.identity.rules import Identity
 from app.members import commands as members
@@ -92,12 +92,12 @@ def test_a_refund_gives_back_its_lines_share_once(world: World) -> None:
         order = _bought(world, one.member_id, "A1")
         part = _refunded(world, order, "R1", (2, 1), (3, 1))
         for _ in range(3):
-            coupon_refunds.on_refund(part)
+            coupon_orders.on_refund(part)
         assert _spent(campaign_id) == 500 - 83
         only_money = _refunded(world, order, "R2", (1, 0))
-        coupon_refunds.on_refund(only_money)
+        coupon_orders.on_refund(only_money)
         assert _spent(campaign_id) == 500 - 83
-        coupon_refunds.on_refund(_refunded(world, order, "R3", (1, 1), (2, 1)))
+        coupon_orders.on_refund(_refunded(world, order, "R3", (1, 1), (2, 1)))
         assert _spent(campaign_id) == 0
     assert fresh(world, one.member_id, one.coupon_id).status == "returned"
 
@@ -107,12 +107,12 @@ def test_what_the_till_told_itself_stands(world: World) -> None:
     done = redeem(world, one.code, order_no="A1")
     with transaction():
         order = _bought(world, one.member_id, "A1")
-        from_till = coupon_refunds.coupons.refund(
+        from_till = coupon_orders.coupons.refund(
             brand_id=world.brand_id, redemption_id=done.redemption_id, refund_no="R1", lines=[(1, 1)]
         )
         assert from_till.fen == 333
-        coupon_refunds.on_refund(_refunded(world, order, "R1", (1, 1)))
-        coupon_refunds.on_refund(_refunded(world, order, "R9", (1, 1)))
+        coupon_orders.on_refund(_refunded(world, order, "R1", (1, 1)))
+        coupon_orders.on_refund(_refunded(world, order, "R9", (1, 1)))
         assert from_till.redemption.refunded_fen == 333
     assert broken("coupons.") == []
 
@@ -125,16 +125,16 @@ def test_what_the_till_told_in_part_is_told_in_full(world: World) -> None:
         done = redeem(world, one.code, order_no=f"A{no}")
         with transaction():
             order = _bought(world, one.member_id, f"A{no}")
-            coupon_refunds.coupons.refund(
+            coupon_orders.coupons.refund(
                 brand_id=world.brand_id, redemption_id=done.redemption_id, refund_no=told_as, lines=[(2, 1)]
             )
             event = _refunded(world, order, f"R{no}" if no else "R1", (1, 1), (2, 1))
             for _ in range(3):
-                coupon_refunds.on_refund(event)
+                coupon_orders.on_refund(event)
             assert _spent(campaign_id) == 500 - 333 - 83
             rest = _refunded(world, order, f"S{no}", (2, 1))
-            coupon_refunds.on_refund(rest)
-            coupon_refunds.on_refund(event)
+            coupon_orders.on_refund(rest)
+            coupon_orders.on_refund(event)
             assert _spent(campaign_id) == 0
         assert fresh(world, one.member_id, one.coupon_id).status == "returned"
         assert broken("coupons.") == []
@@ -146,7 +146,7 @@ def test_a_refund_that_is_refused_gives_back_nothing(world: World) -> None:
     done = redeem(world, one.code, order_no="A1")
     with transaction():
         with pytest.raises(RefundTooLarge):
-            coupon_refunds.coupons.refund(
+            coupon_orders.coupons.refund(
                 brand_id=world.brand_id, redemption_id=done.redemption_id, refund_no="R1", lines=[(1, 1), (2, 3)]
             )
     assert broken("coupons.") == []
@@ -161,7 +161,7 @@ def test_the_mall_and_the_tills_number_their_orders_separately(world: World) -> 
     commands.redeem(till=in_mall, key=key(), code=other.code, order_no="A1", lines=BASKET)
     with transaction():
         order = _bought(world, other.member_id, "A1", channel="mall")
-        coupon_refunds.on_refund(_refunded(world, order, "R1", (1, 1), (2, 2)))
+        coupon_orders.on_refund(_refunded(world, order, "R1", (1, 1), (2, 2)))
     assert fresh(world, other.member_id, other.coupon_id).status == "returned"
     assert fresh(world, one.member_id, one.coupon_id).status == "redeemed"
 
@@ -183,4 +183,22 @@ def test_a_forgotten_members_coupon_does_not_come_back(world: World) -> None:
             lines=[(1, 1), (2, 2)],
         )
     assert [fresh(world, member_id, mine.coupon_id).status for mine in (one, other)] == ["voided", "voided"]
+    assert broken("coupons.") == []
+
+
+def test_what_went_back_before_an_offline_receipt_was_told_is_given_back_with_it(world: World) -> None:
+    campaign_id = campaign(world, budget_fen=10_000)
+    one = coupon(world, campaign_id)
+    told = commands.Receipt("R-1", one.code, "A1", BASKET, clock.now(), b"1")
+    with transaction():
+        order = _bought(world, one.member_id, "A1")
+        coupon_orders.on_refund(_refunded(world, order, "BACK-1", (1, 1), (2, 1)))
+    for _ in range(2):
+        with transaction():
+            row = coupon_orders.take_receipt(till=till(world), receipt=told).row
+            assert (row.outcome, row.discount_fen) == ("redeemed", 500)
+    assert _spent(campaign_id) == 500 - 333 - 83
+    with transaction():
+        coupon_orders.on_refund(_refunded(world, order, "BACK-2", (2, 1)))
+    assert _spent(campaign_id) == 0
     assert broken("coupons.") == []
