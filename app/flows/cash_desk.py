@@ -161,7 +161,7 @@ def undo(*, cashier: Cashier, slip_id: int, reason: str) -> list[Used]:
         at=now,
         timezone=cashier.timezone,
     )
-    for one in found:
+    for one in sorted(found, key=lambda one: one.redemption.member_id):  # members are held in this order by all
         coupon_orders.cancel(brand_id=store.brand_id, redemption_id=one.redemption.redemption_id)
     audit.record(
         actor=cashier.actor,

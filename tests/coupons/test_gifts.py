@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 
 from app.core import clock, ids, slots
 from app.core.db import session
+from app.core.outbox import Outbox
 from app.core.transaction import transaction
 from app.coupons import commands, gift_rules, queries, referrals
 from app.coupons.errors import GiftRuleExists, GiftRuleUnknown
@@ -197,6 +198,8 @@ class TestOrders:
         self.refund(world, member_id, order_id, 1, "R2")
         run_work()
         assert sorted(wallet(world, member_id)) == [("order", "claimed"), ("order", "voided")]
+        with transaction():  # for who shows it elsewhere, such as the wallet of WeChat
+            assert [row.member_id for row in session.query(Outbox).filter_by(name="coupons.voided")] == [member_id]
 
     def test_a_refund_that_comes_before_the_gift_is_given(self, world: World, run_work: Any) -> None:
         rule(world, "order", min_fen=10_000)

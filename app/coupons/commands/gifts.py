@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, ids, outbox
@@ -23,10 +23,7 @@ from ..events import BirthdaysDue, GiftDue
 from ..gift_rules import SOURCE_OF, owed_days, ref
 from ..issue_models import Gift, GiftRule
 from ..models import Coupon
-from ..rules import OPEN_STATUSES
-from .parts import note
-
-_KEY = (Coupon.brand_id, Coupon.member_id, Coupon.coupon_id)
+from .void import void_where
 
 
 def add_gift_rule(
@@ -135,23 +132,13 @@ def take_back_gift(*, brand_id: int, member_id: int, kind: str, occasion: str, r
     living = hold_gift(brand_id=brand_id, member_id=member_id, kind=kind, occasion=occasion)
     if living is None or not rules:
         return 0
-    mine = (
+    return void_where(
+        "gift_taken_back",
         Coupon.brand_id == brand_id,
         Coupon.member_id.in_(family.family(brand_id, living).homes),
         Coupon.source == SOURCE_OF[kind],
         Coupon.source_ref.in_([ref(kind, occasion, rule.rule_id) for rule in rules]),
-        Coupon.status.in_(OPEN_STATUSES),
     )
-    rows = session.execute(select(*_KEY, Coupon.status).where(*mine).order_by(*_KEY).with_for_update()).all()
-    if rows:
-        session.execute(
-            update(Coupon)
-            .where(tuple_(*_KEY).in_([tuple(row[:3]) for row in rows]), Coupon.status.in_(OPEN_STATUSES))
-            .values(status="voided", locked_order=None, locked_until=None),
-            execution_options={"synchronize_session": False},
-        )
-        note([tuple(row) for row in rows], to="voided", cause="gift_taken_back")  # type: ignore[misc]
-    return len(rows)
 
 
 def open_birthdays(*, rule: GiftRule, today: date) -> int:

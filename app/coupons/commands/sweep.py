@@ -7,10 +7,11 @@ from sqlalchemy import and_, exists, select, tuple_, update
 from app.core import clock, outbox
 from app.core.db import session
 
-from ..events import Expired, Voided
+from ..events import Expired
 from ..models import Campaign, Coupon
 from ..rules import OPEN_STATUSES
 from .parts import note
+from .void import void_where
 
 CHUNK = 1000
 _KEY = (Coupon.brand_id, Coupon.member_id, Coupon.coupon_id)
@@ -44,36 +45,12 @@ def expire() -> int:
 
 def withdraw() -> int:
     """Void a chunk of open coupons of campaigns that were voided; returns how many."""
-    open_ones = and_(
-        Coupon.status.in_(OPEN_STATUSES),
-        exists().where(
-            Campaign.brand_id == Coupon.brand_id,
-            Campaign.campaign_id == Coupon.campaign_id,
-            Campaign.status == "voided",
-        ),
+    withdrawn = exists().where(
+        Campaign.brand_id == Coupon.brand_id,
+        Campaign.campaign_id == Coupon.campaign_id,
+        Campaign.status == "voided",
     )
-    rows = session.execute(
-        select(*_KEY, Coupon.status, Coupon.campaign_id)
-        .where(open_ones)
-        .order_by(*_KEY)
-        .limit(CHUNK)
-        .with_for_update(of=Coupon, skip_locked=True)
-    ).all()
-    if rows:
-        session.execute(
-            update(Coupon)
-            .where(tuple_(*_KEY).in_([tuple(row[:3]) for row in rows]), Coupon.status.in_(OPEN_STATUSES))
-            .values(status="voided", locked_order=None, locked_until=None),
-            execution_options={"synchronize_session": False},
-        )
-        note([tuple(row[:4]) for row in rows], to="voided", cause="campaign_voided")  # type: ignore[misc]
-    for row in rows:
-        outbox.emit(
-            Voided(
-                brand_id=row.brand_id, member_id=row.member_id, coupon_id=row.coupon_id, campaign_id=row.campaign_id
-            )
-        )
-    return len(rows)
+    return void_where("campaign_voided", withdrawn, limit=CHUNK)
 
 
 def release_ended_locks() -> int:

@@ -35,7 +35,9 @@ def channel_of(source: str) -> str:
 
 
 def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> list[int]:
-    """The redemptions that still count on an order of a store, oldest first. `channel`: till or mall."""
+    """The redemptions that still count on an order of a store, by member, as members are held in this order by all.
+    `channel`: till or mall.
+    """
     return list(
         session.scalars(
             select(Redemption.redemption_id)
@@ -46,7 +48,7 @@ def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> 
                 Redemption.source.in_(_SOURCES[channel]),
                 Redemption.returned_at.is_(None),
             )
-            .order_by(Redemption.redemption_id)
+            .order_by(Redemption.member_id, Redemption.redemption_id)
         )
     )
 
