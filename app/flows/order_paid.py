@@ -14,6 +14,7 @@ from app.points.models import GROWTH, POINTS
 from app.points.rules import Rule, order_cause
 from app.sales import commands as sales
 from app.sales.errors import OrderMismatch
+from app.sales.queries import is_known
 from app.sales.rules import OrderData, check, check_discounts
 from app.tiers import commands as tiers
 from app.tiers import queries as tiers_queries
@@ -109,7 +110,8 @@ def _earned_before(brand_id: int, member_id: int, recorded: sales.Recorded) -> P
 
 def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, redemptions: Sequence[int]) -> int:
     """Each redemption is live, of this order, of one member, and its discount stands on the order's lines. They stay
-    so: a till that cancels one waits, and then hears that the order was uploaded.
+    so: a till that cancels one waits, and then hears that the order was uploaded. Those of an order that is told again
+    may have been refunded since.
     """
     if member_id is None and (told := redemption_shares(brand_id, redemptions)):
         member_id = told[0].member_id
@@ -123,7 +125,8 @@ def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, r
             raise OrderMismatch("There is no such redemption.", field=f"redemptions[{index}]")
     for share in shares:
         field = f"redemptions[{list(redemptions).index(share.redemption_id)}]"
-        if (share.store_id, share.order_no) != (order.store_id, order.order_no) or share.returned_at is not None:
+        here = (share.store_id, share.order_no) == (order.store_id, order.order_no)
+        if not here or share.returned_at is not None and not is_known(brand_id, order.source, order.order_no):
             raise OrderMismatch("The redemption does not belong to this order.", field=field)
         if share.member_id != member_id:
             raise OrderMismatch("The coupon is another member's.", field=field)

@@ -28,6 +28,11 @@ def lines(brand_id: int, member_id: int, order_id: int) -> Sequence[OrderLine]:
     ).all()
 
 
+def is_known(brand_id: int, source: str, order_no: str) -> bool:
+    """Whether an order of this number was taken in."""
+    return session.get(OrderNumber, (brand_id, source, order_no)) is not None
+
+
 def refunded(brand_id: int, refund_id: int) -> tuple[SalesOrder, str] | None:
     """The order of a refund of the brand, wherever it stands by now, and the refund's number."""
     row = session.execute(

@@ -226,9 +226,17 @@ def test_the_coupon_of_an_order_that_was_uploaded_is_refunded_not_cancelled(clie
         "lines": [line | {"discount_fen": off[line["line_no"]]} for line in lines],
         "redemptions": [done.json["redemption"]],
     }
-    assert post(client, world, "orders", order, idempotency_key="upload-XS-1").status_code == 200
+    first = post(client, world, "orders", order, idempotency_key="upload-XS-1")
+    assert first.status_code == 200
     path = f"redemptions/{done.json['redemption']}/return"
     refused = post(client, world, path, {}, idempotency_key="return-XS-1")
     assert (refused.status_code, refused.json["code"]) == (409, "order_uploaded")
     assert fresh(world, mine.member_id, mine.coupon_id).status == "redeemed"
+    whole = {"refund_no": "R1", "lines": [{"line_no": 1, "quantity": 1}, {"line_no": 2, "quantity": 2}]}
+    back = post(client, world, f"redemptions/{done.json['redemption']}/refunds", whole)
+    assert back.json["ended"] and fresh(world, mine.member_id, mine.coupon_id).status == "returned"
+    again = post(client, world, "orders", order, idempotency_key="upload-XS-1b")  # told once more, as it was
+    assert again.status_code == 200 and again.json == first.json | {"new": False}
+    other = post(client, world, "orders", order | {"order_no": "XS-2"}, idempotency_key="upload-XS-2")
+    assert (other.status_code, other.json["code"]) == (422, "order_mismatch")
     assert broken() == []
