@@ -25,11 +25,9 @@ def on_refund(event: OrderRefunded) -> None:
     if found is None:
         return
     order, refund_no = found
-    gone = sales.gone_back(order)
-    if not gone:
-        return
+    now = _now(order)
     for redemption_id in live_on_order(order.brand_id, order.order_no, order.store_id, order.channel):
-        coupons.follow(brand_id=order.brand_id, redemption_id=redemption_id, refund_no=refund_no, gone=gone)
+        coupons.follow(brand_id=order.brand_id, redemption_id=redemption_id, refund_no=refund_no, order=now)
 
 
 def cancel(*, brand_id: int, redemption_id: int) -> Redemption:
@@ -51,14 +49,20 @@ def take_receipt(*, till: coupons.Till, receipt: coupons.Receipt) -> Told:
     if told.new and told.row.redemption_id is not None:
         row = queries.redemption(till.brand_id, told.row.redemption_id)
         order = _order_of(row)
-        if order is not None and (gone := sales.gone_back(order)):
+        if order is not None:
             coupons.follow(
                 brand_id=till.brand_id,
                 redemption_id=row.redemption_id,
                 refund_no=f"late-{receipt.receipt_no}",
-                gone=gone,
+                order=_now(order),
             )
     return told
+
+
+def _now(order: SalesOrder) -> coupons.OrderNow:
+    lines = sales.lines(order.brand_id, order.member_id, order.order_id)
+    bought = {line.line_no: (line.quantity, line.discount_fen) for line in lines}
+    return coupons.OrderNow(bought, sales.gone_back(order), order.status == "refunded")
 
 
 def _order_of(row: Redemption) -> SalesOrder | None:

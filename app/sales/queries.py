@@ -46,6 +46,7 @@ def refunded(brand_id: int, refund_id: int) -> tuple[SalesOrder, str] | None:
             ),
         )
         .where(Refund.brand_id == brand_id, Refund.refund_id == refund_id)
+        .execution_options(populate_existing=True)
     ).one_or_none()
     return None if row is None else (row[0], row[1])
 

@@ -15,13 +15,13 @@ from app.core.transaction import transaction
 from app.coupons import commands
 from app.coupons.errors import RefundTooLarge
 from app.coupons.models import CampaignBudget, RedemptionRefund
-from app.flows import coupon_orders
+from app.flows import cash_desk, coupon_orders
 from app.identity import commands as identity
 from app.identity.rules import Identity
 from app.members import commands as members
 from app.members import erase as members_erase
 from app.sales.events import OrderRefunded
-from app.sales.models import Refund, RefundLine, SalesOrder
+from app.sales.models import OrderLine, Refund, RefundLine, SalesOrder
 
 
 @pytest.fixture
@@ -48,6 +48,12 @@ def _bought(world: World, member_id: int, order_no: str, *, channel: str = "till
         created_at=clock.now(),
     )
     session.add(order)
+    session.flush()
+    for line, off in zip(BASKET, (333, 167), strict=True):
+        bought = {"line_no": line.line_no, "sku": line.sku, "category": line.category, "quantity": line.quantity}
+        money = {"unit_fen": 0, "amount_fen": line.amount_fen, "discount_fen": off, "paid_fen": line.amount_fen - off}
+        key = {"brand_id": order.brand_id, "member_id": member_id, "order_id": order.order_id}
+        session.add(OrderLine(**key, **bought, **money, name=line.sku))
     session.flush()
     return order
 
@@ -202,3 +208,21 @@ def test_what_went_back_before_an_offline_receipt_was_told_is_given_back_with_it
         coupon_orders.on_refund(_refunded(world, order, "BACK-2", (2, 1)))
     assert _spent(campaign_id) == 0
     assert broken("coupons.") == []
+
+
+def test_a_coupon_of_which_only_the_orders_sum_was_known_comes_back_with_the_whole_order(world: World) -> None:
+    """At a cash desk an amount was typed; the order comes in with its lines, of which the first is not that amount."""
+    campaign_id = campaign(world, budget_fen=10_000)
+    one = coupon(world, campaign_id)
+    at_desk = till(world)._replace(channel="desk", source="desk")
+    basket = cash_desk.basket(amount_fen=3_000)
+    commands.redeem(till=at_desk, key=key(), code=one.code, order_no="A1", lines=basket)
+    with transaction():
+        order = _bought(world, one.member_id, "A1")
+        coupon_orders.on_refund(_refunded(world, order, "R1", (1, 1)))
+        assert _spent(campaign_id) == 500
+        order.status = "refunded"
+        session.flush()
+        coupon_orders.on_refund(_refunded(world, order, "R2", (2, 2)))
+        assert _spent(campaign_id) == 0
+    assert fresh(world, one.member_id, one.coupon_id).status == "returned"

@@ -14,7 +14,7 @@ from .campaigns import (
     switch,
 )
 from .gifts import add_gift_rule, change_gift_rule, grant, hold_gift, open_birthdays, take_back_gift
-from .give_back import LineBack, RefundDone, follow, give_back, refund
+from .give_back import LineBack, OrderNow, RefundDone, follow, give_back, refund
 from .guides import give_by_guide, limit_guides
 from .hold import lock, release
 from .offline import Receipt, set_offline_limit, take_receipt
@@ -34,6 +34,7 @@ __all__ = [
     "Answer",
     "Key",
     "LineBack",
+    "OrderNow",
     "OrderQuote",
     "Priced",
     "Receipt",

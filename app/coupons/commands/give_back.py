@@ -84,14 +84,34 @@ def refund(*, brand_id: int, redemption_id: int, refund_no: str, lines: Sequence
     return _refund(row, there, refund_no, wanted)
 
 
-def follow(*, brand_id: int, redemption_id: int, refund_no: str, gone: Mapping[int, int]) -> int:
-    """Give back the shares of goods that have gone back from the order until now (line_no: quantity), in the open
-    transaction; how much, in fen. What was given back before, under whatever number, is not given back again.
+class OrderNow(NamedTuple):
+    """An order's lines by number: how many were bought and what was taken off them in fen, and how many have gone back
+    until now. `over`: it is refunded whole.
+    """
+
+    bought: Mapping[int, tuple[int, int]]
+    gone: Mapping[int, int]
+    over: bool
+
+    def has(self, line: RedemptionLine) -> bool:
+        """Whether the order tells a line as its coupon saw it: as many, and what that took off."""
+        quantity, discount_fen = self.bought.get(line.line_no, (0, 0))
+        return quantity == line.quantity and discount_fen >= line.discount_fen
+
+
+def follow(*, brand_id: int, redemption_id: int, refund_no: str, order: OrderNow) -> int:
+    """Give back the shares of goods that have gone back from the order, in the open transaction; how much, in fen. What
+    was given back before, under whatever number, is not given back again.
+
+    Where the coupon was used on other lines than those of the order (a cash desk may know its sum only), it comes back
+    when the whole order has.
     """
     row = _locked(brand_id, redemption_id)
     if row.returned_at is not None:
         return 0
     there = _lines(row)
+    told_alike = all(order.has(line) for line in there.values())
+    gone = order.gone if told_alike else {no: line.quantity if order.over else 0 for no, line in there.items()}
     missing = {no: min(gone.get(no, 0), line.quantity) - line.refunded_quantity for no, line in there.items()}
     wanted = {no: quantity for no, quantity in missing.items() if quantity > 0}
     if not wanted:
