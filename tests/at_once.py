@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Barrier
 from typing import Any
 
@@ -15,6 +15,7 @@ import psycopg
 
 from app.core.db import session
 from app.core.errors import SiyuError
+from app.core.transaction import transaction
 
 # How many connections of this database wait for a lock; other workers of the tests have databases of their own.
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -80,3 +81,13 @@ def until_waiting() -> None:
             return
         time.sleep(0.01)
     raise AssertionError("nobody waits")
+
+
+def beside(app: Any, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
+    """What the second hears, that came before the first was committed and had to wait for it."""
+    with ExitStack() as stack:
+        with transaction():
+            first()
+            found = stack.enter_context(meanwhile(app, second))
+            until_waiting()
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app.core.locks import lock_name
 from app.coupons import commands as coupons
 from app.coupons import queries
 from app.coupons.commands.offline import Told
@@ -25,6 +26,7 @@ def on_refund(event: OrderRefunded) -> None:
     if found is None:
         return
     order, refund_no = found
+    _alone(order.brand_id, order.store_id, order.order_no)
     now = _now(order)
     for redemption_id in live_on_order(order.brand_id, order.order_no, order.store_id, order.channel):
         coupons.follow(brand_id=order.brand_id, redemption_id=redemption_id, refund_no=refund_no, order=now)
@@ -45,6 +47,7 @@ def take_receipt(*, till: coupons.Till, receipt: coupons.Receipt) -> Told:
     """Record what a till took while it was offline (see coupons.take_receipt). Goods of its order that went back before
     the receipt was told are given back at once.
     """
+    _alone(till.brand_id, till.store_id, receipt.order_no)
     told = coupons.take_receipt(till=till, receipt=receipt)
     if told.new and told.row.redemption_id is not None:
         row = queries.redemption(till.brand_id, told.row.redemption_id)
@@ -57,6 +60,11 @@ def take_receipt(*, till: coupons.Till, receipt: coupons.Receipt) -> Told:
                 order=_now(order),
             )
     return told
+
+
+def _alone(brand_id: int, store_id: int, order_no: str) -> None:
+    """A late receipt and a refund of one order come one after the other: the second one sees what the first did."""
+    lock_name(f"order-coupons:{brand_id}:{store_id}:{order_no}")
 
 
 def _now(order: SalesOrder) -> coupons.OrderNow:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from at_once import at_once, beside
 from coupon_factories import BASKET, campaign, coupon, fresh, key, redeem, till
 from factories import World, make_world
 from invariants import broken
 
 from app.core import clock, ids
 from app.core.db import session
-from app.core.transaction import transaction
+from app.core.transaction import run, transaction
 from app.coupons import commands
 from app.coupons.errors import RefundTooLarge
 from app.coupons.models import CampaignBudget, RedemptionRefund
@@ -226,3 +228,39 @@ def test_a_coupon_of_which_only_the_orders_sum_was_known_comes_back_with_the_who
         coupon_orders.on_refund(_refunded(world, order, "R2", (2, 2)))
         assert _spent(campaign_id) == 0
     assert fresh(world, one.member_id, one.coupon_id).status == "returned"
+
+
+def _late(world: World, code: str) -> Callable[[], Any]:
+    told = commands.Receipt("R-1", code, "A1", BASKET, clock.now(), b"1")
+    return lambda: coupon_orders.take_receipt(till=till(world), receipt=told)
+
+
+def _back(world: World, order: SalesOrder) -> Callable[[], Any]:
+    return lambda: run(lambda: coupon_orders.on_refund(_refunded(world, order, "BACK-1", (1, 1))))
+
+
+def test_a_refund_beside_a_late_receipt_of_its_order_is_followed(app: Any, world: World) -> None:
+    campaign_id = campaign(world, budget_fen=10_000)
+    one = coupon(world, campaign_id)
+    with transaction():
+        order = _bought(world, one.member_id, "A1")
+        session.expunge_all()
+    beside(app, _late(world, one.code), _back(world, order))
+    with transaction():
+        assert _spent(campaign_id) == 500 - 333
+    assert broken("coupons.") == []
+
+
+def test_twin_a_refund_beside_a_late_receipt(app: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither sees the other: the discount of goods that went back stands for ever."""
+    monkeypatch.setattr(coupon_orders, "lock_name", lambda _: None)
+    campaign_id = campaign(world, budget_fen=10_000)
+    one = coupon(world, campaign_id)
+    with transaction():
+        order = _bought(world, one.member_id, "A1")
+        session.expunge_all()
+    with transaction():
+        _late(world, one.code)()
+        at_once(app, [_back(world, order)])
+    with transaction():
+        assert _spent(campaign_id) == 500
