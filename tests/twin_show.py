@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from coupon_factories import campaign
 from coupon_factories import redeem as redeem_at_till
 from factories import World
-from sqlalchemy import select
+from mini_phone import Phone
+from sqlalchemy import select, update
 from tencent import Tencent
 
+from app.core import clock
 from app.core.db import session
+from app.core.slots import Slot
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons.models import Coupon
 from app.coupons.twins import bindings, queries
-from app.coupons.twins.models import CouponTwin, TwinConflict
+from app.coupons.twins.models import CampaignChannel, CouponTwin, TwinConflict
 from app.coupons.twins.rules import PRODUCT
-from app.flows.coupon_twins import adapters
+from app.flows.coupon_twins import adapters, nightly
 from app.identity import commands as identity
 from app.identity.rules import Identity
 from app.members import commands as members
@@ -140,3 +144,28 @@ class Show:
         rows = list(session.scalars(select(TwinConflict).order_by(TwinConflict.conflict_id)))
         session.remove()
         return rows
+
+
+def tonight(show: Show) -> None:
+    later(show)
+    slot("coupons.twins_compare", nightly.begin)
+    show.settle()
+
+
+def later(show: Show) -> None:
+    """As if everything had been looked at an hour ago."""
+    with transaction():
+        session.execute(update(CouponTwin).values(looked_at=CouponTwin.looked_at - timedelta(hours=1)))
+        session.execute(
+            update(CampaignChannel).values(checked_at=CampaignChannel.checked_at - timedelta(hours=1))
+        )
+
+
+def slot(task: str, handler: Any) -> None:
+    with transaction():
+        handler(Slot(task=task, at=clock.now(), queue="default", correlation_id="cor_slot"))
+
+
+def phone_of(show: Show, name: str) -> Any:
+    show.tencent.customer(name, phone="13712345678")
+    return Phone(show.tencent, name)

@@ -6,23 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from coupon_factories import body, campaign, post, terms
+from coupon_factories import body, post
 from invariants import broken
-from mini_phone import Phone
 from sqlalchemy import select, update
-from twin_show import Show
+from twin_show import Show, phone_of, tonight
 
 from app.core import clock, ids, outbox
 from app.core.db import session
-from app.core.slots import Slot
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
-from app.coupons.models import CampaignStock, Coupon, Redemption
-from app.coupons.twins import bindings, commands, queries, rules
-from app.coupons.twins.errors import BindingExists, ChannelClosed, ChannelUnfit
-from app.coupons.twins.models import CampaignChannel, CouponTwin
-from app.flows.coupon_twins import adapters, nightly, reactions, stocks
-from app.members.models import Member
+from app.coupons.models import Coupon, Redemption
+from app.coupons.twins import queries, rules
 
 
 def test_a_coupon_is_sent_confirmed_used_and_given_back_there_too(show: Show) -> None:
@@ -97,7 +91,7 @@ def test_used_on_both_sides_is_laid_before_a_person_and_lost_by_nobody(show: Sho
     assert (found.kind, found.ours["order_no"], found.theirs["order_no"]) == ("used_twice", "TILL-1", "WX-1")
     assert found.ours["redemption_id"] == done.redemption_id
     assert show.ours(mine.coupon_id).status == "redeemed" and show.theirs(mine).state == "USED"
-    _tonight(show)
+    tonight(show)
     assert len(show.conflicts()) == 1 and broken() == []
 
 
@@ -108,7 +102,7 @@ def test_a_use_there_that_cannot_be_priced_ends_ours_and_comes_before_a_person(s
     assert show.ours(mine.coupon_id).status == "voided"
     (found,) = show.conflicts()
     assert (found.kind, found.theirs["refused"]) == ("used_not_redeemable", "unpriced")
-    _tonight(show)
+    tonight(show)
     assert len(show.conflicts()) == 1 and broken() == []
 
 
@@ -150,7 +144,7 @@ def test_what_was_withdrawn_there_comes_before_a_person(show: Show) -> None:
 def test_what_a_user_threw_away_there_stays_good_with_us(show: Show) -> None:
     mine = show.given()
     show.pay.delete(show.theirs(mine))
-    _tonight(show)
+    tonight(show)
     assert show.twin(mine).state == "deleted" and show.ours(mine.coupon_id).status == "claimed"
     show.redeem(mine)
     show.settle()
@@ -166,33 +160,11 @@ def test_the_night_repairs_what_nobody_told(show: Show) -> None:
         coupons.void_all(brand_id=show.brand_id, member_ids=[voided.member_id], cause="test")
         session.execute(update(outbox.Outbox).values(fanned_out_at=clock.now()))
     show.tencent.waiting.clear()
-    _tonight(show)
+    tonight(show)
     assert show.ours(used_there.coupon_id).status == "redeemed"
     assert show.theirs(used_here).state == "USED"
     assert show.theirs(voided).state == "DEACTIVATED" and show.twin(voided).state == "deactivated"
     assert show.conflicts() == [] and broken() == []
-
-
-def test_a_coupon_without_its_event_still_gets_its_twin(show: Show) -> None:
-    """Coupons of a push are told in bulk; the tending slot finds those that have no twin yet."""
-    member_id, _ = show.person()
-    mine = show.give(show.bound(), member_id)
-    with transaction():
-        session.execute(update(outbox.Outbox).values(fanned_out_at=clock.now()))
-    show.settle()
-    assert queries.without_twin(10) == [(show.brand_id, member_id, mine.coupon_id)]
-    session.remove()
-    _slot("coupons.twins_tend", reactions.tend)
-    show.settle()
-    assert show.theirs(mine).state == "EFFECTIVE"
-
-
-def test_who_has_no_wallet_there_has_no_twin(show: Show) -> None:
-    mine = show.give(show.bound(), 4711)
-    show.settle()
-    assert session.scalars(select(CouponTwin)).all() == []
-    session.remove()
-    assert show.ours(mine.coupon_id).status == "claimed"
 
 
 def test_a_user_takes_a_coupon_in_wechat_and_has_ours(show: Show) -> None:
@@ -228,7 +200,7 @@ def test_a_stranger_takes_a_coupon_in_wechat_and_finds_it_as_a_member(show: Show
     show.settle()
     assert session.scalars(select(Coupon)).all() == []
     session.remove()
-    phone = _phone(show, "stranger")
+    phone = phone_of(show, "stranger")
     assert phone.login().status_code == 200 and phone.bind().status_code == 200
     show.settle()
     mine = session.scalars(select(Coupon)).one()
@@ -272,7 +244,7 @@ def test_older_news_changes_nothing_in_any_order(show: Show) -> None:
     twin = show.twin(mine)
     assert (twin.state, twin.fact_rank) == ("effective", rules.RETURNED)
     assert show.ours(mine.coupon_id).status in ("claimed", "returned")
-    _tonight(show)
+    tonight(show)
     assert show.twin(mine).state == "effective" and show.conflicts() == [] and broken() == []
 
 
@@ -299,7 +271,7 @@ def test_uses_and_returns_of_one_second_end_where_the_last_one_left_them(
     show.settle()
     for receiver, fields in reversed(heard):
         assert show.tencent.post(receiver, fields) == 204
-    _tonight(show)
+    tonight(show)
     assert show.twin(mine).state == "effective" and show.ours(mine.coupon_id).status == "returned"
     assert show.conflicts() == [] and broken() == []
 
@@ -368,154 +340,6 @@ def test_what_the_channel_refuses_for_good_comes_before_a_person_and_heals(show:
     show.settle()
     assert [one.kind for one in show.conflicts()] == ["refused_use"]
     show.theirs(mine).state = "EFFECTIVE"
-    _tonight(show)
+    tonight(show)
     (found,) = show.conflicts()
     assert show.theirs(mine).state == "USED" and found.closed_by == "system" and broken() == []
-
-
-def test_a_stock_waits_for_approval_follows_ours_and_ends_with_the_binding(show: Show) -> None:
-    show.pay.only().audits = True
-    campaign_id = show.bound()
-    member_id, _ = show.person()
-    mine = show.give(campaign_id, member_id)
-    show.settle()
-    assert session.scalars(select(CouponTwin)).all() == []
-    session.remove()
-    show.pay.set_stock(show.stock(campaign_id), "SENDING")
-    _later(show)
-    _slot("coupons.stocks", stocks.look_again)
-    show.settle()
-    _slot("coupons.twins_tend", reactions.tend)
-    show.settle()
-    assert show.theirs(mine).state == "EFFECTIVE"
-    with transaction():
-        session.execute(
-            update(CampaignStock).values(quota=CampaignStock.quota + 1)
-        )
-    _later(show)
-    _slot("coupons.stocks", stocks.look_again)
-    show.settle()
-    assert show.stock(campaign_id).most == 104
-    with transaction():
-        bindings.unbind(brand_id=show.brand_id, campaign_id=campaign_id)
-    show.settle()
-    assert show.stock(campaign_id).state == "DEACTIVATED"
-    other = show.give(campaign_id, show.person()[0])
-    show.redeem(mine)
-    show.settle()
-    assert show.theirs(mine).state == "USED"  # what is there is kept in step
-    with pytest.raises(Exception, match="No row"):
-        show.twin(other)
-
-
-def test_bindings_are_checked(show: Show) -> None:
-    campaign_id = show.bound()
-
-    def bind(campaign: int, channel: str = rules.PRODUCT, image: str = "https://x.example/y") -> None:
-        can = adapters.channel(rules.LOCAL if channel == rules.LOCAL else rules.PRODUCT).capabilities
-        with transaction():
-            bindings.bind(
-                brand_id=show.brand_id, campaign_id=campaign, channel=channel,
-                can=can, own_codes=True, store_id=show.world.store.id,
-                image_url=image, stock=None, by="test",
-            )  # fmt: skip
-
-    with pytest.raises(BindingExists):
-        bind(campaign_id)
-    with pytest.raises(ChannelClosed):
-        bind(campaign_id, rules.MERCHANT)
-    with pytest.raises(ChannelUnfit) as refused:
-        bind(campaign(show.world, kind="gift", gift_skus=frozenset({"A"})), image="")
-    assert refused.value.data["terms"] == ["kind", "image_url"]
-    narrow = campaign(show.world, weekdays=frozenset({6, 7}), skus=frozenset({"A"}), transferable=True)
-    with pytest.raises(ChannelUnfit) as refused:
-        bind(narrow)
-    assert refused.value.data["terms"] == ["skus", "weekdays", "transferable"]
-    bind(narrow, rules.LOCAL, image="")  # nobody outside is promised anything
-
-
-def test_an_operator_closes_a_conflict_and_has_it_told_again(show: Show) -> None:
-    mine = show.given()
-    show.redeem(mine)
-    show.theirs(mine).state = "PENDING"
-    show.settle()
-    (found,) = show.conflicts()
-    show.theirs(mine).state = "EFFECTIVE"
-    with transaction():
-        commands.close_conflict(
-            brand_id=show.brand_id, conflict_id=found.conflict_id, by="adm_1", note="已核对", retell=True
-        )
-    show.settle()
-    assert show.theirs(mine).state == "USED"
-    assert (show.conflicts()[0].closed_by, show.conflicts()[0].note) == ("adm_1", "已核对")
-
-
-def _tonight(show: Show) -> None:
-    _later(show)
-    _slot("coupons.twins_compare", nightly.begin)
-    show.settle()
-
-
-def _later(show: Show) -> None:
-    """As if everything had been looked at an hour ago."""
-    with transaction():
-        session.execute(update(CouponTwin).values(looked_at=CouponTwin.looked_at - timedelta(hours=1)))
-        session.execute(
-            update(CampaignChannel).values(checked_at=CampaignChannel.checked_at - timedelta(hours=1))
-        )
-
-
-def _slot(task: str, handler: Any) -> None:
-    with transaction():
-        handler(Slot(task=task, at=clock.now(), queue="default", correlation_id="cor_slot"))
-
-
-def _phone(show: Show, name: str) -> Any:
-    show.tencent.customer(name, phone="13712345678")
-    return Phone(show.tencent, name)
-
-
-def test_what_we_withdraw_is_withdrawn_there_at_once(show: Show) -> None:
-    """Not only in the night's comparison: until then it would be good at any till that asks WeChat Pay."""
-    mine = show.given()
-    with transaction():
-        coupons.set_status(brand_id=show.brand_id, campaign_id=mine.campaign_id, status="voided")
-        assert coupons.withdraw() == 1
-    show.settle()
-    assert show.ours(mine.coupon_id).status == "voided" and show.theirs(mine).state == "DEACTIVATED"
-    assert show.conflicts() == [] and broken() == []
-
-
-def test_a_coupon_that_was_given_to_a_friend_leaves_the_givers_wallet_there(show: Show) -> None:
-    campaign_id = show.bound()
-    with transaction():  # no campaign like this is bound, but a bound one may become like this
-        coupons.revise(brand_id=show.brand_id, campaign_id=campaign_id, terms=terms(transferable=True))
-    (member_id, _), (friend_id, _) = show.person(), show.person()
-    mine = show.give(campaign_id, member_id)
-    show.settle()
-    with transaction():
-        transfer_id = coupons.offer_transfer(
-            brand_id=show.brand_id, member_id=mine.member_id, coupon_id=mine.coupon_id
-        )
-    with transaction():
-        coupons.take_transfer(brand_id=show.brand_id, member_id=friend_id, token=coupons.token_of(transfer_id))
-    show.settle()
-    assert show.theirs(mine).state == "DEACTIVATED"
-    assert show.conflicts() == [] and broken() == []
-
-
-def test_coupons_that_can_have_no_twin_hold_up_no_others(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chunk's worth of them, older than one that can."""
-    campaign_id = show.bound(per_member=9)
-    nobody, _ = show.person()
-    somebody, _ = show.person()
-    stuck = [show.give(campaign_id, nobody) for _ in range(3)]
-    mine = show.give(campaign_id, somebody)
-    with transaction():
-        session.execute(update(outbox.Outbox).values(fanned_out_at=clock.now()))
-        session.execute(update(Member).where(Member.member_id == nobody).values(status="erased"))
-    monkeypatch.setattr(reactions, "CHUNK", len(stuck))
-    _slot("coupons.twins_tend", reactions.tend)
-    show.settle()
-    assert show.theirs(mine).state == "EFFECTIVE"
-    assert len(session.scalars(select(CouponTwin)).all()) == 1

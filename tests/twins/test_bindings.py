@@ -1,0 +1,165 @@
+"""What of our coupons WeChat Pay shows: bindings and their stocks, which coupons get a twin, what is withdrawn."""
+
+from __future__ import annotations
+
+import pytest
+from coupon_factories import campaign, terms
+from invariants import broken
+from sqlalchemy import select, update
+from twin_show import Show, later, slot
+
+from app.core import clock, outbox
+from app.core.db import session
+from app.core.transaction import transaction
+from app.coupons import commands as coupons
+from app.coupons.models import CampaignStock
+from app.coupons.twins import bindings, commands, queries, rules
+from app.coupons.twins.errors import BindingExists, ChannelClosed, ChannelUnfit
+from app.coupons.twins.models import CouponTwin
+from app.flows.coupon_twins import adapters, reactions, stocks
+from app.members.models import Member
+
+
+def test_a_coupon_without_its_event_still_gets_its_twin(show: Show) -> None:
+    """Coupons of a push are told in bulk; the tending slot finds those that have no twin yet."""
+    member_id, _ = show.person()
+    mine = show.give(show.bound(), member_id)
+    with transaction():
+        session.execute(update(outbox.Outbox).values(fanned_out_at=clock.now()))
+    show.settle()
+    assert queries.without_twin(10) == [(show.brand_id, member_id, mine.coupon_id)]
+    session.remove()
+    slot("coupons.twins_tend", reactions.tend)
+    show.settle()
+    assert show.theirs(mine).state == "EFFECTIVE"
+
+
+def test_who_has_no_wallet_there_has_no_twin(show: Show) -> None:
+    mine = show.give(show.bound(), 4711)
+    show.settle()
+    assert session.scalars(select(CouponTwin)).all() == []
+    session.remove()
+    assert show.ours(mine.coupon_id).status == "claimed"
+
+
+def test_a_stock_waits_for_approval_follows_ours_and_ends_with_the_binding(show: Show) -> None:
+    show.pay.only().audits = True
+    campaign_id = show.bound()
+    member_id, _ = show.person()
+    mine = show.give(campaign_id, member_id)
+    show.settle()
+    assert session.scalars(select(CouponTwin)).all() == []
+    session.remove()
+    show.pay.set_stock(show.stock(campaign_id), "SENDING")
+    later(show)
+    slot("coupons.stocks", stocks.look_again)
+    show.settle()
+    slot("coupons.twins_tend", reactions.tend)
+    show.settle()
+    assert show.theirs(mine).state == "EFFECTIVE"
+    with transaction():
+        session.execute(
+            update(CampaignStock).values(quota=CampaignStock.quota + 1)
+        )
+    later(show)
+    slot("coupons.stocks", stocks.look_again)
+    show.settle()
+    assert show.stock(campaign_id).most == 104
+    with transaction():
+        bindings.unbind(brand_id=show.brand_id, campaign_id=campaign_id)
+    show.settle()
+    assert show.stock(campaign_id).state == "DEACTIVATED"
+    other = show.give(campaign_id, show.person()[0])
+    show.redeem(mine)
+    show.settle()
+    assert show.theirs(mine).state == "USED"  # what is there is kept in step
+    with pytest.raises(Exception, match="No row"):
+        show.twin(other)
+
+
+def test_bindings_are_checked(show: Show) -> None:
+    campaign_id = show.bound()
+
+    def bind(campaign: int, channel: str = rules.PRODUCT, image: str = "https://x.example/y") -> None:
+        can = adapters.channel(rules.LOCAL if channel == rules.LOCAL else rules.PRODUCT).capabilities
+        with transaction():
+            bindings.bind(
+                brand_id=show.brand_id, campaign_id=campaign, channel=channel,
+                can=can, own_codes=True, store_id=show.world.store.id,
+                image_url=image, stock=None, by="test",
+            )  # fmt: skip
+
+    with pytest.raises(BindingExists):
+        bind(campaign_id)
+    with pytest.raises(ChannelClosed):
+        bind(campaign_id, rules.MERCHANT)
+    with pytest.raises(ChannelUnfit) as refused:
+        bind(campaign(show.world, kind="gift", gift_skus=frozenset({"A"})), image="")
+    assert refused.value.data["terms"] == ["kind", "image_url"]
+    narrow = campaign(show.world, weekdays=frozenset({6, 7}), skus=frozenset({"A"}), transferable=True)
+    with pytest.raises(ChannelUnfit) as refused:
+        bind(narrow)
+    assert refused.value.data["terms"] == ["skus", "weekdays", "transferable"]
+    bind(narrow, rules.LOCAL, image="")  # nobody outside is promised anything
+
+
+def test_an_operator_closes_a_conflict_and_has_it_told_again(show: Show) -> None:
+    mine = show.given()
+    show.redeem(mine)
+    show.theirs(mine).state = "PENDING"
+    show.settle()
+    (found,) = show.conflicts()
+    show.theirs(mine).state = "EFFECTIVE"
+    with transaction():
+        commands.close_conflict(
+            brand_id=show.brand_id, conflict_id=found.conflict_id, by="adm_1", note="已核对", retell=True
+        )
+    show.settle()
+    assert show.theirs(mine).state == "USED"
+    assert (show.conflicts()[0].closed_by, show.conflicts()[0].note) == ("adm_1", "已核对")
+
+
+def test_what_we_withdraw_is_withdrawn_there_at_once(show: Show) -> None:
+    """Not only in the night's comparison: until then it would be good at any till that asks WeChat Pay."""
+    mine = show.given()
+    with transaction():
+        coupons.set_status(brand_id=show.brand_id, campaign_id=mine.campaign_id, status="voided")
+        assert coupons.withdraw() == 1
+    show.settle()
+    assert show.ours(mine.coupon_id).status == "voided" and show.theirs(mine).state == "DEACTIVATED"
+    assert show.conflicts() == [] and broken() == []
+
+
+def test_a_coupon_that_was_given_to_a_friend_leaves_the_givers_wallet_there(show: Show) -> None:
+    campaign_id = show.bound()
+    with transaction():  # no campaign like this is bound, but a bound one may become like this
+        coupons.revise(brand_id=show.brand_id, campaign_id=campaign_id, terms=terms(transferable=True))
+    (member_id, _), (friend_id, _) = show.person(), show.person()
+    mine = show.give(campaign_id, member_id)
+    show.settle()
+    with transaction():
+        transfer_id = coupons.offer_transfer(
+            brand_id=show.brand_id, member_id=mine.member_id, coupon_id=mine.coupon_id
+        )
+    with transaction():
+        coupons.take_transfer(brand_id=show.brand_id, member_id=friend_id, token=coupons.token_of(transfer_id))
+    show.settle()
+    assert show.theirs(mine).state == "DEACTIVATED"
+    assert show.conflicts() == [] and broken() == []
+
+
+def test_coupons_that_can_have_no_twin_hold_up_no_others(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk's worth of them, older than one that can."""
+    campaign_id = show.bound(per_member=9)
+    nobody, _ = show.person()
+    somebody, _ = show.person()
+    stuck = [show.give(campaign_id, nobody) for _ in range(3)]
+    mine = show.give(campaign_id, somebody)
+    with transaction():
+        session.execute(update(outbox.Outbox).values(fanned_out_at=clock.now()))
+        session.execute(update(Member).where(Member.member_id == nobody).values(status="erased"))
+    monkeypatch.setattr(reactions, "CHUNK", len(stuck))
+    slot("coupons.twins_tend", reactions.tend)
+    show.settle()
+    assert show.theirs(mine).state == "EFFECTIVE"
+    assert len(session.scalars(select(CouponTwin)).all()) == 1
