@@ -13,8 +13,7 @@ from app.core.errors import NotFound
 from app.core.fields import Page
 from app.org import queries as org
 
-from . import scope
-from .audit_wording import action
+from . import audit_wording, scope
 from .blueprint import api
 from .console import console
 
@@ -57,7 +56,7 @@ def page() -> str:
         found = listed(request.args.get("cursor", "")[:200], PAGE, actor, subject)
     except NotFound:
         found = {"items": [], "next_cursor": None}
-    return render_template("console/audit.html", actor=actor, subject=subject, action=action, **found)
+    return render_template("console/audit.html", actor=actor, subject=subject, words=audit_wording, **found)
 
 
 def listed(cursor: str, limit: int, actor: str, subject: str) -> dict[str, Any]:

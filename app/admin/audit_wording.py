@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from . import coupon_channel_wording, coupon_wording, wording
+
 ACTION = {
     "members.tagged": "打标签",
     "members.untagged": "移除标签",
@@ -90,6 +95,99 @@ ACTION = {
     "privacy.retention_set": "设置资料保存期限",
 }
 
+FACT = {
+    "active": "启用",
+    "amount_fen": "订单金额",
+    "approve_budget_fen": "预算达到后须审批",
+    "approve_quota": "数量达到后须审批",
+    "brand_id": "品牌",
+    "budget_fen": "预算",
+    "campaign": "券活动",
+    "channel": "渠道",
+    "claim": "换绑申请",
+    "count": "数量",
+    "day_quota": "每日限量",
+    "days": "天数",
+    "days_before": "提前天数",
+    "dealer_fen": "经销商承担",
+    "digest": "摘要",
+    "discount_fen": "优惠合计",
+    "dry_run": "仅试运行",
+    "field": "内容",
+    "fields": "修改内容",
+    "group": "分组",
+    "hold_out_bp": "对照组",
+    "hq_fen": "总部承担",
+    "keep_on_refund": "退款后保留",
+    "kind": "类型",
+    "known": "已登记",
+    "limit_fen": "额度",
+    "lines": "明细",
+    "min_fen": "订单满",
+    "more": "追加数量",
+    "most": "每日上限",
+    "name": "名称",
+    "number": "第几次",
+    "order_no": "订单号",
+    "per_day": "每日数量",
+    "phones": "手机号",
+    "reason": "原因",
+    "removed": "删除资料",
+    "retell": "重新通知渠道",
+    "role": "角色",
+    "rule": "规则",
+    "second_factor": "两步验证",
+    "segment": "人群",
+    "size": "数量",
+    "store": "门店",
+    "stores": "门店配额",
+    "supplier_fen": "供应商承担",
+    "tag": "标签",
+    "tags": "标签",
+    "threshold": "阈值",
+    "url": "网址",
+    "used": "今日已查看",
+    "version": "版本",
+    "whole": "全部品牌",
+    "window_seconds": "时间窗口（秒）",
+}
+_WORDS: dict[str, Mapping[str, str]] = {
+    "channel": coupon_channel_wording.CHANNEL,
+    "field": wording.REVEAL_FIELDS,
+    "kind": coupon_wording.GIFT_KIND
+    | wording.ID_KIND
+    | {"wecom": "企业微信", "miniprogram": "小程序", "official": "公众号", "suite": "第三方应用"},
+    "role": wording.ROLES,
+    "rule": coupon_wording.RULE,
+}
+_SAID: dict[str, Callable[[Any], str]] = {
+    "hold_out_bp": lambda bp: f"{bp / 100:g}%",
+    "reason": lambda reason: wording.UNDO_REASON.get(reason) or wording.review_reason(reason),
+    "removed": lambda counts: f"{sum(counts.values()):,} 条",
+    "fields": lambda fields: f"{len(fields)} 项",
+}
+
 
 def action(code: str) -> str:
     return ACTION.get(code, code)
+
+
+def facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a row tells beside who did what to whom, as (label, words)."""
+    for name, value in data.items():
+        if value not in ("", None):
+            yield FACT.get(name, name), _words(name, value)
+
+
+def _words(name: str, value: Any) -> str:
+    if name in _SAID:
+        return _SAID[name](value)
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if name.endswith("_fen"):
+        return wording.yuan(value)
+    if isinstance(value, Mapping):
+        return "、".join(f"{key} {one}" for key, one in value.items())
+    if isinstance(value, list):
+        return "、".join(map(str, value))
+    return _WORDS.get(name, {}).get(str(value), str(value))
