@@ -56,7 +56,7 @@ def page() -> str:
         found = listed(request.args.get("cursor", "")[:200], PAGE, actor, subject)
     except NotFound:
         found = {"items": [], "next_cursor": None}
-    return render_template("console/audit.html", actor=actor, subject=subject, words=audit_wording, **found)
+    return render_template("console/audit.html", actor=actor, subject=subject, told=audit_wording, **found)
 
 
 def listed(cursor: str, limit: int, actor: str, subject: str) -> dict[str, Any]:

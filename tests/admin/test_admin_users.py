@@ -121,4 +121,4 @@ def test_the_pages(client: Any, world: World, hq: Any) -> None:
     assert "初始密码" in client.post(where, headers=hq, data={"act": "reset"}).text
     assert client.post(where, headers=hq, data={"act": "promote"}).status_code == 422
     log = client.get("/console/audit", headers=hq)
-    assert "新建账号" in log.text and "重置账号" in log.text
+    assert "新建账号" in log.text and "重置账号" in log.text and "<i>角色</i> 门店" in log.text
