@@ -56,6 +56,24 @@ def test_a_gift_is_one_unit_of_the_dearest_gift_line() -> None:
         rules.quote(terms("gift"), [line(1, 5000)])
 
 
+def test_gifts_on_one_line_take_what_they_would_on_lines_of_their_own() -> None:
+    """However the till writes three mugs."""
+    for basket in ([line(1, 9_000, sku="MUG", quantity=3)], [line(no, 3_000, sku="MUG") for no in (1, 2, 3)]):
+        left, taken = basket, []
+        for _ in range(3):
+            quote = rules.quote(terms("gift"), left, whole=basket)
+            left, taken = rules.after(left, quote), [*taken, quote.discount_fen]
+        assert taken == [3_000, 3_000, 3_000]
+        with pytest.raises(errors.CouponNotApplicable):
+            rules.quote(terms("gift"), left, whole=basket)
+
+
+def test_a_gift_whose_line_is_paid_for_leaves_the_next_one() -> None:
+    basket = [line(1, 2_000, sku="MUG"), line(2, 900, sku="MUG")]
+    left = rules.less(basket, {1: 1_500})
+    assert rules.quote(terms("gift"), left, whole=basket) == (900, ((2, 900),))
+
+
 def test_shipping_is_paid_up_to_the_amount() -> None:
     basket = [line(1, 5000), line(2, 1200, category="shipping")]
     assert rules.quote(terms("shipping", amount_fen=0), basket) == (1200, ((2, 1200),))
@@ -179,7 +197,7 @@ def test_a_state_says_why_it_is_not_usable(state: dict[str, object], error: type
     fresh = {"status": "claimed", "valid_from": NOW - timedelta(days=1), "valid_to": NOW + timedelta(days=1)}
     coupon = SimpleNamespace(**({"locked_order": None, "locked_until": None} | fresh | state))
     if error is None:
-        rules.check_usable(coupon, order_no="O1", at=NOW)
+        rules.check_usable(coupon, holder="O1", at=NOW)
     else:
         with pytest.raises(error):
-            rules.check_usable(coupon, order_no="O1", at=NOW)
+            rules.check_usable(coupon, holder="O1", at=NOW)

@@ -42,7 +42,7 @@ def quote(terms: Terms, lines: Sequence[Line], *, whole: Sequence[Line] | None =
     if before < terms.threshold_fen:
         raise ThresholdNotMet(threshold_fen=terms.threshold_fen, short_fen=terms.threshold_fen - before)
     if terms.kind == "gift":
-        touched, wanted = _gift(terms, goods)
+        touched, wanted = _gift(terms, goods, whole or lines)
     elif terms.kind == SHIPPING:
         touched = [line for line in lines if line.category == SHIPPING]
         freight = sum(line.amount_fen for line in touched)
@@ -69,13 +69,16 @@ def _in_scope(terms: Terms, line: Line) -> bool:
     return line.sku in (terms.skus or ()) or line.category in (terms.categories or ())
 
 
-def _gift(terms: Terms, goods: Sequence[Line]) -> tuple[list[Line], int]:
-    """The line that holds the dearest gift, and the price of one unit of it."""
+def _gift(terms: Terms, goods: Sequence[Line], whole: Sequence[Line]) -> tuple[list[Line], int]:
+    """The line that holds the dearest gift, and the price of one unit of it: of the whole line, so that the second of
+    two gifts on a line takes as much as it would on a line of its own; at most what the line still costs.
+    """
     gifts = [line for line in goods if line.sku in terms.gift_skus and line.quantity > 0]
     if not gifts:
         raise CouponNotApplicable(gift_skus=sorted(terms.gift_skus))
-    dearest = max(gifts, key=lambda line: (line.amount_fen // line.quantity, -line.line_no))
-    return [dearest], dearest.amount_fen // dearest.quantity
+    unit = {line.line_no: line.amount_fen // line.quantity for line in whole if line.quantity > 0}
+    price, _, dearest = max((min(unit[line.line_no], line.amount_fen), -line.line_no, line) for line in gifts)
+    return [dearest], price
 
 
 def after(lines: Sequence[Line], taken: Quote) -> list[Line]:
