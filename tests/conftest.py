@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from chromium import chromium
+from hypothesis import HealthCheck, settings
 from pay_keys import pay_environment
 from sqlalchemy import update
 from tencent import tencent, world
@@ -30,6 +31,10 @@ from workers.jobs.tables import TABLES
 from workers.jobs.work import perform
 
 __all__ = ["chromium", "tencent", "world"]  # fixtures for every folder
+
+# How fast a loaded machine makes examples says nothing of the code.
+settings.register_profile("siyu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("siyu")
 
 _SERVICES = pytest.StashKey[Services]()
 

@@ -22,6 +22,7 @@ from app.flows.cash_desk import Cashier, Order
 from app.flows.coupon_limits import trying_codes
 from app.org import queries as org
 from app.org.models import Store
+from app.sales.errors import LineNumberTwice
 
 from . import scope
 from .blueprint import api
@@ -38,10 +39,6 @@ class StoreUnknown(NotFound):
 
 class OrderEmpty(Invalid):
     code, message = "order_empty", "The order has neither an amount nor lines."
-
-
-class LineNumberTwice(Invalid):
-    code, message = "line_number_twice", "Two lines of the order have the same number."
 
 
 class DeskLineIn(Schema):

@@ -114,7 +114,8 @@ INVARIANTS: dict[str, str] = {
         SELECT brand_id, order_no, source, store_id, o.discount_fen, r.fen, o.groups, r.groups
         FROM order_discount o
         FULL JOIN (
-            SELECT brand_id, order_no, source, store_id, sum(discount_fen - refunded_fen) AS fen,
+            SELECT brand_id, order_no, CASE source WHEN 'desk' THEN 'till' ELSE source END AS source, store_id,
+                   sum(discount_fen - refunded_fen) AS fen,
                    array_agg(stack_group ORDER BY stack_group) AS groups
             FROM redemption WHERE returned_at IS NULL GROUP BY 1, 2, 3, 4
         ) r USING (brand_id, order_no, source, store_id)

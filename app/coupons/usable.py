@@ -31,18 +31,18 @@ class Fit(NamedTuple):
     refusal: SiyuError | None
 
 
-def why_not(card: Card, *, at: datetime, order_no: str = "") -> SiyuError | None:
+def why_not(card: Card, *, at: datetime) -> SiyuError | None:
     """Why no order could use the coupon at this moment, whatever is in it; None when some could."""
     try:
-        check(card, at=at, order_no=order_no)
+        check(card, at=at)
     except SiyuError as refusal:
         return refusal
     return None
 
 
-def check(card: Card, *, at: datetime, order_no: str = "") -> None:
-    """Raise the reason of `why_not`."""
-    rules.check_usable(card, order_no=order_no, at=at)
+def check(card: Card, *, at: datetime, holder: str | None = None) -> None:
+    """Raise the reason of `why_not`; `holder`: by what the order in question holds coupons."""
+    rules.check_usable(card, at=at, holder=holder)
     rules.check_campaign(card.campaign_status)
     if card.budget_left == 0:
         raise BudgetSpent()
@@ -62,8 +62,11 @@ def fits(
 
 
 def _fit(card: Card, lines: Sequence[rules.Line], place: Place, at: datetime, order_no: str) -> Fit:
+    holder = rules.holder(place.channel, place.store_id, order_no)
+    if not place.store_id and rules.is_held_in(card.locked_order, place.channel, order_no):
+        holder = card.locked_order or ""  # who does not name the store means the order of this number
     try:
-        check(card, at=at, order_no=order_no)
+        check(card, at=at, holder=holder)
         rules.check_place(card.terms, place)
         quote = rules.quote(card.terms, lines)
         if card.budget_left is not None and quote.discount_fen > card.budget_left:

@@ -20,6 +20,8 @@ from app.tiers import commands as tiers
 from app.tiers import queries as tiers_queries
 from app.tiers.rules import Step
 
+from .coupon_orders import alone
+
 
 @dataclass(frozen=True, kw_only=True)
 class Paid:
@@ -52,6 +54,8 @@ def order_paid(
     the source stated. Raises OrderMismatch when something does not add up, OrderChanged for other content.
     """
     check(order, now=clock.now(), totals=totals)
+    if order.discount_fen:  # else no coupon stands on it
+        alone(brand_id, order.store_id, order.order_no)
     if redemptions:
         member_id = _check_redemptions(brand_id, member_id, order, redemptions)
     recorded = sales.record_order(brand_id=brand_id, member_id=member_id, order=order)
@@ -109,15 +113,14 @@ def _earned_before(brand_id: int, member_id: int, recorded: sales.Recorded) -> P
 
 
 def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, redemptions: Sequence[int]) -> int:
-    """Each redemption is live, of this order, of one member, and its discount stands on the order's lines. They stay
-    so: a till that cancels one waits, and then hears that the order was uploaded. Those of an order that is told again
-    may have been refunded since.
+    """Each redemption is live, of this order, of one member, and its discount stands on the order's lines. Those of an
+    order that is told again may have been refunded since.
     """
     if member_id is None and (told := redemption_shares(brand_id, redemptions)):
         member_id = told[0].member_id
     if member_id is not None:
         member_id = family.keep(brand_id=brand_id, member_id=member_id)
-    shares = redemption_shares(brand_id, redemptions, held=True)
+    shares = redemption_shares(brand_id, redemptions)
     known = {share.redemption_id for share in shares}
     off: dict[int, int] = {}
     for index, redemption_id in enumerate(redemptions):
@@ -125,7 +128,7 @@ def _check_redemptions(brand_id: int, member_id: int | None, order: OrderData, r
             raise OrderMismatch("There is no such redemption.", field=f"redemptions[{index}]")
     for share in shares:
         field = f"redemptions[{list(redemptions).index(share.redemption_id)}]"
-        here = (share.store_id, share.order_no) == (order.store_id, order.order_no)
+        here = (share.store_id, share.order_no) == (order.store_id, order.order_no) and share.is_of(order.channel)
         if not here or share.returned_at is not None and not is_known(brand_id, order.source, order.order_no):
             raise OrderMismatch("The redemption does not belong to this order.", field=field)
         if share.member_id != member_id:

@@ -8,10 +8,11 @@ from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, Range
 
 from app.core import clock, ids
-from app.core.errors import Invalid, NotFound
+from app.core.errors import NotFound
 from app.coupons import queries as coupons
 from app.coupons import rules, usable
 from app.org import queries as org
+from app.sales.errors import LineNumberTwice
 
 from . import auth
 from .cards import CardOut, card_view
@@ -25,10 +26,6 @@ ASKED = 200  # so many of a member's coupons are looked at for one order
 
 class StoreUnknown(NotFound):
     code, message = "store_unknown", "There is no such store."
-
-
-class LineNumberTwice(Invalid):
-    code, message = "line_number_twice", "Two lines of the order have the same number."
 
 
 class BasketLine(Schema):

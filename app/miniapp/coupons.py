@@ -114,7 +114,7 @@ def code(coupon: str) -> tuple[dict[str, Any], int, dict[str, str]]:
     who, now = auth.member(), clock.now()
     with wording.added():
         row = coupons.owned(who.brand_id, who.member_id, _decoded("cpn", coupon, CouponUnknown))
-        rules.check_usable(row, order_no="", at=now)
+        rules.check_usable(row, at=now)
     shown, seconds = codes.rotating(row.code, now)
     return {"code": shown, "expires_in": seconds}, 200, {"Cache-Control": "no-store"}
 

@@ -16,10 +16,12 @@ from app.core.fields import PublicId
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.flows.order_paid import Paid, order_paid
+from app.flows.order_refunded import order_refunded
 from app.flows.till_member import find_member
 from app.org import queries as org
-from app.sales.errors import OrderMismatch
-from app.sales.rules import LineData, OrderData
+from app.sales.errors import LineNumberTwice, OrderMismatch
+from app.sales.refunds import BackLine
+from app.sales.rules import LineData, OrderData, source_of
 
 from .auth import idempotency_key, signed
 from .checked import Many, Text, Whole
@@ -97,6 +99,32 @@ class OrderOut(Schema):
     upgraded = Boolean()
 
 
+class RefundLineIn(Schema):
+    line_no = Whole(1, 9999, required=True)
+    quantity = Whole(0, 9999, required=True, metadata={"description": "How many come back; 0 when only money does."})
+    refunded_fen = Whole(0, MOST_FEN, required=True, metadata={"description": "What is paid back for them."})
+
+
+class OrderRefundIn(Schema):
+    order_no = Text(64, required=True)
+    store = Text(64, required=True, metadata={"description": "The store's code, as the order was uploaded."})
+    channel = String(load_default="till", validate=OneOf(["till", "mall"]))
+    refund_no = Text(64, required=True, metadata={"description": "Unique in the store and channel."})
+    refunded_at = AwareDateTime(required=True)
+    reason = Text(200, shortest=0, load_default="")
+    lines = Many(RefundLineIn, 200, required=True)
+
+
+class OrderRefundOut(Schema):
+    order = PublicId("ord", attribute="order_id")
+    refund_no = String()
+    new = Boolean(metadata={"description": "False when this refund was told before, with the same content."})
+    refunded_fen = Integer()
+    left_fen = Integer(metadata={"description": "What of the order's payment has not been given back."})
+    currency = String()
+    status = String(metadata={"description": "paid, or refunded once all of its money went back."})
+
+
 @blueprint.post("")
 @signed
 @blueprint.input(OrderIn)
@@ -117,10 +145,44 @@ def upload(json_data: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+@blueprint.post("/refunds")
+@signed
+@blueprint.input(OrderRefundIn)
+@blueprint.output(OrderRefundOut)
+@blueprint.doc(summary="Tell that goods of an order went back", security=SECURITY, responses=[401, 404, 409])
+def refund(json_data: dict[str, Any]) -> dict[str, Any]:
+    """In whole or in part, by line. `refund_no` is what makes it happen once: the same again gets the same answer,
+    other content 409. The order's coupons give back what they took off these lines; a coupon whose refund the till
+    told itself is not counted twice. Gifts that the order brought are taken back with it."""
+    store = g.client.check_store(json_data["store"])
+    lines = [BackLine(**line) for line in json_data["lines"]]
+    if len({line.line_no for line in lines}) != len(lines):
+        raise LineNumberTwice()
+    done = run(
+        lambda: order_refunded(
+            brand_id=g.client.brand_id,
+            store_id=store.store_id,
+            source=source_of(json_data["channel"], json_data["store"]),
+            lines=lines,
+            **{name: json_data[name] for name in ("order_no", "refund_no", "refunded_at", "reason")},
+        )
+    )
+    order = done.order
+    return {
+        "order_id": order.order_id,
+        "refund_no": json_data["refund_no"],
+        "new": done.new,
+        "refunded_fen": done.refunded_fen,
+        "left_fen": order.paid_fen - order.refunded_fen,
+        "currency": "CNY",
+        "status": order.status,
+    }
+
+
 def _upload(body: dict[str, Any], store_id: int) -> dict[str, Any]:
     brand_id = g.client.brand_id
     order = OrderData(
-        source=f"{body['channel']}:{body['store']}",
+        source=source_of(body["channel"], body["store"]),
         order_no=body["order_no"],
         store_id=store_id,
         guide_id=_guide(brand_id, body["guide"]),

@@ -11,7 +11,7 @@ from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, Strin
 from flask import Response, g
 
 from app.core import ids
-from app.core.errors import Invalid, NotFound, Retryable, SiyuError
+from app.core.errors import NotFound, Retryable, SiyuError
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.coupons import commands as coupons
@@ -20,6 +20,7 @@ from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
 from app.flows import coupon_orders
 from app.flows.coupon_limits import trying_codes
+from app.sales.errors import LineNumberTwice
 
 from .auth import idempotency_key, signed
 from .checked import Checked, Choice, Many, Text, Whole, answer, described
@@ -28,10 +29,6 @@ from .shown_codes import known
 blueprint = APIBlueprint("redemptions", __name__, url_prefix="/api/pos/v1/redemptions", tag="pos")
 
 SECURITY = "SiyuKey"
-
-
-class LineNumberTwice(Invalid):
-    code, message = "line_number_twice", "Two lines of the order have the same number."
 
 
 class BasketLine(Schema):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from app.core.errors import Conflict, Invalid
+from app.core.errors import Conflict, Invalid, NotFound
 
 
 class OrderMismatch(Invalid):
     code, message = "order_mismatch", "The order does not add up; data.field says where."
+
+
+class OrderUnknown(NotFound):
+    code, message = "order_unknown", "No order was uploaded under this number."
+
+
+class LineNumberTwice(Invalid):
+    code, message = "line_number_twice", "Two lines of the order have the same number."
 
 
 class OrderChanged(Conflict):

@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, select, text, tuple_
 from app.core import bulk
 from app.core.db import session
 
-from .models import OrderLine, OrderNumber, Refund, RefundLine, SalesOrder
+from .models import OrderLine, OrderNumber, Refund, RefundLine, RefundNumber, SalesOrder
 
 
 def order(brand_id: int, member_id: int, order_id: int) -> SalesOrder | None:
@@ -31,6 +31,11 @@ def lines(brand_id: int, member_id: int, order_id: int) -> Sequence[OrderLine]:
 def is_known(brand_id: int, source: str, order_no: str) -> bool:
     """Whether an order of this number was taken in."""
     return session.get(OrderNumber, (brand_id, source, order_no)) is not None
+
+
+def is_refund_known(brand_id: int, source: str, refund_no: str) -> bool:
+    """Whether a refund of this number was taken in."""
+    return session.get(RefundNumber, (brand_id, source, refund_no)) is not None
 
 
 def refunded(brand_id: int, refund_id: int) -> tuple[SalesOrder, str] | None:
@@ -84,10 +89,25 @@ def orders_of(
     return session.scalars(statement.order_by(SalesOrder.paid_at.desc(), SalesOrder.order_id.desc()).limit(limit)).all()
 
 
+def uploaded(brand_id: int, source: str, order_no: str) -> SalesOrder | None:
+    """The order that a till or mall uploaded under a number, whoever's it is by now."""
+    return session.scalar(
+        select(SalesOrder)
+        .join(
+            OrderNumber,
+            (OrderNumber.brand_id == SalesOrder.brand_id)
+            & (OrderNumber.member_id == SalesOrder.member_id)
+            & (OrderNumber.order_id == SalesOrder.order_id),
+        )
+        .where(OrderNumber.brand_id == brand_id, OrderNumber.source == source, OrderNumber.order_no == order_no)
+        .execution_options(populate_existing=True)
+    )
+
+
 def member_order(
     brand_id: int, member_id: int, *, store_id: int, channel: str, order_no: str, since: datetime
 ) -> SalesOrder | None:
-    """A member's order by its number in a store and channel, paid since a moment."""
+    """A member's order by its number in a store and channel, paid since a moment, whichever source told it."""
     return session.scalar(
         select(SalesOrder)
         .where(

@@ -27,7 +27,7 @@ _KNOWN = """
     JOIN refund_number n ON n.brand_id = %(brand_id)s AND n.source = s.source AND n.refund_no = s.refund_no
 """
 _HOLD = """
-    SELECT o.order_id, o.member_id, o.walk_in, o.paid_fen - o.refunded_fen
+    SELECT o.order_id, o.member_id, o.walk_in, o.paid_fen - o.refunded_fen, o.import_id
     FROM sales_order o
     WHERE o.brand_id = %(brand_id)s
       AND (o.member_id, o.order_id) IN (SELECT DISTINCT member_id, order_id FROM staged_refund)
@@ -115,7 +115,8 @@ def record_refund(*, brand_id: int, refund: RefundData) -> Refunded:
 
 
 def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: int | None = None) -> list[Refunded]:
-    """Record refunds in their order, each whole or not at all; what became of each. An import emits no event.
+    """Record refunds in their order, each whole or not at all; what became of each. An import emits events for orders
+    that were uploaded as they were paid, and none for those of its own kind: history moves nobody.
 
     Raises Busy as `record_refund` does.
     """
@@ -148,9 +149,9 @@ def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: i
             done.append(Refunded(refund_id, new=True))
     if accepted:
         _write(brand_id, accepted, import_id)
-    if import_id is None:
-        for refund_id, refund in accepted:
-            _, member_id, walk_in, before_fen = orders[refund.order_id]
+    for refund_id, refund in accepted:
+        _, member_id, walk_in, before_fen, imported = orders[refund.order_id]
+        if import_id is None or imported is None:
             outbox.emit(
                 OrderRefunded(
                     brand_id=brand_id,

@@ -57,6 +57,11 @@ class OrderData:
         return self.total_fen - self.discount_fen
 
 
+def source_of(channel: str, store: str) -> str:
+    """Under which source a store's till or mall uploads its orders: each numbers them for itself."""
+    return f"{channel}:{store}"
+
+
 def check(order: OrderData, *, now: datetime, totals: Mapping[str, int] | None = None) -> None:
     """Raise OrderMismatch naming the first field that is wrong.
 

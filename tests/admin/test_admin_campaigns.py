@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from console_world import bearer, make_admins
-from coupon_factories import coupon, fresh, redeem
+from coupon_factories import coupon, fresh, redeem, till
 from factories import World, make_world
 from invariants import broken
 
@@ -145,7 +145,7 @@ def test_a_voided_campaign_withdraws_what_is_out(client: Any, world: World, hq: 
     used, held, open_one = (coupon(world, campaign_id) for _ in range(3))
     redeem(world, used.code)
     with transaction():
-        commands.lock(brand_id=world.brand_id, member_id=held.member_id, coupon_id=held.coupon_id, order_no="O9")
+        commands.lock(counter=till(world), member_id=held.member_id, coupon_id=held.coupon_id, order_no="O9")
     voided = _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "void", "reason": "价格标错"})
     assert voided.json["status"] == "voided"
     with pytest.raises(Exception, match="withdrawn"):

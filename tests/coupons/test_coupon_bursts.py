@@ -14,18 +14,19 @@ from typing import Any
 import pytest
 from at_once import at_once
 from coupon_crowds import claim, refund, refused, transacted, won
-from coupon_factories import fresh, redeem, terms
+from coupon_factories import fresh, redeem, terms, till
 from factories import World, make_world
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from invariants import broken
+from sqlalchemy import select
 
 from app.core import hot, ids
 from app.core.db import session
 from app.core.transaction import transaction
-from app.coupons import commands, queries
-from app.coupons.models import CampaignBudget, CampaignDay, CampaignStock, Coupon, OrderDiscount
+from app.coupons import commands
+from app.coupons.models import CampaignBudget, CampaignDay, CampaignStock, Coupon, OrderDiscount, Redemption
 
 QUOTA, DAY, LIMIT, BUDGET, OFF = 12, 8, 2, 1_700, 500
 SOCKS = (0, 83, 167)  # what the coupon takes off the line of two socks, by how many of them came back
@@ -88,10 +89,10 @@ class CouponBursts(RuleBasedStateMachine):
         return partial(redeem, self.world, one.row.code, order_no=order_no or next(self.orders))
 
     def _lock(self, one: Mine, order_no: str) -> Callable[[], Any]:
-        keys = self._keys(one)
+        keys = {"member_id": one.row.member_id, "coupon_id": one.row.coupon_id}
 
         def work() -> None:
-            commands.lock(**keys, order_no=order_no)
+            commands.lock(counter=till(self.world), **keys, order_no=order_no)
 
         return transacted(work)
 
@@ -211,7 +212,8 @@ class CouponBursts(RuleBasedStateMachine):
         one = self._one(which, "locked")
         if one is None:
             return
-        let_go = transacted(lambda: commands.release(**self._keys(one), order_no=one.order))
+        keys = {"member_id": one.row.member_id, "coupon_id": one.row.coupon_id}
+        let_go = transacted(lambda: commands.release(counter=till(self.world), **keys, order_no=one.order))
         results = self._all([self._redeem(one, one.order), let_go, *(self._redeem(one) for _ in range(count - 2))])
         done = [result for result in results if not isinstance(result, str | bool)]
         assert len(done) <= self._works(one, redeeming=True)
@@ -233,7 +235,7 @@ class CouponBursts(RuleBasedStateMachine):
         now = fresh(self.world, one.row.member_id, one.row.coupon_id)
         done = [result for result in results if isinstance(result, commands.Redemption)]
         assert len(done) <= 2 and now.status in ("redeemed", "locked", "returned")
-        one.state, one.order = {"returned": "free"}.get(now.status, now.status), now.locked_order or ""
+        one.state, one.order = {"returned": "free"}.get(now.status, now.status), _number(now)
         if now.status == "redeemed":
             self._redeemed(one, next(result for result in done if result.redemption_id == _live(one)))
 
@@ -286,7 +288,7 @@ class CouponBursts(RuleBasedStateMachine):
         for one in self.coupons:
             now = rows[one.row.coupon_id]
             assert {"claimed": "free", "returned": "free"}.get(now.status, now.status) == one.state
-            assert (now.locked_order or "") == (one.order if one.state == "locked" else "")
+            assert _number(now) == (one.order if one.state == "locked" else "")
         for group, campaign_id in self.campaigns.items():
             issued = sum(row.issued for row in _rows(CampaignStock) if row.campaign_id == campaign_id)
             assert issued == self._issued(group)
@@ -305,9 +307,17 @@ def _rows(model: Any) -> list[Any]:
 
 def _live(one: Mine) -> int:
     with transaction():
-        found = queries.live_redemption(one.row.brand_id, one.row.member_id, one.row.coupon_id)
-        assert found is not None
-        return int(found.redemption_id)
+        found = session.scalars(
+            select(Redemption.redemption_id).where(
+                Redemption.coupon_id == one.row.coupon_id, Redemption.returned_at.is_(None)
+            )
+        )
+        return int(found.one())
+
+
+def _number(held: Coupon) -> str:
+    """The number of the order that holds a coupon."""
+    return (held.locked_order or "").rpartition(":")[2]
 
 
 @pytest.fixture

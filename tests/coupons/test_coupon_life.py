@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import campaign, coupon, fresh, key, redeem, terms
+from coupon_factories import campaign, coupon, fresh, key, redeem, terms, till
 from factories import World, make_world
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -198,7 +198,7 @@ class CouponLife(RuleBasedStateMachine):
         def work() -> None:
             with transaction():
                 commands.lock(
-                    brand_id=self.world.brand_id,
+                    counter=till(self.world),
                     member_id=one.member_id,
                     coupon_id=one.coupon_id,
                     order_no=f"{order_no}-{self.campaign_id}",
@@ -224,7 +224,7 @@ class CouponLife(RuleBasedStateMachine):
             return
         with transaction():
             done = commands.release(
-                brand_id=self.world.brand_id,
+                counter=till(self.world),
                 member_id=one.member_id,
                 coupon_id=one.coupon_id,
                 order_no=f"{order_no}-{self.campaign_id}",
@@ -291,7 +291,7 @@ def test_the_sweeps_go_on_until_nothing_is_left(app: Any, run_work: Any, monkeyp
     mine = [coupon(world, campaign_id) for _ in range(5)]
     with transaction():
         for one in mine[:3]:
-            commands.lock(brand_id=world.brand_id, member_id=one.member_id, coupon_id=one.coupon_id, order_no="O1")
+            commands.lock(counter=till(world), member_id=one.member_id, coupon_id=one.coupon_id, order_no="O1")
     with time_machine.travel(clock.now() + timedelta(days=2), tick=True):
         for task in ("coupons.release_locks", "coupons.expire"):
             with transaction():

@@ -103,13 +103,13 @@ def test_a_code_works_before_during_and_after(world: World) -> None:
 def test_a_held_coupon_stays_held_for_its_order(world: World) -> None:
     winner, loser = members(world, 2)
     held = coupons.coupon(world, member_id=loser)
-    where = {"brand_id": world.brand_id, "coupon_id": held.coupon_id, "order_no": "O1"}
+    where = {"counter": coupons.till(world), "coupon_id": held.coupon_id, "order_no": "O1"}
     with transaction():
         commands.lock(**where, member_id=loser)
     merge(world, winner, loser)
     with transaction():  # the same order may hold it longer, by either id, and let it go
         commands.lock(**where, member_id=loser)
-        assert queries.owned(world.brand_id, winner, held.coupon_id).locked_order == "O1"
+        assert queries.owned(world.brand_id, winner, held.coupon_id).locked_order == f"till:{world.store.id}:O1"
         assert commands.release(**where, member_id=loser)
 
 

@@ -108,7 +108,7 @@ class Life:
         one = self._coupon(amount)
         with transaction():
             coupons.commands.lock(
-                brand_id=self.world.brand_id,
+                counter=coupons.till(self.world),
                 member_id=one.member_id,
                 coupon_id=one.coupon_id,
                 order_no=f"H{self.number}",

@@ -54,7 +54,7 @@ def rich(world: World, member_id: int, number: str) -> None:
     coupons.redeem(world, used.code)
     with transaction():
         coupons.commands.lock(
-            brand_id=world.brand_id, member_id=member_id, coupon_id=held.coupon_id, order_no=f"{number}-held"
+            counter=coupons.till(world), member_id=member_id, coupon_id=held.coupon_id, order_no=f"{number}-held"
         )
 
 

@@ -164,6 +164,21 @@ def test_a_live_refund_tells_once_and_refuses_what_is_too_much(app, world) -> No
     assert not broken("sales")
 
 
+def test_a_file_tells_of_live_orders_and_moves_nobody_for_history(app, world) -> None:
+    """An ERP that knows the refunds of what tills uploaded: coupons and gifts of those orders follow."""
+    with transaction():
+        member = make_member(world)
+    order = _paid_live(world, member)
+    _orders(world)
+    an_import(world, "refunds", csv_of(HEAD, [_row("H1", "A1", 1, "10.00")]))
+    paid = f"{order.paid_at:%Y-%m-%d %H:%M}"
+    live = _row("R1", "L1", 1, "4.00", 门店="S001", 退款时间=paid)
+    job = an_import(world, "refunds", csv_of([*HEAD, "门店"], [live]), source="till")
+    assert faults_of(job) == []
+    events = session.scalars(select(Outbox.payload).where(Outbox.name == "sales.order_refunded")).all()
+    assert [(one["order_id"], one["refunded_fen"]) for one in events] == [(order.order_id, 400)]
+
+
 def test_refunds_at_once_never_give_back_more_than_was_paid(app, world) -> None:
     with transaction():
         member = make_member(world)

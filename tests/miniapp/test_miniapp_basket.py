@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import campaign, coupon, redeem
+from coupon_factories import campaign, coupon, redeem, till
 from factories import World, make_world
 from statements import statements
 
@@ -98,8 +98,9 @@ def test_what_no_order_may_use_now_says_so(here: World, shopper: Shopper) -> Non
     with transaction():
         commands.set_status(brand_id=here.brand_id, campaign_id=stopped, status="paused")
     held = coupon(here, member_id=shopper.member_id)
+    in_mall = till(here)._replace(channel="mall", source="mall")
     with transaction():
-        commands.lock(brand_id=here.brand_id, member_id=shopper.member_id, coupon_id=held.coupon_id, order_no="M-7")
+        commands.lock(counter=in_mall, member_id=shopper.member_id, coupon_id=held.coupon_id, order_no="M-7")
     mine = ids.encode("cpn", held.coupon_id)
     told = {one["id"]: one for one in shopper.usable(9900).json["items"]}
     assert told[waiting]["why"]["code"] == "coupon_not_yet_valid" and told[waiting]["expiry"].endswith("起可用")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from coupon_factories import body, campaign, coupon, fresh, post
+from coupon_factories import body, campaign, coupon, fresh, post, till
 from factories import World, make_world
 from invariants import broken
 
@@ -97,7 +97,7 @@ def test_refusals_have_stable_codes_and_change_nothing(client: Any, world: World
     held = coupon(world)
     with transaction():
         commands.set_status(brand_id=world.brand_id, campaign_id=paused_campaign, status="paused")
-        commands.lock(brand_id=world.brand_id, member_id=held.member_id, coupon_id=held.coupon_id, order_no="O-other")
+        commands.lock(counter=till(world), member_id=held.member_id, coupon_id=held.coupon_id, order_no="O-other")
     expired = coupon(world, ends_at=clock.now() + timedelta(seconds=1))
     used = coupon(world)
     assert post(client, world, "redemptions", body(used.code, "O0"), idempotency_key="order-O0-1").status_code == 200

@@ -30,7 +30,7 @@ SET discount_fen = discount_fen - :fen,
         SELECT coalesce(array_agg(g ORDER BY n), '{}') FROM unnest(groups) WITH ORDINALITY AS x (g, n)
         WHERE n <> coalesce(array_position(groups, :stack_group), 0)
     ) ELSE groups END
-WHERE brand_id = :brand_id AND order_no = :order_no AND source = :source AND store_id = :store_id
+WHERE brand_id = :brand_id AND order_no = :order_no AND source = :counter AND store_id = :store_id
 """)
 _LESS_SPENT = text("UPDATE campaign_budget SET spent_fen = spent_fen - :fen WHERE campaign_id = :campaign_id")
 
@@ -86,7 +86,7 @@ def refund(*, brand_id: int, redemption_id: int, refund_no: str, lines: Sequence
 
 class OrderNow(NamedTuple):
     """An order's lines by number: how many were bought and what was taken off them in fen, and how many have gone back
-    until now. `over`: it is refunded whole.
+    until now. `over`: it is refunded whole, or all of its goods are back.
     """
 
     bought: Mapping[int, tuple[int, int]]
@@ -110,8 +110,9 @@ def follow(*, brand_id: int, redemption_id: int, refund_no: str, order: OrderNow
     if row.returned_at is not None:
         return 0
     there = _lines(row)
-    told_alike = all(order.has(line) for line in there.values())
-    gone = order.gone if told_alike else {no: line.quantity if order.over else 0 for no, line in there.items()}
+    gone: Mapping[int, int] = order.gone if all(order.has(line) for line in there.values()) else {}
+    if order.over:  # also when it was told as a sum of money, without quantities
+        gone = {no: line.quantity for no, line in there.items()}
     missing = {no: min(gone.get(no, 0), line.quantity) - line.refunded_quantity for no, line in there.items()}
     wanted = {no: quantity for no, quantity in missing.items() if quantity > 0}
     if not wanted:
@@ -293,7 +294,7 @@ def _less(row: Redemption, campaign_id: int, fen: int, *, over: bool) -> None:
         {
             "brand_id": row.brand_id,
             "order_no": row.order_no,
-            "source": row.source,
+            "counter": rules.counter_of(row.source),
             "store_id": row.store_id,
             "stack_group": row.stack_group,
             "fen": fen,

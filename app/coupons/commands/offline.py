@@ -10,11 +10,11 @@ basket, is refused. Every receipt is kept, whatever became of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, outbox
@@ -24,13 +24,15 @@ from app.core.locks import lock_name
 from app.org import queries as org
 
 from .. import codes, queries, rules
-from ..errors import CouponUnknown
+from ..errors import CouponNotApplicable, CouponUnknown
 from ..events import OfflineConflict
 from ..models import OfflineReceipt
 from .order import in_session
-from .redeem import CLOCKS_APART, REDEEM_LATE, Found, Till, find, prepare, price_found
+from .redeem import REDEEM_LATE, Found, Till, prepare, price_found, usable
 
 OLDEST = timedelta(days=7)
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+CLOCKS_APART = timedelta(minutes=5)  # a till's clock may be this far from ours
 _TRIES = 3
 
 _CHARGE = text("""
@@ -114,10 +116,10 @@ def set_offline_limit(*, brand_id: int, store_id: int, limit_fen: int) -> None:
 
 def _redeem(till: Till, receipt: Receipt, at: datetime) -> OfflineReceipt:
     for _ in range(_TRIES):  # the sweep, or another coupon of the order, may come by between look and write
-        found = find(till, receipt.code, receipt.order_no, at, late=True)
+        found, good_at = _find(till, receipt, at)
         try:
             priced = price_found(till, found, receipt.order_no, receipt.lines)
-            answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, at)
+            answer, parameters = prepare(till, receipt.order_no, priced, receipt.lines, good_at)
             with session.begin_nested():
                 row = in_session(REDEEM_LATE, parameters)
         except Busy:
@@ -128,6 +130,31 @@ def _redeem(till: Till, receipt: Receipt, at: datetime) -> OfflineReceipt:
     raise Busy(retry_after=1)
 
 
+def _find(till: Till, receipt: Receipt, at: datetime) -> tuple[Found, datetime]:
+    """The coupon, if it was good when the till took it, and that moment; raises why it was not. What has ended since
+    counts as it stood then: its validity, and another order's hold of it.
+    """
+    shown = codes.recognized(receipt.code, at, drift=CLOCKS_APART)
+    coupon = queries.beside_order(till, shown.code, receipt.order_no)
+    at = _within(coupon, at)
+    over = coupon.status == "locked" and coupon.locked_until is not None and coupon.locked_until <= clock.now()
+    then = coupon._replace(status="claimed") if over or coupon.status == "expired" else coupon
+    holder = rules.holder(till.source, till.store_id, receipt.order_no)
+    held = coupon.held_by(holder, at) or queries.was_held(till, coupon, receipt.order_no, at)
+    return usable(till, then, shown, holder, at, held=held)._replace(coupon=coupon), at
+
+
+def _within(coupon: queries.ShownCoupon, at: datetime) -> datetime:
+    """When a till took a coupon, whose clock may say that this was a little before the coupon began, or after its
+    end.
+    """
+    if at < coupon.valid_from <= at + CLOCKS_APART:
+        return coupon.valid_from
+    if at - CLOCKS_APART < coupon.valid_to <= at:
+        return coupon.valid_to - timedelta.resolution
+    return at
+
+
 def _seen(till: Till, receipt: Receipt) -> Found:
     """The coupon behind the code that the till saw, whatever its state and the code's age are."""
     shown = codes.recognized(receipt.code, min(receipt.taken_at, clock.now()), drift=CLOCKS_APART)
@@ -136,10 +163,12 @@ def _seen(till: Till, receipt: Receipt) -> Found:
 
 
 def _used_for(till: Till, receipt: Receipt) -> OfflineReceipt | None:
-    """The coupon was redeemed for this very order, and only the answer to that was lost: the receipt is of that one."""
+    """The coupon was redeemed for this very order, and only the answer to that was lost: the receipt is of that one,
+    also when the order was refunded since.
+    """
     found = _seen(till, receipt)
-    row = queries.live_redemption(till.brand_id, found.coupon.member_id, found.coupon.coupon_id)
-    if row is None or (row.order_no, row.store_id) != (receipt.order_no, till.store_id):
+    row = queries.used_for(till, found.coupon, receipt.order_no)
+    if row is None:
         return None
     return _keep(
         till, receipt, "redeemed", "", found, redemption_id=row.redemption_id, discount_fen=row.discount_fen
@@ -149,7 +178,7 @@ def _used_for(till: Till, receipt: Receipt) -> OfflineReceipt | None:
 def _conflict(till: Till, receipt: Receipt, refused: SiyuError) -> OfflineReceipt:
     found = _seen(till, receipt)
     try:
-        discount = rules.quote(found.terms, receipt.lines).discount_fen
+        discount = _given(till, receipt, found)
     except SiyuError as nothing:
         return _keep(till, receipt, "refused", nothing.code, found)
     here = ZoneInfo(org.brand(till.brand_id).timezone)
@@ -168,6 +197,26 @@ def _conflict(till: Till, receipt: Receipt, refused: SiyuError) -> OfflineReceip
     return _keep(till, receipt, "conflict" if charged else "over", refused.code, found, discount_fen=discount)
 
 
+def _given(till: Till, receipt: Receipt, found: Found) -> int:
+    """What a coupon that is a conflict took off in the store: no more than what others left of the order, those that
+    are redeemed and those that are conflicts too. Raises why it took off nothing.
+    """
+    before = queries.before(till, receipt.order_no)
+    left = rules.less(receipt.lines, before.lines)
+    discount = rules.quote(found.terms, left, whole=receipt.lines).discount_fen
+    asked = select(func.coalesce(func.sum(OfflineReceipt.discount_fen), 0)).where(
+        OfflineReceipt.brand_id == till.brand_id,
+        OfflineReceipt.store_id == till.store_id,
+        OfflineReceipt.order_no == receipt.order_no,
+        OfflineReceipt.received_at > clock.now() - 2 * OLDEST,  # an order's receipts come within this
+        OfflineReceipt.outcome.in_(("conflict", "over")),
+    )
+    still = sum(line.amount_fen for line in left) - int(session.scalar(asked) or 0)
+    if still <= 0:
+        raise CouponNotApplicable()
+    return min(discount, still)
+
+
 def _charge(till: Till, month: str, fen: int) -> bool:
     asked = {"brand_id": till.brand_id, "store_id": till.store_id, "month": month, "fen": fen}
     session.execute(_MONTH, asked)
@@ -184,6 +233,7 @@ def _keep(
     redemption_id: int | None = None,
     discount_fen: int = 0,
 ) -> OfflineReceipt:
+    now = clock.now()
     session.execute(
         insert(OfflineReceipt).values(
             brand_id=till.brand_id,
@@ -195,8 +245,8 @@ def _keep(
             discount_fen=discount_fen,
             outcome=outcome,
             reason=reason,
-            taken_at=receipt.taken_at,
-            received_at=clock.now(),
+            taken_at=min(max(receipt.taken_at, EARLIEST), now + OLDEST),  # a till without a clock tells the year 1
+            received_at=now,
             content_hash=receipt.digest,
             correlation_id=context.correlation_id(),
         )

@@ -29,7 +29,7 @@ from .redeem import REDEEM_IN_ORDER, Found, Priced, Redemption, Till, before_of,
 _TRIES = 3
 _HOLD_ORDER = text("""
 INSERT INTO order_discount AS o (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
-VALUES (:brand_id, :order_no, :source, :store_id, :total_fen, 0, '{}')
+VALUES (:brand_id, :order_no, :counter, :store_id, :total_fen, 0, '{}')
 ON CONFLICT (brand_id, order_no, source, store_id) DO UPDATE SET total_fen = o.total_fen
 """)
 T = TypeVar("T")
@@ -120,7 +120,7 @@ def lock_order(
         answer = quote_order(till=till, codes=codes, order_no=order_no, lines=lines)
         until = [
             hold.lock(
-                brand_id=till.brand_id,
+                counter=till,
                 member_id=one.coupon.member_id,
                 coupon_id=one.coupon.coupon_id,
                 order_no=order_no,
@@ -137,7 +137,7 @@ def release_order(*, till: Till, codes: Sequence[str], order_no: str) -> int:
     """Let go what an order holds of these coupons, in the open transaction; how many. NotHeld when it holds none."""
     owned = queries.codes_owned(till.brand_id, codes, clock.now())
     released = sum(
-        hold.release(brand_id=till.brand_id, member_id=member_id, coupon_id=coupon_id, order_no=order_no)
+        hold.release(counter=till, member_id=member_id, coupon_id=coupon_id, order_no=order_no)
         for member_id, coupon_id in sorted((member_id, coupon_id) for coupon_id, member_id in owned)
     )
     if not released:
@@ -225,7 +225,7 @@ def _hold_budgets(till: Till, order_no: str, usable: Sequence[Priced], lines: Se
     asked = {
         "brand_id": till.brand_id,
         "order_no": order_no,
-        "source": till.source,
+        "counter": rules.counter_of(till.source),
         "store_id": till.store_id,
         "total_fen": sum(line.amount_fen for line in lines),
     }

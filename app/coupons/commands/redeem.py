@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg import errors as pg
@@ -37,7 +37,7 @@ WITH used AS (
   WHERE c.brand_id = %(brand_id)s::bigint AND c.member_id = %(member_id)s::bigint
     AND c.coupon_id = %(coupon_id)s::bigint AND c.status = %(from_status)s
     AND (c.status IN ({{open}})
-         OR c.status = 'locked' AND (c.locked_order = %(order_no)s OR c.locked_until <= %(now)s::timestamptz))
+         OR c.status = 'locked' AND (c.locked_order = %(holder)s OR c.locked_until <= %(held_at)s::timestamptz))
     AND c.valid_from <= %(now)s::timestamptz AND c.valid_to > %(now)s::timestamptz
     AND (%(step)s::bigint IS NULL OR c.code_step IS NULL OR c.code_step < %(step)s::bigint)
     AND EXISTS (SELECT FROM campaign k WHERE k.brand_id = c.brand_id AND k.campaign_id = c.campaign_id
@@ -61,7 +61,7 @@ WITH used AS (
 ), told AS ({parts.outbox("used")}
 ), ordered AS (
   INSERT INTO order_discount AS o (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
-  SELECT brand_id, %(order_no)s, %(source)s, %(store_id)s::bigint, %(total_fen)s::bigint, %(discount_fen)s::bigint,
+  SELECT brand_id, %(order_no)s, %(counter)s, %(store_id)s::bigint, %(total_fen)s::bigint, %(discount_fen)s::bigint,
          ARRAY[%(stack_group)s::text]
   FROM used
   ON CONFLICT (brand_id, order_no, source, store_id) DO UPDATE
@@ -89,7 +89,6 @@ REDEEM_LATE = _STATEMENT.format(condition="true", open=f"{_OPEN}, 'expired'", pr
 _REFUSALS: dict[str, type[SiyuError]] = {one.code: one for one in (Busy, BudgetSpent)}
 
 _TRIES = 3
-CLOCKS_APART = timedelta(minutes=5)  # a till's clock may be this far from ours
 
 
 class Till(NamedTuple):
@@ -180,19 +179,26 @@ def redeem(*, till: Till, key: Key, code: str, order_no: str, lines: Sequence[ru
     return parts.once(key, attempt, _stored, tries=_TRIES)
 
 
-def find(till: Till, code: str, order_no: str, now: datetime, *, late: bool = False) -> Found:
-    """The coupon behind a code, if it can be used there and then; raises why it cannot. `late`: `now` lies in the past
-    and was told by the till's clock, and a coupon whose validity has ended since then was good.
+def find(till: Till, code: str, order_no: str, now: datetime) -> Found:
+    """The coupon behind a code, if it can be used here and now; raises why it cannot.
 
     An order that holds the coupon has shown a code, and came at a time of the terms, when it began to hold it.
     """
-    shown = codes.recognized(code, now, drift=CLOCKS_APART if late else timedelta())
+    shown = codes.recognized(code, now)
     coupon = queries.beside_order(till, shown.code, order_no)
-    held = coupon.held_by(order_no, now)
+    holder = rules.holder(till.source, till.store_id, order_no)
+    return usable(till, coupon, shown, holder, now, held=coupon.held_by(holder, now))
+
+
+def usable(
+    till: Till, coupon: queries.ShownCoupon, shown: codes.Shown, holder: str, now: datetime, *, held: bool
+) -> Found:
+    """A coupon that was looked up, if it can be used there and then; raises why it cannot. `held`: the order holds it,
+    or did so then.
+    """
     if shown.old and not held:
         raise CodeExpired()
-    state = coupon._replace(status="claimed") if late and coupon.status == "expired" else coupon
-    rules.check_usable(state, order_no=order_no, at=now)
+    rules.check_usable(coupon, at=now, holder=holder)
     if shown.step is not None and coupon.code_step is not None and shown.step <= coupon.code_step:
         raise CodeReplayed()
     rules.check_campaign(coupon.campaign_status)
@@ -269,9 +275,12 @@ def prepare(
         "redemption_id": redemption_id,
         "from_status": coupon.status,
         "to_status": "redeemed",
+        "held_at": clock.now(),
         "cause": "redeem",
         "step": priced.step,
         "source": till.source,
+        "counter": rules.counter_of(till.source),
+        "holder": rules.holder(till.source, till.store_id, order_no),
         "order_no": order_no,
         "store_id": till.store_id,
         "api_client_id": till.api_client_id,

@@ -26,10 +26,11 @@ from .till import (
     beside_order,
     by_code,
     codes_owned,
-    live_redemption,
     redemption,
     terms,
+    used_for,
     version_terms,
+    was_held,
 )
 from .transfers import Offered, check_open, transfer, transfers
 from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
@@ -67,7 +68,6 @@ __all__ = [
     "givable",
     "guide_limit",
     "history",
-    "live_redemption",
     "names_of",
     "owned",
     "policy",
@@ -81,9 +81,11 @@ __all__ = [
     "transfer",
     "transfers",
     "used_by_guides",
+    "used_for",
     "version_terms",
     "versions",
     "wallet",
+    "was_held",
     "Quota",
     "ToldOffline",
     "offline_quotas",

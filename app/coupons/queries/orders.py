@@ -11,6 +11,7 @@ from sqlalchemy import and_, select
 from app.core.db import session
 
 from ..models import Redemption, RedemptionLine
+from ..rules import SOURCES_BY_CHANNEL
 
 
 class Share(NamedTuple):
@@ -19,19 +20,15 @@ class Share(NamedTuple):
     redemption_id: int
     member_id: int
     store_id: int
+    source: str
     order_no: str
     returned_at: datetime | None
     line_no: int
     discount_fen: int
 
-
-# Where the coupons of an order may have been redeemed, by its channel: till and mall number their orders separately.
-_SOURCES = {"till": ("till", "desk", "channel"), "mall": ("mall", "channel")}
-
-
-def channel_of(source: str) -> str:
-    """The channel of the orders that a redemption's source numbers."""
-    return "mall" if source == "mall" else "till"
+    def is_of(self, channel: str) -> bool:
+        """Whether orders of a channel, till or mall, may have it."""
+        return self.source in SOURCES_BY_CHANNEL[channel]
 
 
 def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> list[int]:
@@ -45,7 +42,7 @@ def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> 
                 Redemption.brand_id == brand_id,
                 Redemption.order_no == order_no,
                 Redemption.store_id == store_id,
-                Redemption.source.in_(_SOURCES[channel]),
+                Redemption.source.in_(SOURCES_BY_CHANNEL[channel]),
                 Redemption.returned_at.is_(None),
             )
             .order_by(Redemption.member_id, Redemption.redemption_id)
@@ -53,15 +50,14 @@ def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> 
     )
 
 
-def redemption_shares(brand_id: int, redemption_ids: Sequence[int], *, held: bool = False) -> list[Share]:
-    """The line shares of several redemptions of the brand; unknown ones are missing from the answer. `held`: none of
-    them is given back until the transaction ends; the member is held before.
-    """
+def redemption_shares(brand_id: int, redemption_ids: Sequence[int]) -> list[Share]:
+    """The line shares of several redemptions of the brand; unknown ones are missing from the answer."""
     statement = (
         select(
             Redemption.redemption_id,
             Redemption.member_id,
             Redemption.store_id,
+            Redemption.source,
             Redemption.order_no,
             Redemption.returned_at,
             RedemptionLine.line_no,
@@ -78,6 +74,4 @@ def redemption_shares(brand_id: int, redemption_ids: Sequence[int], *, held: boo
         .where(Redemption.brand_id == brand_id, Redemption.redemption_id.in_(redemption_ids))
         .order_by(Redemption.redemption_id, RedemptionLine.line_no)
     )
-    if held:
-        statement = statement.with_for_update(read=True, of=Redemption)
     return [Share._make(row) for row in session.execute(statement)]

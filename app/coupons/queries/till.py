@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from app.core import hot
 from app.core.db import session
 
 from .. import codes, rules
 from ..errors import CampaignUnknown, CouponUnknown, RedemptionUnknown
-from ..models import CampaignVersion, Redemption
-from ..rules import Terms
+from ..models import CampaignVersion, CouponEvent, Redemption
+from ..rules import Counter, Terms
 
 # Versions never change, so a process may keep them; the bound is for processes that live for years.
 _terms: dict[tuple[int, int, int], Terms] = {}
@@ -68,25 +68,10 @@ class ShownCoupon(NamedTuple):
     def budgeted(self) -> bool:
         return self.budget_left is not None
 
-    def held_by(self, order_no: str, at: datetime) -> bool:
-        """Whether an order holds it at a moment."""
+    def held_by(self, holder: str, at: datetime) -> bool:
+        """Whether an order holds it at a moment; `holder` as of rules.holder."""
         until = self.locked_until
-        if self.status != "locked" or until is None or until <= at:
-            return False
-        return self.locked_order == order_no and not rules.is_offer(order_no)
-
-
-class Counter(Protocol):
-    """Where orders are numbered: a store, and the source its numbers come from."""
-
-    @property
-    def brand_id(self) -> int: ...
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def store_id(self) -> int: ...
+        return self.status == "locked" and until is not None and until > at and self.locked_order == holder
 
 
 BY_CODE = """
@@ -97,7 +82,7 @@ FROM coupon_code i
 JOIN coupon c ON c.brand_id = i.brand_id AND c.member_id = i.member_id AND c.coupon_id = i.coupon_id
 JOIN campaign k ON k.brand_id = c.brand_id AND k.campaign_id = c.campaign_id
 LEFT JOIN campaign_budget b ON k.budgeted AND b.campaign_id = k.campaign_id
-LEFT JOIN order_discount o ON o.brand_id = i.brand_id AND o.order_no = %(order_no)s AND o.source = %(source)s
+LEFT JOIN order_discount o ON o.brand_id = i.brand_id AND o.order_no = %(order_no)s AND o.source = %(counter)s
      AND o.store_id = %(store_id)s
 WHERE i.code = %(code)s AND i.brand_id = %(brand_id)s
 """
@@ -105,7 +90,7 @@ WHERE i.code = %(code)s AND i.brand_id = %(brand_id)s
 
 def by_code(brand_id: int, code: str) -> ShownCoupon:
     """The coupon behind a code of the brand, beside no order; CouponUnknown otherwise."""
-    return _by_code({"brand_id": brand_id, "code": code, "order_no": "", "source": "", "store_id": 0})
+    return _by_code({"brand_id": brand_id, "code": code, "order_no": "", "counter": "", "store_id": 0})
 
 
 def beside_order(counter: Counter, code: str, order_no: str) -> ShownCoupon:
@@ -120,7 +105,7 @@ def _order(counter: Counter, order_no: str) -> dict[str, Any]:
     return {
         "brand_id": counter.brand_id,
         "order_no": order_no,
-        "source": counter.source,
+        "counter": rules.counter_of(counter.source),
         "store_id": counter.store_id,
     }
 
@@ -145,11 +130,11 @@ NOTHING_BEFORE = Before([], 0, {})
 _BEFORE = """
 SELECT o.groups, o.discount_fen, l.line_no, sum(l.discount_fen - l.refunded_fen)::bigint
 FROM order_discount o
-LEFT JOIN redemption r ON r.brand_id = o.brand_id AND r.order_no = o.order_no AND r.source = o.source
-     AND r.store_id = o.store_id AND r.returned_at IS NULL
+LEFT JOIN redemption r ON r.brand_id = o.brand_id AND r.order_no = o.order_no AND r.store_id = o.store_id
+     AND (r.source = o.source OR r.source = 'desk' AND o.source = 'till') AND r.returned_at IS NULL
 LEFT JOIN redemption_line l ON l.brand_id = r.brand_id AND l.member_id = r.member_id
      AND l.redemption_id = r.redemption_id
-WHERE o.brand_id = %(brand_id)s AND o.order_no = %(order_no)s AND o.source = %(source)s AND o.store_id = %(store_id)s
+WHERE o.brand_id = %(brand_id)s AND o.order_no = %(order_no)s AND o.source = %(counter)s AND o.store_id = %(store_id)s
 GROUP BY o.groups, o.discount_fen, l.line_no
 """
 
@@ -178,13 +163,37 @@ def redemption(brand_id: int, redemption_id: int) -> Redemption:
     return row
 
 
-def live_redemption(brand_id: int, member_id: int, coupon_id: int) -> Redemption | None:
-    """What a coupon is used for now, in the open transaction."""
+def used_for(counter: Counter, coupon: ShownCoupon, order_no: str) -> Redemption | None:
+    """What a coupon was used for an order, in the open transaction: live, or given back as the order's goods went back.
+    One that was cancelled came to nothing.
+    """
     return session.scalar(
-        select(Redemption).where(
-            Redemption.brand_id == brand_id,
-            Redemption.member_id == member_id,
-            Redemption.coupon_id == coupon_id,
-            Redemption.returned_at.is_(None),
+        select(Redemption)
+        .where(
+            Redemption.brand_id == counter.brand_id,
+            Redemption.member_id == coupon.member_id,
+            Redemption.coupon_id == coupon.coupon_id,
+            Redemption.order_no == order_no,
+            Redemption.store_id == counter.store_id,
+            Redemption.source.in_(rules.SOURCES_BY_CHANNEL[rules.channel_of(counter.source)]),
+            or_(Redemption.returned_at.is_(None), Redemption.refunded_fen == Redemption.discount_fen),
         )
+        .order_by(Redemption.redeemed_at.desc())
+        .limit(1)
     )
+
+
+def was_held(counter: Counter, coupon: ShownCoupon, order_no: str, at: datetime) -> bool:
+    """Whether an order held a coupon at a moment in the past, in the open transaction."""
+    last = session.execute(
+        select(CouponEvent.to_status, CouponEvent.order_no, CouponEvent.store_id)
+        .where(
+            CouponEvent.brand_id == counter.brand_id,
+            CouponEvent.member_id == coupon.member_id,
+            CouponEvent.coupon_id == coupon.coupon_id,
+            CouponEvent.at <= at,
+        )
+        .order_by(CouponEvent.at.desc(), CouponEvent.event_id.desc())
+        .limit(1)
+    ).one_or_none()
+    return last is not None and tuple(last) == ("locked", order_no, counter.store_id)

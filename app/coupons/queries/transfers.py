@@ -62,7 +62,7 @@ def transfer(brand_id: int, member_id: int, transfer_id: int) -> Offered:
 
 def check_open(coupon: Coupon, at: datetime) -> None:
     """Raise why a coupon cannot be given away at a moment. One that is not valid yet can."""
-    rules.check_usable(coupon, order_no="", at=at, early=True)
+    rules.check_usable(coupon, at=at, early=True)
 
 
 def _offered() -> Select[*tuple[Any, ...]]:

@@ -1,6 +1,7 @@
 """The rules of coupons: what is promised, when and where it holds, what it takes off, who pays."""
 
 from .basket import ORDER, Line, Quote, after, check_stack, less, quote
+from .orders import SOURCES_BY_CHANNEL, Counter, channel_of, counter_of, holder, is_held_in
 from .shares import Cost, cost_share, part, split
 from .terms import (
     CHANNELS,
@@ -39,19 +40,25 @@ __all__ = [
     "RETURNS",
     "SHIPPING",
     "SOURCES",
+    "SOURCES_BY_CHANNEL",
     "STATUSES",
     "Cost",
+    "Counter",
     "Line",
     "Place",
     "Quote",
     "Terms",
     "after",
+    "channel_of",
     "check_campaign",
     "check_place",
     "check_stack",
     "check_time",
     "check_usable",
     "cost_share",
+    "counter_of",
+    "holder",
+    "is_held_in",
     "is_offer",
     "less",
     "local_day",

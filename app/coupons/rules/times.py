@@ -22,11 +22,11 @@ from ..errors import (
 )
 from .terms import Terms
 
-OFFER = "cgt_"  # what a coupon is held by while it is offered to a friend begins so; for an order it is its number
+OFFER = "cgt_"  # what a coupon is held by while it is offered to a friend begins so; no order's does
 
 
 def is_offer(holder: str | None) -> bool:
-    """Whether what holds a coupon is an offer to a friend. No order is, whatever number a till gives it."""
+    """Whether what holds a coupon is an offer to a friend."""
     return (holder or "").startswith(OFFER)
 
 
@@ -85,9 +85,9 @@ def window(terms: Terms, at: datetime) -> tuple[datetime, datetime] | None:
     return start.astimezone(at.tzinfo), end.astimezone(at.tzinfo)
 
 
-def check_usable(coupon: State, *, order_no: str, at: datetime, early: bool = False) -> None:
-    """Raise the reason why a coupon in this state cannot be used for an order at `at`. `early`: it may be that it is
-    not valid yet.
+def check_usable(coupon: State, *, at: datetime, holder: str | None = None, early: bool = False) -> None:
+    """Raise the reason why a coupon in this state cannot be used at `at`. `holder`: what the order holds coupons by
+    (see orders.holder), None for no order. `early`: it may be that it is not valid yet.
     """
     if coupon.status == "redeemed":
         raise CouponRedeemed()
@@ -98,7 +98,7 @@ def check_usable(coupon: State, *, order_no: str, at: datetime, early: bool = Fa
     if coupon.status == "locked" and (coupon.locked_until is None or coupon.locked_until > at):
         if is_offer(coupon.locked_order):
             raise CouponOffered()
-        if coupon.locked_order != order_no:
+        if coupon.locked_order != holder:
             raise CouponLocked()
     if at < coupon.valid_from and not early:
         raise CouponNotYetValid(valid_from=coupon.valid_from.isoformat())

@@ -9,7 +9,7 @@ from typing import Any
 
 from at_once import at_once
 from coupon_crowds import transacted
-from coupon_factories import campaign, coupon, redeem
+from coupon_factories import campaign, coupon, redeem, till
 from factories import World
 from invariants import broken
 
@@ -31,7 +31,7 @@ def test_everything_at_once_leaves_the_books_right(app: Any, world: World) -> No
 
     def work(no: int) -> Callable[[], Any]:
         one = chance.choice(coupons)
-        where = {"brand_id": world.brand_id, "member_id": one.member_id, "coupon_id": one.coupon_id}
+        where = {"counter": till(world), "member_id": one.member_id, "coupon_id": one.coupon_id}
         return chance.choice(
             [
                 lambda: redeem(world, one.code, order_no=f"O{no % 3}"),

@@ -37,20 +37,16 @@ from app.coupons.models import Coupon
 HANDS = 64
 CAS = "AND c.status = %(from_status)s\n"
 FREE = """(c.status IN ('claimed', 'returned')
-         OR c.status = 'locked' AND (c.locked_order = %(order_no)s OR c.locked_until <= %(now)s::timestamptz))"""
+         OR c.status = 'locked' AND (c.locked_order = %(holder)s OR c.locked_until <= %(held_at)s::timestamptz))"""
 
 
 class Stop(Exception):
     """What an order fails with."""
 
 
-def of(world: World, one: Coupon) -> dict[str, int]:
-    return {"brand_id": world.brand_id, "member_id": one.member_id, "coupon_id": one.coupon_id}
-
-
 def hold(world: World, one: Coupon, order_no: str) -> Callable[[], Any]:
     def work() -> None:
-        commands.lock(**of(world, one), order_no=order_no)
+        commands.lock(counter=till(world), member_id=one.member_id, coupon_id=one.coupon_id, order_no=order_no)
 
     return transacted(work)
 
@@ -108,7 +104,7 @@ def test_coupon_on_two_unpaid_orders(app: Any, world: World, monkeypatch: pytest
     held = fresh(world, mine.member_id, mine.coupon_id)
     with pytest.raises(SiyuError, match="holds the coupon"):
         redeem(world, mine.code, order_no="O-other")
-    assert redeem(world, mine.code, order_no=str(held.locked_order)).coupon_id == mine.coupon_id
+    assert redeem(world, mine.code, order_no=str(held.locked_order).rpartition(":")[2]).coupon_id == mine.coupon_id
     assert broken() == []
 
 
@@ -242,7 +238,7 @@ def test_refund_while_another_cart_holds(app: Any, world: World, monkeypatch: py
     with pytest.raises(SiyuError, match="given back already"):
         back()
     held = fresh(world, mine.member_id, mine.coupon_id)
-    assert (held.status, held.locked_order) == ("locked", "O2")
+    assert (held.status, held.locked_order) == ("locked", f"till:{world.store.id}:O2")
     assert redeem(world, mine.code, order_no="O2").order_no == "O2"
     assert broken() == []
 
