@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from app.coupons.rules import FULL_BP
 from . import scope
 from .campaign_terms import TermsSchema
 from .campaigns import CampaignIn
-from .form_values import FormWrong, fen, whole
+from .form_values import FormWrong, day, fen, whole
 
 FIELD = {
     "code": "活动编码",
@@ -136,7 +136,7 @@ def _terms(form: Mapping[str, Any]) -> dict[str, Any]:
         "cap_fen": fen(form.get("cap", ""), "最高优惠") or None,
         "percent_bp": _off(form.get("folds", "")),
         "hours": [list(_clock(span)) for span in _SPAN.findall(form.get("hours", ""))],
-        "weekdays": [int(day) for day in form.get("weekdays") or () if day.isdigit()] or None,
+        "weekdays": [int(one) for one in form.get("weekdays") or () if one.isdigit()] or None,
         "channels": list(form.get("channels") or ()) or None,
         "stores": list(form.get("stores") or ()) or None,
         "dealers": list(form.get("dealers") or ()) or None,
@@ -187,11 +187,8 @@ def _day(text: str, what: str, more: int) -> str | None:
     """The beginning of a local day, or of the one after it, as the API wants it."""
     if not text.strip():
         return None
-    try:
-        day = date.fromisoformat(text.strip()) + timedelta(days=more)
-    except (ValueError, OverflowError):
-        raise FormWrong(f"{what}不正确，请按 2027-01-31 填写。") from None
-    return datetime.combine(day, time(), ZoneInfo(scope.current().timezone)).isoformat()
+    begins = day(text, what) + timedelta(days=more)
+    return datetime.combine(begins, time(), ZoneInfo(scope.current().timezone)).isoformat()
 
 
 def _clock(span: tuple[str, str]) -> tuple[str, str]:

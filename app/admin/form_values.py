@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 
+YEARS = range(2000, 2100)  # no date of a campaign needs another
 _YUAN = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
 
 
@@ -32,6 +34,17 @@ def whole(text: str, what: str, *, least: int = 1) -> int:
     if not plain.isascii() or not plain.isdigit() or len(plain) > 10 or int(plain) < least:
         raise FormWrong(f"{what}不正确，请填写不小于 {least} 的整数。")
     return int(plain)
+
+
+def day(text: str, what: str) -> date:
+    """A date as browsers and people write it."""
+    try:
+        told = date.fromisoformat(text.strip())
+    except ValueError:
+        told = date.min
+    if told.year not in YEARS:
+        raise FormWrong(f"{what}不正确，请按 2027-01-31 填写，年份须在 {YEARS[0]} 至 {YEARS[-1]} 之间。")
+    return told
 
 
 def _plain(text: str) -> str:

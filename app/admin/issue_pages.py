@@ -5,7 +5,7 @@ the same functions.
 from __future__ import annotations
 
 import secrets
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,7 @@ from . import coupon_pushes, gift_rules, redeem_batches, scope
 from . import coupon_wording as say
 from .console import console
 from .coupon_pushes import PushIn
-from .form_values import FormWrong, fen, whole
+from .form_values import FormWrong, day, fen, whole
 from .gift_rules import GiftRuleIn
 from .redeem_batches import BatchIn
 
@@ -231,12 +231,9 @@ def void_on_page(batch_id: str) -> ResponseReturnValue:
     return redirect(url_for("console.redeem_batches"), 303)
 
 
-def _end_of(day: str) -> str:
+def _end_of(text: str) -> str:
     """The end of a local day, as the API wants it."""
-    try:
-        after = date.fromisoformat(day) + timedelta(days=1)
-    except (ValueError, OverflowError):
-        raise FormWrong("截止日期不正确，请按 2027-01-31 填写。") from None
+    after = day(text, "截止日期") + timedelta(days=1)
     return datetime.combine(after, time(), ZoneInfo(scope.current().timezone)).isoformat()
 
 

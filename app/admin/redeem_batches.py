@@ -13,7 +13,7 @@ from app.core import audit, clock, idempotency, ids, paging, sheets
 from app.core.errors import Invalid
 from app.core.fields import Page, PublicId
 from app.core.transaction import reading, run, transaction
-from app.coupons import codes, commands, queries
+from app.coupons import codes, commands, queries, rules
 from app.coupons.commands.redeem_codes import MOST
 from app.coupons.errors import CampaignUnknown
 from app.coupons.queries.issues import NamedBatch
@@ -128,8 +128,8 @@ def ordered(given: dict[str, Any], key: str) -> dict[str, Any]:
     """Order a batch as the caller, once a key."""
     me = scope.current()
     campaign_id = decoded("cmp", given["campaign"], CampaignUnknown)
-    if given["ends_at"] is not None and given["ends_at"] <= clock.now():
-        raise Invalid("The end is in the past.", field="ends_at")
+    if given["ends_at"] is not None and not clock.now() < given["ends_at"] <= rules.LATEST:
+        raise Invalid("The end is in the past, or after 2099.", field="ends_at")
 
     def work() -> dict[str, Any]:
         batch = commands.order_codes(

@@ -91,6 +91,9 @@ def test_the_same_request_makes_one_campaign(client: Any, world: World, hq: Any)
         ({"valid_days": None}, ["ends_at or valid_days"]),
         ({"starts_at": "2026-12-02T00:00:00+08:00", "ends_at": "2026-12-01T00:00:00+08:00"}, ["ends_at"]),
         ({"weekdays": []}, ["weekdays"]),
+        ({"starts_at": "0001-01-01T00:00:00Z"}, ["starts_at"]),
+        ({"ends_at": "9999-12-31T23:59:59Z"}, ["ends_at"]),
+        ({"ends_at": "9999-12-31T23:59:59-05:00"}, ["ends_at"]),
     ],
 )
 def test_terms_that_make_no_sense_are_named(client: Any, world: World, hq: Any, wrong: Any, fields: Any) -> None:

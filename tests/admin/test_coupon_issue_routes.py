@@ -193,5 +193,6 @@ def test_codes_are_ordered_taken_away_once_and_voided(world: World, hq: Desk, ru
     assert actions() == ["redeem_codes.order", "redeem_codes.export", "redeem_codes.exported", "redeem_codes.void"]
     with transaction():
         assert session.query(Coupon).count() == 1
-    past = hq.call("POST", "redeem-batches", body | {"ends_at": "2020-01-01T00:00:00+08:00"}, key="codes-0002")
-    assert past.json["code"] == "invalid"
+    for end in ("2020-01-01T00:00:00+08:00", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00"):
+        wrong = hq.call("POST", "redeem-batches", body | {"ends_at": end}, key="codes-0002")
+        assert (wrong.status_code, wrong.json["code"], wrong.json["data"]["field"]) == (422, "invalid", "ends_at")

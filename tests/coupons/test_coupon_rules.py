@@ -151,6 +151,12 @@ def test_the_fixed_window_cuts_the_days() -> None:
     assert rules.window(terms(ends_at=NOW + timedelta(days=1), wait_days=3), NOW) is None
 
 
+def test_terms_that_were_stored_without_bounds_end_where_dates_do() -> None:
+    stored = terms().stored() | {"starts_at": "0001-01-01T00:00:00+00:00", "ends_at": "9999-12-31T23:59:59-05:00"}
+    read = Terms.of(stored)
+    assert (read.starts_at, read.ends_at) == (rules.EARLIEST, rules.LATEST)
+
+
 def test_terms_survive_their_stored_form() -> None:
     whole = terms("gift", store_ids=frozenset({3, 1}), starts_at=NOW, ends_at=NOW + timedelta(days=9), cap_fen=7)
     assert Terms.of(whole.stored()) == whole

@@ -5,8 +5,10 @@ from .orders import SOURCES_BY_CHANNEL, Counter, channel_of, counter_of, holder,
 from .shares import Cost, cost_share, part, split
 from .terms import (
     CHANNELS,
+    EARLIEST,
     FULL_BP,
     KINDS,
+    LATEST,
     OPEN_STATUSES,
     PERIODS,
     RETURNS,
@@ -31,8 +33,10 @@ from .times import (
 
 __all__ = [
     "CHANNELS",
+    "EARLIEST",
     "FULL_BP",
     "KINDS",
+    "LATEST",
     "OFFER",
     "OPEN_STATUSES",
     "ORDER",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 KINDS = ("amount", "threshold", "percent", "gift", "shipping")
@@ -20,6 +20,7 @@ RETURNS = ("never", "full")
 PERIODS = ("day", "week", "month")
 FULL_BP = 10_000
 SHIPPING = "shipping"  # the category of a basket line that is freight
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # can be told in every time zone
 _HOUR = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
 
 
@@ -107,7 +108,9 @@ class Terms:
             "supplier_bp": not 0 <= self.supplier_bp <= FULL_BP or bool(self.supplier_bp) != bool(self.supplier),
             "valid_days": self.valid_days is not None and self.valid_days < 1,
             "ends_at or valid_days": self.valid_days is None and self.ends_at is None,
-            "ends_at": None not in (self.starts_at, self.ends_at) and self.starts_at >= self.ends_at,  # type: ignore[operator]
+            "starts_at": self.starts_at != _bounded(self.starts_at),
+            "ends_at": self.ends_at != _bounded(self.ends_at)
+            or None not in (self.starts_at, self.ends_at) and self.starts_at >= self.ends_at,  # type: ignore[operator]
             "weekdays": self.weekdays is not None and (not self.weekdays or not self.weekdays <= set(range(1, 8))),
             "hours": any(not _HOUR.fullmatch(one) for span in self.hours for one in span)
             or any(start >= end for start, end in self.hours),
@@ -147,8 +150,13 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _bounded(at: datetime | None) -> datetime | None:
+    return None if at is None else min(max(at, EARLIEST), LATEST)
+
+
 def _moment(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+    """A moment that was stored before there were bounds is read as the next one within them."""
+    return None if value is None else _bounded(datetime.fromisoformat(value))
 
 
 def _set(value: Iterable[Any] | None) -> frozenset[Any] | None:
