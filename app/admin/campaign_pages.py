@@ -36,6 +36,7 @@ BUTTONS = {
 }
 STEPS = frozenset(step for steps in BUTTONS.values() for step in steps)
 _SUPPLY = ("more", "budget", "day_quota")
+_WRONG_SUPPLY = "请检查填写的数量。"
 
 
 @console.get("/campaigns", endpoint="campaigns")
@@ -143,15 +144,17 @@ def supply_on_page(campaign_id: str) -> ResponseReturnValue:
     found = campaigns.decoded(campaign_id)
     form = {name: request.form.get(name, "").strip()[:40] for name in (*_SUPPLY, "store", "part")}
     try:
-        given = _supply(form)
+        given = campaigns.SupplyIn().load(_supply(form))
         campaigns.supplied(found, given, checked_key(request.form.get("key")))
     except FormWrong as wrong:
         return _page(found, refused=str(wrong)), 422
+    except ValidationError:
+        return _page(found, refused=_WRONG_SUPPLY), 422
     except TermsInvalid:
         return _page(found, refused="没有找到这家门店。"), 422
     except Invalid as refusal:
         spent = refusal.data.get("spent_fen")
-        told = f"预算不能低于已优惠的 {coupon_words.yuan(spent)}。" if spent else "请检查填写的数量。"
+        told = f"预算不能低于已优惠的 {coupon_words.yuan(spent)}。" if spent else _WRONG_SUPPLY
         return _page(found, refused=told), 422
     except SiyuError as refusal:
         return _page(found, refused=f"{coupon_words.refusal(refusal)}。"), refusal.status

@@ -173,6 +173,9 @@ def test_supply_is_set_once_and_says_what_is_wrong(world: World, hq: Pages) -> N
     for form, words in (
         ({}, "请填写要调整的内容。"),
         ({"more": "x"}, "追加库存不正确"),
+        ({"more": "9999999999"}, "请检查填写的数量。"),
+        ({"day_quota": "9999999999"}, "请检查填写的数量。"),
+        ({"store": "S001", "part": "9999999999"}, "请检查填写的数量。"),
         ({"store": "S404", "part": "5"}, "没有找到这家门店。"),
         ({"store": "S001", "part": "5000"}, "分配给门店的数量超过活动库存 1500 张"),
     ):
