@@ -165,7 +165,8 @@ def switch_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
     summary="Stock, budget, a day's and the stores' parts", security="AdminToken", responses=[401, 403, 404, 409, 422]
 )
 def supply_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
-    """All of what is named or nothing. Needs an Idempotency-Key: `more` adds once."""
+    """All of what is named or nothing. Needs an Idempotency-Key: `more` adds once. A campaign that waits for approval
+    is a draft again."""
     found = decoded(campaign_id)
     supplied(found, given, checked_key(request.headers.get("Idempotency-Key")))
     return shown(found)

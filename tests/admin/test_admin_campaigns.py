@@ -117,6 +117,23 @@ def test_a_large_campaign_needs_a_second_person(client: Any, world: World, hq: A
     assert out["status"] == "active" and out["approved_by"] != out["submitted_by"]
 
 
+@pytest.mark.parametrize(
+    "change", [{"more": 900_000_000}, {"budget_fen": 90_000_000}, {"day_quota": 50}, {"stores": {"S001": 60}}]
+)
+def test_what_waits_for_approval_and_is_changed_is_a_draft_again(
+    client: Any, world: World, hq: Any, second: Any, change: Any
+) -> None:
+    client.put(f"{API}/campaign-policy", headers=hq, json={"approve_quota": 50})
+    home = f"campaigns/{_made(client, hq, budget_fen=100_000).json['id']}"
+    assert _post(client, hq, f"{home}/steps", {"step": "submit"}).json["status"] == "submitted"
+    changed = _post(client, hq, f"{home}/supply", change, method="PATCH").json
+    assert changed["status"] == "draft"
+    assert (changed["events"][0]["from_status"], changed["events"][0]["to_status"]) == ("submitted", "draft")
+    late = _post(client, second, f"{home}/steps", {"step": "approve"})
+    assert (late.status_code, late.json["code"]) == (409, "not_in_this_state")
+    assert broken() == []
+
+
 def test_what_is_out_does_not_grow_large_by_its_author(client: Any, world: World, hq: Any, second: Any) -> None:
     client.put(f"{API}/campaign-policy", headers=hq, json={"approve_quota": 200})
     made = _made(client, hq).json

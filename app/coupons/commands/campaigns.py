@@ -1,7 +1,8 @@
 """Set campaigns up and switch them: who did what, when and why is kept (campaign_event).
 
 draft -> submitted -> active <-> paused -> ended, and voided from any of them. A campaign above the size the brand has
-set is made active by somebody else than who submitted it; a smaller one is active once it is submitted.
+set is made active by somebody else than who submitted it; a smaller one is active once it is submitted. One that waits
+for approval and is changed is a draft again.
 """
 
 from __future__ import annotations
@@ -158,9 +159,7 @@ def revise(*, brand_id: int, campaign_id: int, terms: Terms, actor: str = SYSTEM
     )
     session.flush()
     _check_size(row, actor)
-    if row.status == "submitted":
-        row.status = "draft"  # what was to be approved is no longer what it says
-    _note(row, "revise", row.status, actor, "", {"version": row.version})
+    _note_change(row, "revise", actor, {"version": row.version})
     return row.version
 
 
@@ -179,7 +178,7 @@ def add_stock(*, brand_id: int, campaign_id: int, more: int, actor: str) -> int:
         stripe.quota += share
     session.flush()
     _check_size(row, actor)
-    _note(row, "add_stock", row.status, actor, "", {"more": more})
+    _note_change(row, "add_stock", actor, {"more": more})
     return sum(stripe.quota for stripe in stripes)
 
 
@@ -201,7 +200,7 @@ def set_budget(*, brand_id: int, campaign_id: int, budget_fen: int, actor: str) 
         budget.budget_fen = budget_fen
     session.flush()
     _check_size(row, actor)
-    _note(row, "set_budget", row.status, actor, "", {"budget_fen": budget_fen})
+    _note_change(row, "set_budget", actor, {"budget_fen": budget_fen})
 
 
 def set_day_quota(*, brand_id: int, campaign_id: int, day_quota: int | None, actor: str) -> None:
@@ -221,7 +220,7 @@ def set_day_quota(*, brand_id: int, campaign_id: int, day_quota: int | None, act
             ),
             execution_options={"synchronize_session": False},
         )
-    _note(row, "set_day_quota", row.status, actor, "", {"day_quota": day_quota})
+    _note_change(row, "set_day_quota", actor, {"day_quota": day_quota})
 
 
 def allocate(*, brand_id: int, campaign_id: int, quotas: Mapping[int, int], actor: str) -> None:
@@ -256,7 +255,7 @@ def allocate(*, brand_id: int, campaign_id: int, quotas: Mapping[int, int], acto
     if sum(part.quota for part in parts.values()) > int(stock or 0):
         raise AllocationTooLarge(stock=int(stock or 0))
     row.allocated = True
-    _note(row, "allocate", row.status, actor, "", {"quotas": {str(key): value for key, value in quotas.items()}})
+    _note_change(row, "allocate", actor, {"quotas": {str(key): value for key, value in quotas.items()}})
 
 
 def set_policy(*, brand_id: int, approve_quota: int | None, approve_budget_fen: int | None) -> None:
@@ -308,6 +307,14 @@ def _check_size(row: Campaign, actor: str) -> None:
     """What is out grows large, or changes while it is, by somebody else than its author only."""
     if row.status in ("active", "paused") and actor in (row.submitted_by, row.created_by) and _is_large(row):
         raise SecondPersonNeeded()
+
+
+def _note_change(row: Campaign, action: str, actor: str, details: dict[str, Any]) -> None:
+    """A change of what a campaign has or promises: one that was to be approved is a draft again."""
+    was = row.status
+    if was == "submitted":
+        row.status = "draft"
+    _note(row, action, was, actor, "", details)
 
 
 def _note(row: Campaign, action: str, was: str | None, actor: str, reason: str, details: dict[str, Any]) -> None:
