@@ -130,7 +130,8 @@ def switch_on_page(campaign_id: str) -> ResponseReturnValue:
     if step not in STEPS:
         raise NotFound()
     try:
-        campaigns.switched(found, step, request.form.get("reason", "").strip()[:500])
+        reason, seen = request.form.get("reason", "").strip()[:500], request.form.get("seen", "")[:40]
+        campaigns.switched(found, step, reason, seen)
     except Invalid:
         return _page(found, refused="请填写原因。"), 422
     except SiyuError as refusal:

@@ -41,6 +41,7 @@ class CampaignIn(Schema):
 
 
 class CampaignEventOut(Schema):
+    id = PublicId("cev", attribute="event_id")
     action = fields.String()
     from_status = fields.String(allow_none=True)
     to_status = fields.String()
@@ -94,6 +95,12 @@ STEPS = ("submit", "approve", "reject", "pause", "resume", "end", "void")
 class StepIn(Schema):
     step = fields.String(required=True, validate=OneOf(STEPS))
     reason = fields.String(load_default="", validate=Length(max=500))
+    seen = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=Length(1, 40),
+        metadata={"description": "The newest event that the caller knows of; 409 `campaign_changed` if it is not."},
+    )
 
 
 class SupplyIn(Schema):
@@ -152,9 +159,10 @@ def revise_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
 @api.doc(summary="Take a campaign a step", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def switch_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
     """reject, pause, end and void need a reason. Above the brand's size a campaign is approved by somebody else than
-    who made or submitted it. Void withdraws the coupons that are out, soon after."""
+    who made or submitted it; `seen` keeps them from approving what they did not look at. Void withdraws the coupons
+    that are out, soon after."""
     found = decoded(campaign_id)
-    switched(found, given["step"], given["reason"])
+    switched(found, given["step"], given["reason"], given["seen"])
     return shown(found)
 
 
@@ -259,12 +267,13 @@ def revised(campaign_id: int, terms: rules.Terms) -> None:
     run(work)
 
 
-def switched(campaign_id: int, step: str, reason: str) -> str:
-    """Take a step as the caller; the state it led to."""
+def switched(campaign_id: int, step: str, reason: str, seen: str | None = None) -> str:
+    """Take a step as the caller, who knows of the event `seen`; the state it led to."""
     me = scope.current()
+    rests: dict[str, Any] = {"reason": reason, "seen": ids.decode("cev", seen) if seen else None}
 
     def work() -> str:
-        to = commands.switch(brand_id=me.brand_id, campaign_id=campaign_id, action=step, actor=me.actor, reason=reason)
+        to = commands.switch(brand_id=me.brand_id, campaign_id=campaign_id, action=step, actor=me.actor, **rests)
         subject = ids.encode("cmp", campaign_id)
         audit.record(actor=me.actor, action=f"campaigns.{step}", subject=subject, reason=reason)
         return to

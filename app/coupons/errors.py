@@ -29,6 +29,10 @@ class SecondPersonNeeded(Conflict):
     code, message = "second_person_needed", "A campaign of this size is approved by somebody who did not submit it."
 
 
+class CampaignChanged(Conflict):
+    code, message = "campaign_changed", "Something was done to the campaign since it was looked at."
+
+
 class AllocationTooLarge(Conflict):
     code, message = "allocation_too_large", "Stores cannot be given more than the campaign has, or less than they gave."
 

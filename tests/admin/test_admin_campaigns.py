@@ -134,6 +134,20 @@ def test_what_waits_for_approval_and_is_changed_is_a_draft_again(
     assert broken() == []
 
 
+def test_what_is_approved_is_what_was_looked_at(client: Any, world: World, hq: Any, second: Any) -> None:
+    client.put(f"{API}/campaign-policy", headers=hq, json={"approve_quota": 50})
+    home = f"campaigns/{_made(client, hq).json['id']}"
+    seen = _post(client, hq, f"{home}/steps", {"step": "submit"}).json["events"][0]["id"]
+    _post(client, hq, f"{home}/supply", {"more": 900_000_000}, method="PATCH")
+    again = _post(client, hq, f"{home}/steps", {"step": "submit"}).json["events"][0]["id"]
+    late = _post(client, second, f"{home}/steps", {"step": "approve", "seen": seen})
+    assert (late.status_code, late.json["code"]) == (409, "campaign_changed")
+    assert client.get(f"{API}/{home}", headers=hq).json["status"] == "submitted"
+    out = _post(client, second, f"{home}/steps", {"step": "approve", "seen": again})
+    assert out.json["status"] == "active"
+    assert broken() == []
+
+
 def test_what_is_out_does_not_grow_large_by_its_author(client: Any, world: World, hq: Any, second: Any) -> None:
     client.put(f"{API}/campaign-policy", headers=hq, json={"approve_quota": 200})
     made = _made(client, hq).json

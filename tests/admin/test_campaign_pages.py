@@ -162,6 +162,28 @@ def test_steps_with_their_reasons_and_a_second_person(
     assert broken() == []
 
 
+def test_a_page_approves_what_it_shows(
+    client: Any, world: World, hq: Pages, admins: dict[str, AdminUser]
+) -> None:
+    with transaction():
+        commands.set_policy(brand_id=world.brand_id, approve_quota=500, approve_budget_fen=None)
+    home = hq.post("/new", **FORM).headers["Location"].removeprefix("/console/campaigns")
+    hq.post(home, step="submit")
+    second = _pages(client, world.admin)
+    opened = _seen(second.get(home).text)
+    hq.post(f"{home}/supply", more="900000000")
+    hq.post(home, step="submit")
+    late = second.post(home, step="approve", seen=opened)
+    assert late.status_code == 409 and "活动内容已有变化，请核对后再审批。" in late.text
+    assert "/ 900,001,000" in late.text and _campaign(world)[0].status == "submitted"
+    assert second.post(home, step="approve", seen=_seen(late.text)).status_code == 303
+    assert _campaign(world)[0].status == "active"
+
+
+def _seen(page: str) -> str:
+    return page.split('name="seen" value="')[1].split('"')[0]
+
+
 def test_supply_is_set_once_and_says_what_is_wrong(world: World, hq: Pages) -> None:
     home = hq.post("/new", **(FORM | {"budget": "8000", "stores": []})).headers["Location"]
     home = home.removeprefix("/console/campaigns")

@@ -19,7 +19,7 @@ from app.core.errors import Invalid
 from app.core.locks import lock_rows
 
 from .. import queries
-from ..errors import AllocationTooLarge, CampaignUnknown, NotInThisState, SecondPersonNeeded
+from ..errors import AllocationTooLarge, CampaignChanged, CampaignUnknown, NotInThisState, SecondPersonNeeded
 from ..events import CampaignSwitched
 from ..models import (
     Campaign,
@@ -101,12 +101,15 @@ def create_campaign(
     return row.campaign_id
 
 
-def switch(*, brand_id: int, campaign_id: int, action: str, actor: str, reason: str = "") -> str:
+def switch(
+    *, brand_id: int, campaign_id: int, action: str, actor: str, reason: str = "", seen: int | None = None
+) -> str:
     """Take a campaign one step (STEPS) and answer its state. A step that leads where it is already changes nothing.
+    `seen`: the newest event that the actor knows of, where the step rests on it.
 
-    Raises CampaignUnknown, NotInThisState, SecondPersonNeeded, Invalid without a reason where one is asked for
-    (WITH_REASON). Paused: nothing is issued or redeemed; ended: what is out stays good; voided: what is out is
-    withdrawn, by a sweep that follows.
+    Raises CampaignUnknown, NotInThisState, SecondPersonNeeded, CampaignChanged when something was done since `seen`,
+    Invalid without a reason where one is asked for (WITH_REASON). Paused: nothing is issued or redeemed; ended: what is
+    out stays good; voided: what is out is withdrawn, by a sweep that follows.
     """
     row = _locked(brand_id, campaign_id)
     before, to = STEPS[action]
@@ -116,6 +119,8 @@ def switch(*, brand_id: int, campaign_id: int, action: str, actor: str, reason: 
         raise NotInThisState(status=row.status)
     if action in WITH_REASON and not reason.strip():
         raise Invalid("Say why.", field="reason")
+    if seen is not None and seen != queries.newest_event(brand_id, campaign_id):
+        raise CampaignChanged()
     was = row.status
     if action == "submit":
         row.submitted_by, row.approved_by = actor, None

@@ -227,6 +227,15 @@ def events(brand_id: int, campaign_id: int, *, limit: int = 100) -> list[Campaig
     )
 
 
+def newest_event(brand_id: int, campaign_id: int) -> int | None:
+    """What was done to a campaign last."""
+    return session.scalar(
+        select(func.max(CampaignEvent.event_id)).where(
+            CampaignEvent.brand_id == brand_id, CampaignEvent.campaign_id == campaign_id
+        )
+    )
+
+
 def versions(brand_id: int, campaign_id: int) -> list[CampaignVersion]:
     """The terms of a campaign as they were promised, newest first."""
     return list(

@@ -121,6 +121,7 @@ _REFUSALS: dict[str, str | Why] = {
     "not_in_this_state": "活动当前的状态不能这样操作",
     "second_closer_needed": "关账须由提交人以外的总部同事复核",
     "second_person_needed": "这个规模的活动须由提交人以外的同事审批",
+    "campaign_changed": "活动内容已有变化，请核对后再审批",
     "allocation_too_large": _allocation,
     "store_needed": "此券由门店发放，请先选择门店",
     "sold_out": "券已领完",
