@@ -192,6 +192,7 @@ def campaign_policy() -> dict[str, Any]:
 @api.output(PolicySchema)
 @api.doc(summary="Set which campaigns a second person approves", security="AdminToken", responses=[401, 403, 422])
 def set_campaign_policy(given: dict[str, Any]) -> dict[str, Any]:
+    """Who loosens it is held to what it was as well, until somebody else sets it."""
     set_policy(given)
     return given
 
@@ -207,7 +208,7 @@ def set_policy(given: dict[str, Any]) -> None:
     me = scope.current()
 
     def work() -> None:
-        commands.set_policy(brand_id=me.brand_id, **given)
+        commands.set_policy(brand_id=me.brand_id, actor=me.actor, **given)
         audit.record(actor=me.actor, action="campaigns.policy", subject=ids.encode("brd", me.brand_id), **given)
 
     run(work)

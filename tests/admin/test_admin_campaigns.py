@@ -159,6 +159,26 @@ def test_what_is_out_does_not_grow_large_by_its_author(client: Any, world: World
     assert _post(client, second, path, {"more": 1}, method="PATCH").json["quota"] == 200
 
 
+def test_nobody_loosens_the_rule_for_themselves(client: Any, world: World, hq: Any, second: Any) -> None:
+    """Who set it last is held to the smallest sizes since somebody else had set it; others to what it says."""
+    policy = f"{API}/campaign-policy"
+    client.put(policy, headers=hq, json={"approve_quota": 50})
+    for loose in ({"approve_quota": 500}, {}):
+        client.put(policy, headers=hq, json=loose)
+    mine, small, theirs, later = (
+        f"campaigns/{_made(client, who, code=code, quota=quota).json['id']}"
+        for who, code, quota in ((hq, "A", 100), (hq, "B", 10), (second, "C", 100), (hq, "D", 100))
+    )
+    assert _post(client, hq, f"{mine}/steps", {"step": "submit"}).json["status"] == "submitted"
+    assert _post(client, hq, f"{small}/steps", {"step": "submit"}).json["status"] == "active"
+    grown = _post(client, hq, f"{small}/supply", {"more": 90}, method="PATCH")
+    assert grown.json["code"] == "second_person_needed"
+    assert _post(client, second, f"{theirs}/steps", {"step": "submit"}).json["status"] == "active"
+    assert client.put(policy, headers=second, json={}).json == {"approve_quota": None, "approve_budget_fen": None}
+    assert _post(client, hq, f"{later}/steps", {"step": "submit"}).json["status"] == "active"
+    assert broken() == []
+
+
 def test_steps_that_stop_something_say_why(client: Any, world: World, hq: Any) -> None:
     made = _made(client, hq).json
     _post(client, hq, f"campaigns/{made['id']}/steps", {"step": "submit"})

@@ -124,12 +124,12 @@ def switch(
     was = row.status
     if action == "submit":
         row.submitted_by, row.approved_by = actor, None
-        to = "submitted" if _is_large(row) else "active"
+        to = "submitted" if _is_large(row, actor) else "active"
     elif action == "approve":
         if actor in (row.submitted_by, row.created_by):
             raise SecondPersonNeeded()
         row.approved_by = actor
-    elif action == "activate" and was == "draft" and _is_large(row):
+    elif action == "activate" and was == "draft" and _is_large(row, actor):
         raise SecondPersonNeeded()
     row.status = to
     _note(row, action, was, actor, reason, {})
@@ -263,14 +263,17 @@ def allocate(*, brand_id: int, campaign_id: int, quotas: Mapping[int, int], acto
     _note_change(row, "allocate", actor, {"quotas": {str(key): value for key, value in quotas.items()}})
 
 
-def set_policy(*, brand_id: int, approve_quota: int | None, approve_budget_fen: int | None) -> None:
-    """From which stock or budget on campaigns of the brand are approved by a second person; None: not by that."""
-    values = {"approve_quota": approve_quota, "approve_budget_fen": approve_budget_fen}
-    session.execute(
-        insert(CampaignPolicy)
-        .values(brand_id=brand_id, **values)
-        .on_conflict_do_update(index_elements=["brand_id"], set_=values)
-    )
+def set_policy(
+    *, brand_id: int, approve_quota: int | None, approve_budget_fen: int | None, actor: str = SYSTEM
+) -> None:
+    """From which stock or budget on campaigns of the brand are approved by a second person; None: not by that. Nobody
+    loosens it for themselves: until somebody else sets it, what the actor submits is held to what it was as well.
+    """
+    session.execute(insert(CampaignPolicy).values(brand_id=brand_id, set_by=actor).on_conflict_do_nothing())
+    row = session.get_one(CampaignPolicy, brand_id, populate_existing=True, with_for_update=True)
+    row.strict_quota, row.strict_budget_fen = _sizes(row, actor)
+    row.approve_quota, row.approve_budget_fen, row.set_by = approve_quota, approve_budget_fen, actor
+    session.flush()
 
 
 def _locked(brand_id: int, campaign_id: int) -> Campaign:
@@ -280,25 +283,38 @@ def _locked(brand_id: int, campaign_id: int) -> Campaign:
     return found
 
 
-def _is_large(row: Campaign) -> bool:
+def _sizes(policy: CampaignPolicy, actor: str) -> tuple[int | None, int | None]:
+    """(stock, budget) from which on somebody else approves what the actor submits."""
+    now = (policy.approve_quota, policy.approve_budget_fen)
+    if actor != policy.set_by:
+        return now
+    return _smaller(now[0], policy.strict_quota), _smaller(now[1], policy.strict_budget_fen)
+
+
+def _smaller(*sizes: int | None) -> int | None:
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def _is_large(row: Campaign, actor: str) -> bool:
     """Whether a second person has to look: the stock, or what it may cost, is above what the brand has set. Without a
     budget the cost is what all coupons may take off; a percentage without a cap may cost anything.
     """
     policy = session.get(CampaignPolicy, row.brand_id, populate_existing=True)
     if policy is None:
         return False
+    large_quota, large_fen = _sizes(policy, actor)
     quota = int(
         session.scalar(select(func.sum(CampaignStock.quota)).where(CampaignStock.campaign_id == row.campaign_id)) or 0
     )
-    if policy.approve_quota is not None and quota >= policy.approve_quota:
+    if large_quota is not None and quota >= large_quota:
         return True
-    if policy.approve_budget_fen is None:
+    if large_fen is None:
         return False
     budget = session.get(CampaignBudget, row.campaign_id, populate_existing=True)
     if budget is not None:
-        return budget.budget_fen >= policy.approve_budget_fen
-    most = queries.version_terms(row.brand_id, row.campaign_id, row.version).most_fen()
-    return most is None or quota * most >= policy.approve_budget_fen
+        return budget.budget_fen >= large_fen
+    each = queries.version_terms(row.brand_id, row.campaign_id, row.version).most_fen()
+    return each is None or quota * each >= large_fen
 
 
 def _growing(brand_id: int, campaign_id: int) -> Campaign:
@@ -310,7 +326,7 @@ def _growing(brand_id: int, campaign_id: int) -> Campaign:
 
 def _check_size(row: Campaign, actor: str) -> None:
     """What is out grows large, or changes while it is, by somebody else than its author only."""
-    if row.status in ("active", "paused") and actor in (row.submitted_by, row.created_by) and _is_large(row):
+    if row.status in ("active", "paused") and actor in (row.submitted_by, row.created_by) and _is_large(row, actor):
         raise SecondPersonNeeded()
 
 

@@ -70,7 +70,11 @@ class CampaignEvent(Base):
 
 
 class CampaignPolicy(Base):
-    """From which size on a brand's campaigns are approved by a second person; None: never for that measure."""
+    """From which size on a brand's campaigns are approved by a second person; None: never for that measure.
+
+    `set_by` set it last. What they submit is held to the `strict` sizes too: the smallest that it had since somebody
+    else set it.
+    """
 
     __tablename__ = "campaign_policy"
     __table_args__ = (
@@ -81,6 +85,9 @@ class CampaignPolicy(Base):
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     approve_quota: Mapped[int | None]
     approve_budget_fen: Mapped[int | None]
+    set_by: Mapped[str] = mapped_column(server_default="", default="")
+    strict_quota: Mapped[int | None]
+    strict_budget_fen: Mapped[int | None]
 
 
 class CampaignVersion(Base):
