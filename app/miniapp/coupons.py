@@ -165,7 +165,7 @@ def _offer(offer: coupons.Offer, names: wording.Names) -> dict[str, Any]:
         "left": offer.left,
         "taken": offer.taken,
         "per_member": offer.terms.per_member,
-        "claimable": offer.left > 0 and offer.taken < offer.terms.per_member,
+        "claimable": offer.left > 0 and not offer.had_all,
     }
 
 

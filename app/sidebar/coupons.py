@@ -32,8 +32,8 @@ class CouponsIn(Schema):
 
 
 class OfferOut(Schema):
-    """`left`: stock; `limit_reached`: this customer has had all that one member may have; `left_today`: how many of it
-    this guide may still give today, null where no limit is set."""
+    """`left`: stock; `limit_reached`: this customer has had all that one member may have, in all or for now;
+    `left_today`: how many of it this guide may still give today, null where no limit is set."""
 
     id = PublicId("cmp", attribute="campaign_id")
     name = fields.String()
@@ -82,7 +82,7 @@ def offers(query_data: dict[str, str]) -> dict[str, Any]:
                 "summary": wording.offer(one.terms),
                 "conditions": wording.conditions(one.terms, names) + wording.rules_of_taking(one.terms, names),
                 "left": one.left,
-                "limit_reached": one.taken >= one.terms.per_member,
+                "limit_reached": one.had_all,
                 "left_today": left_today,
                 "valid_days": one.terms.valid_days,
                 "ends_at": one.terms.ends_at,

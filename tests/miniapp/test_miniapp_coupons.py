@@ -218,6 +218,26 @@ def test_a_stores_stock_is_for_the_members_at_home_there(here: World, shopper: S
     assert broken() == []
 
 
+def test_a_campaign_outside_its_time_is_not_offered(here: World, shopper: Shopper) -> None:
+    campaign(here, ends_at=clock.now() - timedelta(seconds=1))
+    campaign(here, starts_at=clock.now() + timedelta(days=30))  # what was taken now would end before it begins
+    now = campaign(here, ends_at=clock.now() + timedelta(days=1))
+    assert [one["id"] for one in shopper.get("campaigns").json["items"]] == [ids.encode("cmp", now)]
+
+
+@pytest.mark.parametrize("period", ["day", "week", "month"])
+def test_an_offer_minds_the_limit_of_a_period(here: World, shopper: Shopper, period: str) -> None:
+    campaign_id = campaign(here, per_member=9, **{f"per_{period}": 2})
+    for number in range(2):
+        assert shopper.get("campaigns").json["items"][0]["claimable"]
+        assert shopper.claim(campaign_id, f"claim-000{number}").status_code == 200
+    (offer,) = shopper.get("campaigns").json["items"]
+    assert (offer["claimable"], offer["taken"], offer["left"]) == (False, 2, 998)
+    assert shopper.claim(campaign_id, "claim-0003").json["code"] == "period_limit_reached"
+    with time_machine.travel(clock.now() + timedelta(days=31), tick=True):
+        assert not claimable(here.brand_id, shopper.member_id)[0].had_all
+
+
 def test_an_offer_says_what_the_day_has_left(here: World, shopper: Shopper) -> None:
     campaign_id = campaign(here, quota=100, day_quota=3, per_member=9)
     for left in (3, 2):

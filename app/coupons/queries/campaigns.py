@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import and_, case, func, or_, select, tuple_
@@ -24,12 +24,14 @@ from ..models import (
     CampaignVersion,
     Coupon,
 )
-from ..rules import Terms, local_day
+from ..rules import Terms, local_day, periods, window
 from .till import terms
 
 
 class Offer(NamedTuple):
-    """A campaign a member may claim from; `left` is what there is for them now, `taken` how many they have had."""
+    """A campaign a member may claim from; `left` is what there is for them now, `taken` how many they have had.
+    `had_all`: that is as many as one member may have, in all or in the present day, week or month.
+    """
 
     campaign_id: int
     name: str
@@ -37,14 +39,15 @@ class Offer(NamedTuple):
     terms: Terms
     left: int
     taken: int
+    had_all: bool
 
 
 def claimable(
     brand_id: int, member_id: int, *, also: Sequence[int] = (), store_id: int | None = None
 ) -> list[Offer]:
-    """The brand's campaigns that members claim from by themselves, sold-out ones included (left = 0); `also`: other
-    campaigns, as far as they are open. `store_id`: who gives, where the stock is with the stores; the member's home
-    store, if none is named.
+    """The brand's campaigns that members claim from by themselves, as far as a coupon taken now could be used, sold-out
+    ones included (left = 0); `also`: other campaigns, as far as they are open. `store_id`: who gives, where the stock
+    is with the stores; the member's home store, if none is named.
     """
     if store_id is None:
         mine = (Member.brand_id == brand_id, Member.member_id == member_id)
@@ -84,18 +87,47 @@ def claimable(
         )
         .order_by(Campaign.campaign_id.desc())
     ).all()
+    now = clock.now()
+    promised = {one.campaign_id: terms(brand_id, one.campaign_id, one.version) for one, _, _ in rows}
+    rows = [row for row in rows if window(promised[row[0].campaign_id], now) is not None]
     today = _left_today([one for one, _, _ in rows])
+    full = _full_for_now(brand_id, member_id, promised, now)
     return [
         Offer(
             one.campaign_id,
             one.name,
             one.kind,
-            terms(brand_id, one.campaign_id, one.version),
+            promised[one.campaign_id],
             min(int(left_over), today.get(one.campaign_id, int(left_over))),
             int(had),
+            had >= promised[one.campaign_id].per_member or one.campaign_id in full,
         )
         for one, left_over, had in rows
     ]
+
+
+def _full_for_now(brand_id: int, member_id: int, promised: Mapping[int, Terms], now: datetime) -> set[int]:
+    """The campaigns of which a member has had all that the present day, week or month allows."""
+    limits = [
+        (campaign_id, since, getattr(one, f"per_{period}"))
+        for campaign_id, one in promised.items()
+        for period, since in periods(one, now).items()
+    ]
+    if not limits:
+        return set()
+    had = session.execute(
+        select(Coupon.campaign_id, Coupon.claimed_at).where(
+            Coupon.brand_id == brand_id,
+            Coupon.member_id == member_id,
+            Coupon.campaign_id.in_({campaign_id for campaign_id, _, _ in limits}),
+            Coupon.claimed_at >= min(since for _, since, _ in limits),
+        )
+    ).all()
+    return {
+        campaign_id
+        for campaign_id, since, most in limits
+        if sum(of == campaign_id and at >= since for of, at in had) >= most
+    }
 
 
 def _left_today(rows: Sequence[Campaign]) -> dict[int, int]:
