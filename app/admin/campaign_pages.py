@@ -14,6 +14,7 @@ from app.core.errors import Invalid, NotFound, SiyuError
 from app.core.idempotency import checked_key
 from app.coupons import commands, queries, rules
 from app.coupons import wording as coupon_words
+from app.coupons.errors import CampaignOver
 from app.dashboards.queries import lists as list_queries
 from app.org import queries as org
 from app.org.models import Store
@@ -93,6 +94,8 @@ def create_campaign() -> ResponseReturnValue:
         return _form(form, refused=str(wrong)), 422
     except campaigns.CampaignCodeTaken:
         return _form(form, refused="活动编码已被使用，请换一个。"), 409
+    except CampaignOver as refusal:
+        return _form(form, refused=f"{coupon_words.refusal(refusal)}。"), refusal.status
     return redirect(_home(made), 303)
 
 

@@ -17,7 +17,7 @@ from app.core.fields import PublicId
 from app.core.idempotency import checked_key, once, request_hash
 from app.core.transaction import run
 from app.coupons import commands, queries, rules, wording
-from app.coupons.errors import CampaignUnknown
+from app.coupons.errors import CampaignOver, CampaignUnknown
 from app.coupons.models import CampaignVersion
 from app.org import queries as org
 
@@ -229,6 +229,8 @@ def created(given: dict[str, Any], key: str) -> int:
     terms = terms_of(me.brand_id, given["terms"])
 
     def work() -> dict[str, Any]:
+        if terms.over(clock.now()):
+            raise CampaignOver()
         made = commands.create_campaign(
             brand_id=me.brand_id,
             code=given["code"],

@@ -17,6 +17,10 @@ class CampaignClosed(Conflict):
     code, message = "campaign_closed", "The campaign gives out no coupons now."
 
 
+class CampaignOver(Conflict):
+    code, message = "campaign_over", "The campaign's end is in the past."
+
+
 class CampaignVoided(Conflict):
     code, message = "campaign_voided", "The campaign was withdrawn, and its coupons with it."
 

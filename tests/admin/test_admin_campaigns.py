@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from console_world import bearer, make_admins
 from coupon_factories import coupon, fresh, redeem, till
 from factories import World, make_world
 from invariants import broken
 
-from app.core import ids
+from app.core import clock, ids
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands
@@ -177,6 +179,24 @@ def test_nobody_loosens_the_rule_for_themselves(client: Any, world: World, hq: A
     assert client.put(policy, headers=second, json={}).json == {"approve_quota": None, "approve_budget_fen": None}
     assert _post(client, hq, f"{later}/steps", {"step": "submit"}).json["status"] == "active"
     assert broken() == []
+
+
+def test_a_campaign_whose_time_is_over_does_not_come_out(client: Any, world: World, hq: Any, second: Any) -> None:
+    client.put(f"{API}/campaign-policy", headers=hq, json={"approve_quota": 50})
+    past = _made(client, hq, terms=TERMS | {"ends_at": "2020-01-01T00:00:00+08:00"})
+    assert (past.status_code, past.json["code"]) == (409, "campaign_over")
+    soon = clock.now() + timedelta(days=1)
+    home, waiting = (
+        f"campaigns/{_made(client, hq, code=code, terms=TERMS | {'ends_at': soon.isoformat()}).json['id']}"
+        for code in ("A", "B")
+    )
+    assert _post(client, hq, f"{waiting}/steps", {"step": "submit"}).json["status"] == "submitted"
+    with time_machine.travel(soon, tick=False):
+        headers = {"hq": bearer(world.admin), "second": bearer(make_admins(world)["hq"])}
+        for who, which, step in (("hq", home, "submit"), ("second", waiting, "approve")):
+            late = _post(client, headers[who], f"{which}/steps", {"step": step})
+            assert (late.status_code, late.json["code"]) == (409, "campaign_over")
+    assert client.get(f"{API}/{home}", headers=hq).json["status"] == "draft"
 
 
 def test_steps_that_stop_something_say_why(client: Any, world: World, hq: Any) -> None:

@@ -27,7 +27,7 @@ FORM = {
     "amount": "50",
     "threshold": "300",
     "starts": "2026-12-01",
-    "ends": "2027-01-31",
+    "ends": "2087-01-31",
     "weekdays": ["1", "2", "3", "4", "5"],
     "hours": "9:30-12:00，14:00至21:00",
     "stores": ["S001"],
@@ -74,14 +74,14 @@ def test_the_form_becomes_a_draft_with_these_terms(world: World, hq: Pages) -> N
     assert terms.store_ids == {world.store.id} and terms.channels == {"till", "desk"}
     assert terms.except_categories == {"袜子", "饰品"}
     assert terms.starts_at and terms.starts_at.isoformat() == "2026-12-01T00:00:00+08:00"
-    assert terms.ends_at and terms.ends_at.isoformat() == "2027-02-01T00:00:00+08:00"
+    assert terms.ends_at and terms.ends_at.isoformat() == "2087-02-01T00:00:00+08:00"
     text = hq.client.get(made.headers["Location"]).text
     for told in (
         "满¥300减¥50",
         "仅限一号店使用",
         "周一至周五可用",
         "不含品类：袜子、饰品",
-        "2027年1月31日前有效",
+        "2087年1月31日前有效",
         "草稿",
     ):
         assert told in text
@@ -133,6 +133,12 @@ def test_a_wrong_form_names_the_field(hq: Pages, change: dict[str, Any], words: 
     answer = hq.post("/new", **(FORM | change))
     assert answer.status_code == 422 and words in answer.text, answer.text[:3000]
     assert 'value="300"' in answer.text
+
+
+def test_a_form_whose_time_is_over_is_shown_again(world: World, hq: Pages) -> None:
+    answer = hq.post("/new", **(FORM | {"starts": "2020-01-01", "ends": "2020-01-31"}))
+    assert answer.status_code == 409 and "活动的结束日期已过，请改为将来的日期。" in answer.text
+    assert 'value="2020-01-31"' in answer.text
 
 
 def test_steps_with_their_reasons_and_a_second_person(

@@ -47,7 +47,7 @@ def test_a_campaign_from_the_form_to_its_pause(world: World, page: Any, shot: An
     page.fill("[name=amount]", "50")
     page.fill("[name=threshold]", "300")
     page.fill("[name=valid_days]", "30")
-    page.fill("[name=ends]", "2027-12-31")
+    page.fill("[name=ends]", "2087-12-31")
     for day in "12345":
         page.check(f"[name=weekdays][value='{day}']")
     page.fill("[name=hours]", "10:00-14:00, 17:00-21:00")

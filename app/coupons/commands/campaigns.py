@@ -19,7 +19,14 @@ from app.core.errors import Invalid
 from app.core.locks import lock_rows
 
 from .. import queries
-from ..errors import AllocationTooLarge, CampaignChanged, CampaignUnknown, NotInThisState, SecondPersonNeeded
+from ..errors import (
+    AllocationTooLarge,
+    CampaignChanged,
+    CampaignOver,
+    CampaignUnknown,
+    NotInThisState,
+    SecondPersonNeeded,
+)
 from ..events import CampaignSwitched
 from ..models import (
     Campaign,
@@ -46,6 +53,7 @@ STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "end": (("draft", "submitted", "active", "paused"), "ended"),
     "void": (("draft", "submitted", "active", "paused", "ended"), "voided"),
 }
+COMING_OUT = ("submit", "approve")
 WITH_REASON = ("reject", "pause", "end", "void")
 
 
@@ -108,8 +116,9 @@ def switch(
     `seen`: the newest event that the actor knows of, where the step rests on it.
 
     Raises CampaignUnknown, NotInThisState, SecondPersonNeeded, CampaignChanged when something was done since `seen`,
-    Invalid without a reason where one is asked for (WITH_REASON). Paused: nothing is issued or redeemed; ended: what is
-    out stays good; voided: what is out is withdrawn, by a sweep that follows.
+    CampaignOver for one that would come out after its end, Invalid without a reason where one is asked for
+    (WITH_REASON). Paused: nothing is issued or redeemed; ended: what is out stays good; voided: what is out is
+    withdrawn, by a sweep that follows.
     """
     row = _locked(brand_id, campaign_id)
     before, to = STEPS[action]
@@ -121,6 +130,8 @@ def switch(
         raise Invalid("Say why.", field="reason")
     if seen is not None and seen != queries.newest_event(brand_id, campaign_id):
         raise CampaignChanged()
+    if action in COMING_OUT and queries.version_terms(brand_id, campaign_id, row.version).over(clock.now()):
+        raise CampaignOver()
     was = row.status
     if action == "submit":
         row.submitted_by, row.approved_by = actor, None

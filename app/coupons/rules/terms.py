@@ -122,6 +122,10 @@ class Terms:
         wrong |= {f"per_{one}": (most := getattr(self, f"per_{one}")) is not None and most < 1 for one in PERIODS}
         return (name for name, bad in wrong.items() if bad)
 
+    def over(self, at: datetime) -> bool:
+        """Whether no coupon can be had under them any more."""
+        return self.ends_at is not None and at >= self.ends_at
+
     def most_fen(self) -> int | None:
         """The most that one coupon can take off; None when only the order says."""
         if self.kind in ("amount", "threshold") or (self.kind == "shipping" and self.amount_fen):

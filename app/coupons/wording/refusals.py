@@ -117,6 +117,7 @@ _REFUSALS: dict[str, str | Why] = {
     "campaign_unknown": "活动不存在或已下线",
     "campaign_paused": "活动已暂停，恢复后可用",
     "campaign_closed": "活动已结束",
+    "campaign_over": "活动的结束日期已过，请改为将来的日期",
     "campaign_voided": "活动已取消，此券作废",
     "not_in_this_state": "活动当前的状态不能这样操作",
     "second_closer_needed": "关账须由提交人以外的总部同事复核",
