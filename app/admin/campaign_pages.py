@@ -234,7 +234,6 @@ def _page(campaign_id: int, refused: str = "") -> str:
         people={ids.encode("adm", user.id): user.name for user in org.admin_users(me.brand_id)},
         stores=[store for store in stores if store.status == "open"],
         store_names={store.code: store.name for store in stores},
-        stores_by_id={str(store.id): store.name for store in stores if me.reach.covers(store.id)},
         guides=gift_rules.limit_of(campaign_id),
         key=secrets.token_hex(16),
         refused=refused,

@@ -18,7 +18,7 @@ from app.core.idempotency import checked_key, once, request_hash
 from app.core.transaction import run
 from app.coupons import commands, queries, rules, wording
 from app.coupons.errors import CampaignOver, CampaignUnknown
-from app.coupons.models import CampaignVersion
+from app.coupons.models import CampaignEvent, CampaignVersion
 from app.org import queries as org
 
 from . import scope
@@ -46,7 +46,7 @@ class CampaignEventOut(Schema):
     from_status = fields.String(allow_none=True)
     to_status = fields.String()
     reason = fields.String()
-    details = fields.Raw()
+    details = fields.Raw(metadata={"description": "What was set; of the stores' parts, those that the caller sees."})
     actor = fields.String()
     at = fields.AwareDateTime()
 
@@ -313,7 +313,7 @@ def shown(campaign_id: int) -> dict[str, Any]:
     row = queries.campaign(brand_id, campaign_id)
     versions = queries.versions(brand_id, campaign_id)
     supply = queries.supply(brand_id, campaign_id, _today(versions[0]))
-    codes = {store.id: store.code for store in org.stores(brand_id)}
+    seen = {store.id: store.code for store in org.stores(brand_id) if reach.covers(store.id)}
     told = [shown_version(version) for version in versions]
     facts = (
         "campaign_id", "code", "name", "kind", "status", "claimable", "version", "day_quota", "created_by",
@@ -328,13 +328,23 @@ def shown(campaign_id: int) -> dict[str, Any]:
         "budget_fen": supply.budget_fen,
         "spent_fen": supply.spent_fen,
         "stores": [
-            {"store": codes.get(part.store_id, ""), "quota": part.quota, "issued": part.issued}
+            {"store": seen[part.store_id], "quota": part.quota, "issued": part.issued}
             for part in supply.parts
-            if reach.covers(part.store_id)
+            if part.store_id in seen
         ],
         "versions": told,
-        "events": queries.events(brand_id, campaign_id),
+        "events": [_event(event, seen) for event in queries.events(brand_id, campaign_id)],
     }
+
+
+def _event(event: CampaignEvent, stores: Mapping[int, str]) -> dict[str, Any]:
+    """An event with the parts of these stores only, by their codes."""
+    facts = ("event_id", "action", "from_status", "to_status", "reason", "details", "actor", "at")
+    told = {name: getattr(event, name) for name in facts}
+    if "quotas" in event.details:
+        parts = ((stores.get(int(store_id)), quota) for store_id, quota in event.details["quotas"].items())
+        told["details"] = {**event.details, "quotas": {code: quota for code, quota in parts if code is not None}}
+    return told
 
 
 def shown_version(version: CampaignVersion) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def yuan(fen: int | None) -> str:
 
 
 def campaign_details(details: Mapping[str, Any], stores: Mapping[str, str]) -> str:
-    """What a step of a campaign set, in words; `stores` are names by id, of those that the reader may see."""
+    """What a step of a campaign set, in words; `stores` are names by code."""
     told = []
     for name, value in details.items():
         if value is None:

@@ -234,6 +234,19 @@ def test_a_voided_campaign_withdraws_what_is_out(client: Any, world: World, hq: 
     assert broken() == []
 
 
+@pytest.mark.parametrize(
+    "role,told", [("hq", ("S001", "S002")), ("region", ("S001", "S002")), ("dealer", ("S002",)), ("store", ("S002",))]
+)
+def test_each_sees_the_parts_of_their_own_stores(client: Any, world: World, hq: Any, role: str, told: Any) -> None:
+    home = f"campaigns/{_made(client, hq).json['id']}"
+    parts = {"S001": 10, "S002": 11}
+    assert _post(client, hq, f"{home}/supply", {"stores": parts}, method="PATCH").status_code == 200
+    shown = client.get(f"{API}/{home}", headers=bearer(make_admins(world)[role])).json
+    assert [one["store"] for one in shown["stores"]] == list(told)
+    assert shown["events"][0]["details"] == {"quotas": {code: parts[code] for code in told}}
+    assert shown["events"][1]["details"] == {"quota": 100, "budget_fen": None, "day_quota": None}
+
+
 def test_a_store_sees_campaigns_and_changes_none(client: Any, world: World, hq: Any) -> None:
     made = _made(client, hq).json
     store = bearer(make_admins(world)["store"])
