@@ -35,6 +35,7 @@ from app.privacy.rules import MARKETING, SWEEP_CONTEXT
 from app.sales import erase as sales
 from app.segments import erase as segments
 from app.sop import erase as sop
+from app.tiers import erase as tiers
 
 from .sync import conversions
 
@@ -208,6 +209,7 @@ def _forget_wallet(brand_id: int, member_ids: Sequence[int]) -> dict[str, int]:
         "twins": coupon_twins.erase(brand_id=brand_id, member_ids=member_ids),
         "points": points.write_off(brand_id=brand_id, member_ids=member_ids, at=clock.now()),
     }
+    tiers.erase(brand_id=brand_id, member_ids=member_ids, at=clock.now())
     coupon_gifts.erase(brand_id=brand_id, member_ids=member_ids)
     fraud.forget(brand_id=brand_id, member_ids=member_ids)
     sales.erase(brand_id=brand_id, member_ids=member_ids)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from app.core import clock, outbox
 from app.coupons import commands as coupons
+from app.members import family
 from app.org import queries as org
 from app.points import commands as points
 from app.points import queries as points_queries
@@ -27,6 +28,8 @@ RECURRING = ("monthly", "yearly")
 def grant_all(event: Upgraded) -> None:
     """A member reached a tier: grant everything it gives for the present period."""
     assert event.member_id is not None
+    if family.erased(event.brand_id, event.member_id):
+        return
     now, zone = clock.now(), ZoneInfo(org.brand(event.brand_id).timezone)
     for benefit in tiers_queries.benefits_of(event.brand_id, event.tier_id):
         tiers.grant(
@@ -50,8 +53,12 @@ def grant_recurring(event: BenefitsDue) -> None:
 
 
 def deliver(event: BenefitGranted) -> None:
-    """Give the coupon or the points of one granted benefit; the grant's name makes it happen once."""
+    """Give the coupon or the points of one granted benefit, unless the member was forgotten since; the grant's name
+    makes it happen once.
+    """
     assert event.member_id is not None
+    if family.erased(event.brand_id, event.member_id):
+        return
     cause = f"benefit:{event.benefit_id}:{event.period}"
     if event.campaign_id is not None:
         coupons.issue(

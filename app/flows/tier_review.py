@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.core import clock, outbox
 from app.core.slots import Slot
+from app.members import family
 from app.members.events import Joined
 from app.org import queries as org
 from app.tiers import commands as tiers
@@ -15,7 +16,8 @@ CHUNK = 500
 def place(event: Joined) -> None:
     """A new member starts on the tier that its ledger gives, the first one as a rule."""
     assert event.member_id is not None
-    tiers.place(brand_id=event.brand_id, member_id=event.member_id, at=clock.now())
+    if not family.erased(event.brand_id, event.member_id):
+        tiers.place(brand_id=event.brand_id, member_id=event.member_id, at=clock.now())
 
 
 def begin(slot: Slot) -> None:

@@ -20,6 +20,13 @@ from .models import Member, MemberMerge
 
 _TRIES = 10
 _KEEP = text("SELECT merged_into FROM member WHERE brand_id = :brand_id AND member_id = :member_id FOR KEY SHARE")
+_ERASED = text("""
+SELECT EXISTS (
+    SELECT FROM member m
+    JOIN member root ON root.brand_id = m.brand_id AND root.member_id = coalesce(m.merged_into, m.member_id)
+    WHERE m.brand_id = :brand_id AND m.member_id = :member_id AND root.status = 'erased'
+)
+""")
 _FAMILY = """
 WITH root AS (
     SELECT coalesce(
@@ -74,9 +81,8 @@ def living_id(brand_id: int, member_id: int) -> int:
 
 
 def erased(brand_id: int, member_id: int) -> bool:
-    """Whether a member was forgotten, who gets nothing any more."""
-    status = session.scalar(select(Member.status).where(Member.brand_id == brand_id, Member.member_id == member_id))
-    return status == "erased"
+    """Whether a member, or the one it was merged into, was forgotten and gets nothing any more."""
+    return session.execute(_ERASED, {"brand_id": brand_id, "member_id": member_id}).scalar_one()
 
 
 def family(brand_id: int, member_id: int) -> Family:

@@ -18,10 +18,11 @@ from sqlalchemy import Table, insert, select, text
 from app.core import clock, context, moving, outbox
 from app.core.db import session
 from app.members import queries as members
-from app.members.family import Homecoming
+from app.members.family import Homecoming, erased
 from app.points import queries as points
 from app.points.models import GROWTH
 
+from .erase import erase
 from .events import Upgraded
 from .models import BenefitGrant, MemberTier
 from .queries import standing
@@ -80,7 +81,9 @@ def fold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int) -> None
 def unfold(*, brand_id: int, winner_id: int, loser_id: int, merge_id: int, home: Homecoming) -> None:
     moving.bring_home(_GRANTS, brand_id=brand_id, target_id=loser_id, home=home)
     merged_at = _undo(brand_id, {*home.homes, loser_id}, loser_id, merge_id)
-    if home.root not in home.origins:
+    if erased(brand_id, loser_id):  # with everybody who was one with them
+        erase(brand_id=brand_id, member_ids=[*home.homes, loser_id], at=clock.now())
+    elif home.root not in home.origins:
         _look_again(brand_id, home.root, [one for one in home.homes[1:] if one not in home.origins], merged_at)
 
 

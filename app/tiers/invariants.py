@@ -41,7 +41,8 @@ INVARIANTS: dict[str, str] = {
     "one_current": """
         SELECT t.brand_id, t.member_id
         FROM member_tier t
-        LEFT JOIN member m ON m.brand_id = t.brand_id AND m.member_id = t.member_id AND m.merged_into IS NOT NULL
+        LEFT JOIN member m ON m.brand_id = t.brand_id AND m.member_id = t.member_id
+             AND m.status IN ('merged', 'erased')
         WHERE m.member_id IS NULL
         GROUP BY t.brand_id, t.member_id
         HAVING count(*) FILTER (WHERE t.valid_to IS NULL) <> 1
@@ -80,6 +81,10 @@ INVARIANTS: dict[str, str] = {
         WHERE b.currency = 'growth' AND b.amount > 0
           AND EXISTS (SELECT FROM tier t WHERE t.brand_id = b.brand_id AND t.growth_from <= 0)
           AND NOT EXISTS (
+            SELECT FROM member e
+            WHERE e.brand_id = b.brand_id AND e.member_id = b.member_id AND e.status = 'erased'
+          )
+          AND NOT EXISTS (
             SELECT FROM member_tier m
             WHERE m.brand_id = b.brand_id AND m.member_id = b.member_id AND m.valid_to IS NULL
           )
@@ -95,6 +100,10 @@ INVARIANTS: dict[str, str] = {
         FROM benefit_grant g
         JOIN benefit b USING (brand_id, benefit_id)
         WHERE b.kind = 'points' AND g.granted_at < now() - interval '1 hour'
+          AND NOT EXISTS (
+            SELECT FROM member e
+            WHERE e.brand_id = g.brand_id AND e.member_id = g.member_id AND e.status = 'erased'
+          )
           AND NOT EXISTS (
             SELECT FROM journal j
             WHERE j.brand_id = g.brand_id AND j.currency = 'points' AND j.kind = 'earn'

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, exists, select, text, tuple_
 
 from app.core.db import session
+from app.members.models import Member
 
 from .models import Benefit, BenefitGrant, MemberTier, Tier, TierPolicy
 from .rules import Standing, Step
@@ -111,7 +112,8 @@ def unprotected(brand_id: int, *, after: int, at: datetime, limit: int) -> dict[
 
 
 def ungranted(brand_id: int, *, periods: dict[str, str], limit: int) -> list[tuple[int, Benefit]]:
-    """Members and the recurring benefits of their present tier that they have not had in the period that runs.
+    """Members and the recurring benefits of their present tier that they have not had in the period that runs. Who was
+    forgotten is owed nothing.
 
     `periods` maps `monthly` and `yearly` to the running period's name.
     """
@@ -121,6 +123,9 @@ def ungranted(brand_id: int, *, periods: dict[str, str], limit: int) -> list[tup
         BenefitGrant.benefit_id == Benefit.benefit_id,
         tuple_(Benefit.period, BenefitGrant.period).in_(list(periods.items())),
     )
+    forgotten = exists().where(
+        Member.brand_id == MemberTier.brand_id, Member.member_id == MemberTier.member_id, Member.status == "erased"
+    )
     rows = session.execute(
         select(MemberTier.member_id, Benefit)
         .join(Benefit, and_(Benefit.brand_id == MemberTier.brand_id, Benefit.tier_id == MemberTier.tier_id))
@@ -129,6 +134,7 @@ def ungranted(brand_id: int, *, periods: dict[str, str], limit: int) -> list[tup
             MemberTier.valid_to.is_(None),
             Benefit.period.in_(periods),
             ~had,
+            ~forgotten,
         )
         .order_by(MemberTier.member_id, Benefit.benefit_id)
         .limit(limit)
