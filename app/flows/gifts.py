@@ -9,12 +9,11 @@ from __future__ import annotations
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from app.core import clock, ids, log, outbox
+from app.core import clock, ids, outbox
 from app.core.db import session
 from app.core.slots import Slot
 from app.coupons import commands as coupons
 from app.coupons import queries, referrals
-from app.coupons.errors import LimitReached, PeriodLimitReached
 from app.coupons.events import BirthdaysDue, GiftDue
 from app.coupons.gift_rules import BIRTHDAY_HOUR, ONCE, SOURCE_OF, born_on, ref
 from app.coupons.issue_models import GiftRule
@@ -28,8 +27,9 @@ from app.privacy.rules import MARKETING
 from app.sales import queries as sales
 from app.sales.events import OrderPaid, OrderRefunded
 
+from . import owed_coupons
+
 CHUNK = 200
-_log = log.get("gifts")
 
 
 def on_bound(event: Bound) -> None:
@@ -104,17 +104,14 @@ def deliver(event: GiftDue) -> None:
     member = members.member(event.brand_id, living) if living is not None else None
     if member is None or member.status == "erased" or not _still_owed(event, member.member_id):
         return
-    try:
-        coupons.issue(
-            brand_id=event.brand_id,
-            member_id=member.member_id,
-            campaign_id=event.campaign_id,
-            source=SOURCE_OF[event.kind],
-            source_ref=ref(event.kind, event.occasion, event.rule_id),
-            store_id=member.home_store_id,
-        )
-    except (LimitReached, PeriodLimitReached):
-        _log.info("the member has all coupons of the campaign", kind=event.kind, campaign=event.campaign_id)
+    owed_coupons.give(
+        brand_id=event.brand_id,
+        member_id=member.member_id,
+        campaign_id=event.campaign_id,
+        source=SOURCE_OF[event.kind],
+        source_ref=ref(event.kind, event.occasion, event.rule_id),
+        store_id=member.home_store_id,
+    )
 
 
 def open_birthdays(slot: Slot) -> None:

@@ -10,7 +10,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from app.core import clock, outbox
-from app.coupons import commands as coupons
 from app.members import family
 from app.org import queries as org
 from app.points import commands as points
@@ -20,6 +19,8 @@ from app.tiers import commands as tiers
 from app.tiers import queries as tiers_queries
 from app.tiers.events import BenefitGranted, BenefitsDue, Upgraded
 from app.tiers.rules import period_name
+
+from . import owed_coupons
 
 CHUNK = 200
 RECURRING = ("monthly", "yearly")
@@ -61,7 +62,7 @@ def deliver(event: BenefitGranted) -> None:
         return
     cause = f"benefit:{event.benefit_id}:{event.period}"
     if event.campaign_id is not None:
-        coupons.issue(
+        owed_coupons.give(
             brand_id=event.brand_id,
             member_id=event.member_id,
             campaign_id=event.campaign_id,
