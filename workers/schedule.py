@@ -40,6 +40,7 @@ TABLE = (
     Task("coupons.withdraw", "* * * * *"),
     Task("coupons.birthdays", "5 * * * *"),
     Task("coupons.pushes", "*/10 * * * *"),
+    Task("coupons.waiters", "*/10 * * * *"),
     Task("coupons.watch", "* * * * *"),
     Task("coupons.twins_tend", "*/10 * * * *"),
     Task("coupons.stocks", "*/10 * * * *", queue="default"),

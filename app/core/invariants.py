@@ -10,7 +10,9 @@ def _over_work(columns: str, condition: str) -> str:
 
 
 INVARIANTS: dict[str, str] = {
-    "work_status_is_known": _over_work("id, status", "status NOT IN ('due', 'queued', 'running', 'done', 'dead')"),
+    "work_status_is_known": _over_work(
+        "id, status", "status NOT IN ('due', 'queued', 'running', 'waiting', 'done', 'dead')"
+    ),
     "work_lease_only_while_held": _over_work(
         "id, status", "(status IN ('queued', 'running')) <> (lease_until IS NOT NULL)"
     ),
@@ -19,6 +21,7 @@ INVARIANTS: dict[str, str] = {
         SELECT 'delivery' AS kind, id FROM delivery WHERE status = 'done' AND done_at IS NULL
         UNION ALL SELECT 'slot', id FROM slot WHERE status = 'done' AND done_at IS NULL
     """,
+    "work_waiting_says_for_what": _over_work("id, status", "(status = 'waiting') <> (waits_for IS NOT NULL)"),
     "work_dead_says_why": _over_work("id, status", "status = 'dead' AND last_error IS NULL"),
     "delivery_has_its_event": """
         SELECT delivery.id FROM delivery LEFT JOIN outbox ON outbox.id = delivery.outbox_id WHERE outbox.id IS NULL

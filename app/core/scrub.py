@@ -18,7 +18,7 @@ CHUNK = 50_000
 # What an event's fields may hold that names a human; every other text of an event is a code, a time or an id of ours.
 # `key` is what WeCom or WeChat is to be asked about.
 PERSONAL = ("external_userid", "openid", "unionid", "key", "welcome_code", "state", "scene")
-_WAITING = ("due", "queued", "dead")
+_WAITING = ("due", "queued", "waiting", "dead")
 _QUIET = {"synchronize_session": False}
 
 
@@ -59,7 +59,7 @@ def _blank(which: ColumnElement[bool]) -> int:
     session.execute(
         update(Delivery)
         .where(Delivery.outbox_id.in_([row.id for row in rows]), Delivery.status.in_(_WAITING))
-        .values(status="done", done_at=moment, lease_until=None, last_error=None),
+        .values(status="done", done_at=moment, lease_until=None, last_error=None, waits_for=None),
         execution_options=_QUIET,
     )
     return len(rows)

@@ -5,6 +5,7 @@ job only names rows to look at. A row goes
 
     due -> queued (the relay has put it on a queue) -> running (a worker holds its lease) -> done
                                                                                          -> due again, later
+                                                                                         -> waiting, until it is woken
                                                                                          -> dead (needs a human)
 
 and whoever loses the row (worker killed, Redis emptied, job doubled) loses nothing: when the lease ends the sweep
@@ -48,13 +49,25 @@ class Work:
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     last_error: Mapped[str | None]
     done_at: Mapped[datetime | None]
+    waits_for: Mapped[int | None]
 
 
-def work_indexes(table: str) -> tuple[Index, Index]:
-    """The two partial indexes that the relay and the sweep read a work table by."""
+class Waits(Exception):
+    """Raised by a handler that can do nothing before something else has happened, to `what` (an id): the row is laid
+    aside until that is woken. `code` says why.
+    """
+
+    def __init__(self, code: str, what: int) -> None:
+        self.code, self.what = code, what
+        super().__init__(f"{code}: {what}")
+
+
+def work_indexes(table: str) -> tuple[Index, ...]:
+    """The partial indexes that the relay, the sweep and `wake` read a work table by."""
     return (
         Index(f"ix_{table}_due", "queue", "due_at", postgresql_where=text("status = 'due'")),
         Index(f"ix_{table}_lease", "lease_until", postgresql_where=text("status IN ('queued', 'running')")),
+        Index(f"ix_{table}_waiting", "waits_for", "id", postgresql_where=text("status = 'waiting'")),
     )
 
 
@@ -143,6 +156,39 @@ def fail(row: Any, error: Exception, *, final: bool, retry_after: float | None =
         .values(status="dead" if dead else "due", due_at=clock.now() + delay, lease_until=None, last_error=code),
         execution_options={"synchronize_session": False},
     )
+
+
+def wait(row: Any, waits: Waits) -> None:
+    """Lay a running row aside until what it waits for is woken."""
+    session.execute(
+        update(type(row))
+        .where(type(row).id == row.id, type(row).status == "running", type(row).attempts == row.attempts)
+        .values(status="waiting", waits_for=waits.what, lease_until=None, last_error=waits.code),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def wake(model: Any, what: int, *, limit: int) -> int:
+    """Make up to `limit` rows due that wait for something, who came first before the others. Returns how many.
+
+    A row that is laid aside at this moment may be missed: whoever waits is woken again after a while.
+    """
+    candidates = (
+        select(model.id)
+        .where(model.status == "waiting", model.waits_for == what)
+        .order_by(model.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("candidates")
+    )
+    result = session.execute(
+        update(model)
+        .where(model.id.in_(select(candidates.c.id)), model.status == "waiting")
+        .values(status="due", waits_for=None, attempts=0, due_at=clock.now()),
+        execution_options={"synchronize_session": False},
+    )
+    assert isinstance(result, CursorResult)
+    return int(result.rowcount)
 
 
 def held(row: Any) -> bool:

@@ -131,6 +131,15 @@ class GiftDue(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaitersDue(Event):
+    """Those who are owed a coupon of the campaign, and wait until it gives some again, are to be dealt with."""
+
+    name = "coupons.waiters_due"
+
+    campaign_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BirthdaysDue(Event):
     """Members after the id `after` are to be looked through for a rule's birthdays of a local day (ISO 8601)."""
 

@@ -28,6 +28,7 @@ KEEP_OUTBOX = timedelta(days=180)
 KEEP_IDEMPOTENCY_KEYS = timedelta(days=30)
 FORGET_CHUNK = 10_000
 _FINDINGS = "siyu:doctor:invariants"
+_UNFINISHED = ("due", "queued", "running", "waiting", "dead")
 _TABLES: dict[str, Any] = {"inbox": Inbox, "delivery": Delivery, "slot": Slot}
 
 
@@ -103,13 +104,11 @@ def waiting() -> list[Waiting]:
     for name, model in _TABLES.items():
         rows = session.execute(
             select(model.status, func.count(), func.min(model.due_at))
-            .where(model.status.in_(("due", "queued", "running", "dead")))
+            .where(model.status.in_(_UNFINISHED))
             .group_by(model.status)
         )
         found = {status: (count, oldest) for status, count, oldest in rows}
-        lines += [
-            Waiting(name, status, *found.get(status, (0, None))) for status in ("due", "queued", "running", "dead")
-        ]
+        lines += [Waiting(name, status, *found.get(status, (0, None))) for status in _UNFINISHED]
     return lines
 
 

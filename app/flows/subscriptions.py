@@ -33,6 +33,7 @@ from . import (
     gifts,
     guide_notice,
     merge,
+    owed_coupons,
     points_expiry,
     push,
     rekey,
@@ -104,6 +105,9 @@ def wire() -> None:
     slots.handle("coupons.withdraw", coupons.withdraw)
     outbox.subscribe(coupon_events.PushAdvanced, "coupons.push_chunk", push.go_on, queue="bulk")
     slots.handle("coupons.pushes", push.resume_waiting)
+    outbox.subscribe(coupon_events.CampaignSwitched, "coupons.wake_waiters", owed_coupons.wake)
+    outbox.subscribe(coupon_events.WaitersDue, "coupons.wake_more_waiters", owed_coupons.wake)
+    slots.handle("coupons.waiters", owed_coupons.look_again)
     outbox.subscribe(coupon_events.CodesDue, "coupons.make_codes", coupon_commands.make_codes, queue="bulk")
     outbox.subscribe(members.Bound, "gifts.on_bound", gifts.on_bound)
     outbox.subscribe(members.Joined, "gifts.on_joined", gifts.on_joined)

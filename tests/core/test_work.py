@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 import time_machine
+from invariants import broken
 from sqlalchemy import func, select, text, update
 
 from app.core import clock, context, inbox, outbox, work
@@ -168,6 +169,43 @@ def test_retryable_error_comes_back_later_and_final_error_is_laid_aside(app, run
         assert (row.status, row.last_error) == ("dead", "invalid")
     finally:
         outbox._subscribers.pop("test.fail")
+
+
+def test_what_waits_is_left_alone_until_it_is_woken(app, run_work):
+    busy = {1, 2, 3}
+
+    def wait(event: Happened) -> None:
+        if event.number in busy:
+            raise work.Waits("not_yet", 77)
+        _note(event)
+
+    outbox.subscribe(Happened, "test.wait", wait)
+    try:
+        with transaction():
+            for number in (1, 2, 3):
+                outbox.emit(Happened(brand_id=1, number=number))
+        run_work()
+        seen.clear()
+        with time_machine.travel(clock.now() + timedelta(days=40)):
+            sweep()
+            run_work()
+            mine = select(Delivery).where(Delivery.subscriber == "test.wait").order_by(Delivery.id)
+            found = [(row.status, row.waits_for, row.last_error) for row in session.scalars(mine)]
+            assert found == [("waiting", 77, "not_yet")] * 3 and seen == []
+            assert broken("core.") == []
+            busy -= {1, 2}
+            with transaction():
+                assert work.wake(Delivery, 76, limit=10) == 0
+                assert work.wake(Delivery, 77, limit=2) == 2, "who came first"
+            run_work()
+            assert seen == [1, 2]
+            with transaction():
+                assert work.wake(Delivery, 77, limit=10) == 1
+            run_work()
+            found = [(row.status, row.waits_for) for row in session.scalars(mine)]
+            assert found == [("done", None), ("done", None), ("waiting", 77)]
+    finally:
+        outbox._subscribers.pop("test.wait")
 
 
 def test_same_message_from_outside_is_stored_once(app, run_work):

@@ -48,6 +48,10 @@ def _perform(table: Table, row: Any) -> None:
         WORK.labels(table.name, name, "done").inc()
     except LeaseLost:
         WORK.labels(table.name, name, "lease_lost").inc()
+    except work.Waits as waits:
+        with transaction():
+            work.wait(row, waits)
+        WORK.labels(table.name, name, "waiting").inc()
     except Exception as error:  # whatever went wrong, the row says so and the worker lives on
         final = isinstance(error, SiyuError) and not isinstance(error, Retryable)
         retry_after = error.retry_after if isinstance(error, Retryable) else None
