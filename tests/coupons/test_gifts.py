@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from at_once import beside
 from coupon_factories import campaign, redeem
 from factories import World, make_world
 from invariants import broken
@@ -239,6 +240,81 @@ class TestOrders:
         self.refund(world, winner, order_id, 15_000)
         run_work()
         assert wallet(world, winner) == [("order", "voided")]
+
+
+    def give_away(self, world: World, giver: int) -> str:
+        """Offer the member's open coupon to friends; the link's token."""
+        with transaction():
+            coupon_id = session.scalars(
+                select(Coupon.coupon_id).where(Coupon.member_id == giver, Coupon.status == "claimed")
+            ).one()
+            return commands.token_of(
+                commands.offer_transfer(brand_id=world.brand_id, member_id=giver, coupon_id=coupon_id)
+            )
+
+    def take(self, world: World, friend: int, token: str) -> None:
+        with transaction():
+            commands.take_transfer(brand_id=world.brand_id, member_id=friend, token=token)
+
+    @pytest.fixture
+    def bought(self, world: World, run_work: Any) -> tuple[int, int, int, int]:
+        """An order whose gift may be passed on: the buyer, two friends and the order."""
+        rule(world, "order", campaign(world, transferable=True), min_fen=10_000)
+        buyer, friend, other = members(world, 3)
+        order_id = self.pay(world, buyer, 15_000)
+        run_work()
+        return buyer, friend, other, order_id
+
+    def test_what_was_passed_on_is_taken_back_from_who_has_it(self, world: World, bought: Any, run_work: Any) -> None:
+        buyer, friend, other, order_id = bought
+        self.take(world, friend, self.give_away(world, buyer))
+        self.take(world, other, self.give_away(world, friend))
+        self.give_away(world, other)
+        (merged,) = members(world, 1)
+        merge(world, other, merged)
+        self.refund(world, buyer, order_id, 15_000)
+        run_work()
+        assert wallet(world, buyer) == [("order", "voided")]
+        assert wallet(world, friend) == wallet(world, other) == [("friend", "voided")]
+
+    def test_what_a_friend_used_stays_used(self, world: World, bought: Any, run_work: Any) -> None:
+        buyer, friend, _, order_id = bought
+        self.take(world, friend, self.give_away(world, buyer))
+        with transaction():
+            code = session.scalars(select(Coupon.code).where(Coupon.member_id == friend)).one()
+        redeem(world, code)
+        self.refund(world, buyer, order_id, 15_000)
+        run_work()
+        assert wallet(world, friend) == [("friend", "redeemed")]
+
+    @pytest.mark.parametrize("friend_first", [True, False])
+    def test_a_friend_takes_it_while_it_is_taken_back(
+        self, app: Any, world: World, bought: Any, run_work: Any, friend_first: bool
+    ) -> None:
+        buyer, friend, _, order_id = bought
+        token = self.give_away(world, buyer)
+
+        def take() -> None:
+            commands.take_transfer(brand_id=world.brand_id, member_id=friend, token=token)
+
+        def take_back() -> None:
+            rules = queries.gift_rules(world.brand_id, "order")
+            occasion = ids.encode("ord", order_id)
+            commands.take_back_gift(
+                brand_id=world.brand_id, member_id=buyer, kind="order", occasion=occasion, rules=rules
+            )
+
+        def alone(work: Any) -> None:
+            with transaction():
+                work()
+
+        if friend_first:
+            assert beside(app, take, lambda: alone(take_back)) == [None]
+            assert wallet(world, friend) == [("friend", "voided")]
+        else:
+            assert beside(app, take_back, lambda: alone(take)) == ["transfer_ended"]
+            assert wallet(world, friend) == []
+        assert wallet(world, buyer) == [("order", "voided")]
 
 
 class TestReferrals:

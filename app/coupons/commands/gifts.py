@@ -128,17 +128,36 @@ def hold_gift(*, brand_id: int, member_id: int, kind: str, occasion: str) -> int
 
 
 def take_back_gift(*, brand_id: int, member_id: int, kind: str, occasion: str, rules: Sequence[GiftRule]) -> int:
-    """Void what these rules gave on an occasion, as far as it is still unused; returns how many coupons that were."""
+    """Void what these rules gave on an occasion, as far as it is still unused, also where a friend has it by now;
+    returns how many coupons that were.
+    """
     living = hold_gift(brand_id=brand_id, member_id=member_id, kind=kind, occasion=occasion)
     if living is None or not rules:
         return 0
-    return void_where(
-        "gift_taken_back",
-        Coupon.brand_id == brand_id,
-        Coupon.member_id.in_(family.family(brand_id, living).homes),
-        Coupon.source == SOURCE_OF[kind],
-        Coupon.source_ref.in_([ref(kind, occasion, rule.rule_id) for rule in rules]),
-    )
+    homes, voided = family.family(brand_id, living).homes, 0
+    given = session.scalars(
+        select(Coupon.coupon_id).where(
+            Coupon.brand_id == brand_id,
+            Coupon.member_id.in_(homes),
+            Coupon.source == SOURCE_OF[kind],
+            Coupon.source_ref.in_([ref(kind, occasion, rule.rule_id) for rule in rules]),
+        )
+    ).all()
+    asked = [(homes, coupon_id) for coupon_id in given]
+    while asked:
+        homes, coupon_id = asked.pop()
+        voided += void_where(
+            "gift_taken_back",
+            Coupon.brand_id == brand_id,
+            Coupon.member_id.in_(homes),
+            Coupon.coupon_id == coupon_id,
+        )
+        # Looked up only now: a friend who was about to take it has it, or finds it voided.
+        passed = queries.passed_on(brand_id, homes, coupon_id)
+        if passed is not None:
+            friend_id = family.keep(brand_id=brand_id, member_id=passed.taken_by)
+            asked.append((family.family(brand_id, friend_id).homes, passed.coupon_id))
+    return voided
 
 
 def open_birthdays(*, rule: GiftRule, today: date) -> int:

@@ -33,7 +33,7 @@ from .till import (
     version_terms,
     was_held,
 )
-from .transfers import Offered, check_open, transfer, transfers
+from .transfers import Offered, check_open, passed_on, transfer, transfers
 from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "names_of",
     "newest_event",
     "owned",
+    "passed_on",
     "policy",
     "push",
     "pushes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -58,6 +59,28 @@ def transfer(brand_id: int, member_id: int, transfer_id: int) -> Offered:
     if row is None:
         raise TransferUnknown()
     return _told(brand_id, row)
+
+
+class Passed(NamedTuple):
+    """Who took a coupon from a friend, and as which coupon of theirs."""
+
+    taken_by: int
+    coupon_id: int
+
+
+def passed_on(brand_id: int, member_ids: Sequence[int], coupon_id: int) -> Passed | None:
+    """What became of a coupon of one of these members with a friend, if one took it."""
+    row = session.execute(
+        select(CouponTransfer.taken_by, CouponTransfer.taken_coupon_id).where(
+            CouponTransfer.brand_id == brand_id,
+            CouponTransfer.member_id.in_(member_ids),
+            CouponTransfer.coupon_id == coupon_id,
+            CouponTransfer.status == "taken",
+        )
+    ).one_or_none()
+    if row is None or row.taken_by is None or row.taken_coupon_id is None:
+        return None
+    return Passed(row.taken_by, row.taken_coupon_id)
 
 
 def check_open(coupon: Coupon, at: datetime) -> None:
