@@ -450,6 +450,29 @@ class TestBirthdays:
             run_work()
         assert [len(wallet(world, one)) for one in born] == [1, 1, 1]
 
+    def test_days_on_which_the_rule_was_off_are_past(self, world: World, run_work: Any) -> None:
+        rule_id = rule(world, "birthday")
+        with transaction():
+            born = {day: make_member(world, birthday=date(1990, 5, day)) for day in (6, 8, 11, 12)}
+
+        def on_day(day: int, *, active: bool | None = None) -> None:
+            with self.hour(f"2027-05-{day:02}T10:05:00+08:00"):
+                if active is not None:
+                    with transaction():
+                        commands.change_gift_rule(brand_id=world.brand_id, rule_id=rule_id, active=active)
+                self.slot()
+                run_work()
+
+        on_day(5)
+        on_day(6, active=False)
+        on_day(8)
+        on_day(12, active=True)
+        assert [len(wallet(world, one)) for one in born.values()] == [0, 0, 0, 1]
+        with transaction():  # one that was on all the time still catches up
+            late = make_member(world, birthday=date(1990, 5, 13))
+        on_day(14, active=True)
+        assert len(wallet(world, late)) == 1
+
     def test_days_are_kept(self) -> None:
         assert gift_rules.born_on(date(2027, 2, 28)) == [(2, 28), (2, 29)]
         assert gift_rules.born_on(date(2028, 2, 28)) == [(2, 28)]

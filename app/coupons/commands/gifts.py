@@ -7,10 +7,10 @@ issued by a flow under a name made of the occasion and the rule, so that this ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, case, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, ids, outbox
@@ -61,7 +61,13 @@ def add_gift_rule(
 
 
 def change_gift_rule(*, brand_id: int, rule_id: int, **values: Any) -> None:
-    """Switch a rule on or off (`active`) or change what it asks for; GiftRuleUnknown."""
+    """Switch a rule on or off (`active`) or change what it asks for; GiftRuleUnknown. The days on which a birthday rule
+    was off are past when it is switched on.
+    """
+    if values.get("active"):
+        yesterday = queries.today(brand_id) - timedelta(days=1)
+        was_off = and_(~GiftRule.active, GiftRule.ran_day < yesterday)
+        values["ran_day"] = case((was_off, yesterday), else_=GiftRule.ran_day)
     done = session.execute(
         update(GiftRule)
         .where(GiftRule.brand_id == brand_id, GiftRule.rule_id == rule_id)
