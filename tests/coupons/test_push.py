@@ -25,6 +25,7 @@ from app.coupons.errors import PushEnded, PushUnknown, StoreNeeded
 from app.coupons.events import PushAdvanced
 from app.coupons.issue_models import CouponHoldOut, CouponPush
 from app.coupons.models import CampaignDay, CampaignStock, Coupon
+from app.coupons.queries import issues
 from app.flows import push as pushes
 from app.members.models import Member
 from app.privacy.models import OptOut
@@ -134,6 +135,30 @@ def test_the_same_ones_are_held_out_of_the_next_push(world: World, crowd: list[i
             rows = session.scalars(select(CouponHoldOut.member_id).where(CouponHoldOut.push_id == push.push_id))
             kept_out.append(set(rows))
     assert kept_out[0] == kept_out[1] != set()
+
+
+def test_who_was_given_it_and_held_out_is_on_neither_side(world: World, crowd: list[int]) -> None:
+    push = carry_out(start(world, campaign(world, quota=100), hold_out_bp=5000))
+    sides = issues.given_by_push, issues.held_out_of_push
+
+    def compared() -> list[set[int]]:
+        with transaction():
+            return [set(session.scalars(side(world.brand_id, push.push_id))) for side in sides]
+
+    given, held_out = before = compared()
+    assert given | held_out == set(crowd) and not given & held_out
+    # One pair in which who lives on was held out, one in which they were given it.
+    kept_out = min(held_out)
+    brought = max(given)
+    lucky = min(given)
+    late = max(held_out)
+    assert kept_out < brought and lucky < late
+    for winner, loser in ((kept_out, brought), (lucky, late)):
+        merge(world, winner, loser)
+    assert compared() == [given - {brought, lucky}, held_out - {kept_out, late}]
+    for loser in (brought, late):
+        split(world, loser)
+    assert compared() == before
 
 
 def test_a_preview_says_what_the_push_then_does(world: World, crowd: list[int]) -> None:

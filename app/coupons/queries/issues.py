@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from app.core.db import session
 from app.members.models import Member
@@ -13,6 +13,8 @@ from app.members.models import Member
 from ..errors import BatchUnknown, PushUnknown
 from ..issue_models import CouponHoldOut, CouponPush, RedeemBatch, RedeemCode
 from ..models import Campaign, Coupon
+
+_SAME_MEMBER = (Member.brand_id == CouponHoldOut.brand_id) & (Member.member_id == CouponHoldOut.member_id)
 
 
 class Named(NamedTuple):
@@ -26,21 +28,28 @@ def given_by_push(brand_id: int, push_id: int) -> Select[int]:
     """Who got a push's coupon themselves, as a statement: what came with a merge is left out, as a member who was both
     given it and held out belongs to neither side of a comparison.
     """
-    return select(Coupon.member_id).where(
-        Coupon.brand_id == brand_id,
-        Coupon.source == "push",
-        Coupon.source_ref == f"push:{push_id}",
-        Coupon.origin_member_id.is_(None),
-    )
+    brought = exists().where(*_held_out(brand_id, push_id), _SAME_MEMBER, Member.merged_into == Coupon.member_id)
+    return select(Coupon.member_id).where(*_pushed(brand_id, push_id), Coupon.origin_member_id.is_(None), ~brought)
 
 
 def held_out_of_push(brand_id: int, push_id: int) -> Select[int]:
-    """Who was kept out of a push to compare with, and was not merged since, as a statement."""
+    """Who was kept out of a push to compare with, and neither was merged since nor got its coupon by a merge, as a
+    statement.
+    """
+    brought = exists().where(*_pushed(brand_id, push_id), Coupon.member_id == CouponHoldOut.member_id)
     return (
         select(CouponHoldOut.member_id)
-        .join(Member, (Member.brand_id == CouponHoldOut.brand_id) & (Member.member_id == CouponHoldOut.member_id))
-        .where(CouponHoldOut.brand_id == brand_id, CouponHoldOut.push_id == push_id, Member.merged_into.is_(None))
+        .join(Member, _SAME_MEMBER)
+        .where(*_held_out(brand_id, push_id), Member.merged_into.is_(None), ~brought)
     )
+
+
+def _held_out(brand_id: int, push_id: int) -> tuple[ColumnElement[bool], ...]:
+    return CouponHoldOut.brand_id == brand_id, CouponHoldOut.push_id == push_id
+
+
+def _pushed(brand_id: int, push_id: int) -> tuple[ColumnElement[bool], ...]:
+    return Coupon.brand_id == brand_id, Coupon.source == "push", Coupon.source_ref == f"push:{push_id}"
 
 
 class NamedBatch(NamedTuple):
