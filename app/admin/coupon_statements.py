@@ -54,7 +54,9 @@ class StoreOwedOut(OwedOut):
 
 
 class MonthOut(Schema):
-    """`status`: open, asked (somebody asked to close it) or closed. `digest` is what the second person confirms."""
+    """`status`: open, asked (somebody asked to close it) or closed. `digest` is what the second person confirms. Months
+    before the first that was closed are closed too, by nobody, and empty.
+    """
 
     month = fields.String(metadata={"example": "2026-03"})
     status = fields.String()
@@ -247,10 +249,12 @@ def beside(month: str) -> tuple[str, str | None]:
 
 
 def _month(first: date) -> dict[str, Any]:
-    row = queries.month(scope.current().brand_id, first)
+    brand_id = scope.current().brand_id
+    row = queries.month(brand_id, first)
     names = ("status", "digest", "asked_by", "asked_at", "closed_by", "closed_at")
     told = {name: getattr(row, name, None) for name in names}
-    return {"month": f"{first:%Y-%m}", **told, "status": told["status"] or "open"}
+    status = "closed" if queries.is_closed(brand_id, first) else told["status"] or "open"
+    return {"month": f"{first:%Y-%m}", **told, "status": status}
 
 
 def _all_lines(brand_id: int, first: date, store_id: int) -> Iterator[queries.Line]:

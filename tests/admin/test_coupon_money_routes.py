@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from console_world import bearer, make_admins, make_busy
+from console_world import Pages, bearer, make_admins, make_busy
 from coupon_months import undo, use
 from factories import World, make_world
 from invariants import broken
@@ -117,6 +117,10 @@ def test_two_people_close_a_month(client: Any, march: World) -> None:
         assert client.get(path, headers=one).json["total"]["discount_fen"] == 1500
         log = client.get(f"{API}/audit?subject=2026-03", headers=one).json["items"]
         assert [entry["action"] for entry in log] == ["coupons.month_closed", "coupons.month_asked"]
+        before = client.get(f"{API}/coupon-statements/2026-02", headers=one).json
+        assert (before["status"], before["closed_by"], before["stores"]) == ("closed", None, [])
+        page = Pages(client, march.admin).get("coupon-statements?month=2026-02").text
+        assert "本月不再单独关账" in page and "提交关账" not in page
     assert broken("coupons") == []
 
 

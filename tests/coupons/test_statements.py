@@ -22,6 +22,7 @@ from app.coupons.models import Redemption, RedemptionRefund
 from app.coupons.statements import commands, queries
 from app.coupons.statements.models import CouponStatement, CouponStatementLine
 
+JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 MARCH, APRIL, MAY = date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1)
 IN_MARCH = datetime(2026, 3, 10, 4, tzinfo=UTC)
 IN_APRIL = IN_MARCH + timedelta(days=31)
@@ -132,6 +133,22 @@ def test_months_close_in_order_when_they_are_over_and_once(world: World) -> None
         _refused("month_closed", lambda: _ask(world, MARCH))
         _refused("month_closed", lambda: _close(world, MARCH, "0" * 64))
         _closed(world, APRIL)  # in which nothing happened
+    assert broken("coupons") == []
+
+
+def test_no_month_before_a_closed_one_is_closed_after_it(world: World) -> None:
+    """What is told of it later is a line of the first open month, and it is shown as it was when its books ended."""
+    use(world, IN_MARCH, fen=100)
+    with time_machine.travel(IN_APRIL, tick=False):
+        january = _ask(world, JANUARY)
+        _closed(world, MARCH)
+    use(world, IN_MARCH - timedelta(days=18), fen=40)  # in February, told in May
+    with time_machine.travel(IN_MAY, tick=False):
+        _refused("month_closed", lambda: _ask(world, FEBRUARY))
+        _refused("month_closed", lambda: _close(world, JANUARY, january.digest))
+        assert _sums(world, FEBRUARY) == {}
+        assert _sums(world, APRIL)[world.store.id].discount_fen == 40
+        _closed(world, APRIL)
     assert broken("coupons") == []
 
 

@@ -77,8 +77,7 @@ def ask(*, brand_id: int, month: date, by: str) -> Asked:
     now = clock.now()
     if until > now:
         raise MonthNotOver()
-    record = queries.month(brand_id, month)
-    if record is not None and record.status == "closed":
+    if queries.is_closed(brand_id, month):
         raise MonthClosed()
     if not queries.closed_before(brand_id, month) and queries.anything_before(brand_id, since):
         raise EarlierMonthOpen()
@@ -105,11 +104,11 @@ def close(*, brand_id: int, month: date, digest: str, by: str) -> None:
     StatementChanged when the lines are no longer those.
     """
     _alone(brand_id)
+    if queries.is_closed(brand_id, month):
+        raise MonthClosed()
     record = queries.month(brand_id, month)
     if record is None:
         raise ClosingNotAsked()
-    if record.status == "closed":
-        raise MonthClosed()
     if record.asked_by == by:
         raise SecondCloserNeeded()
     lines, values = queries.lines_of(brand_id, month)

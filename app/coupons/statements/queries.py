@@ -130,10 +130,17 @@ def month(brand_id: int, first: date) -> CouponMonth | None:
     return session.get(CouponMonth, (brand_id, first), populate_existing=True)
 
 
+def is_closed(brand_id: int, first: date) -> bool:
+    """Whether a month's books are closed. Months before the first that was closed are too, and empty: what is told of
+    them later is a line of the first month that is open.
+    """
+    last = last_closed(brand_id)
+    return last is not None and first <= last
+
+
 def closed_before(brand_id: int, first: date) -> bool:
     """Whether the month before this one is closed."""
-    before = month(brand_id, (first - timedelta(days=1)).replace(day=1))
-    return before is not None and before.status == "closed"
+    return is_closed(brand_id, (first - timedelta(days=1)).replace(day=1))
 
 
 def anything_before(brand_id: int, moment: datetime) -> bool:
@@ -154,14 +161,12 @@ def lines_of(brand_id: int, first: date, stores: Collection[int] | None = None) 
     since, until = bounds(brand_id, first)
     if since > clock.now():
         raise MonthUnknown()
-    record = month(brand_id, first)
-    closed = record is not None and record.status == "closed"
     values: dict[str, Any] = {
         "brand_id": brand_id,
         "everywhere": stores is None,
         "stores": sorted(stores or ()),
     }
-    if closed:
+    if is_closed(brand_id, first):
         return _FROZEN, values | {"month": first}
     return _OPEN, values | {"since": since - LATE if closed_before(brand_id, first) else since, "until": until}
 
