@@ -18,6 +18,7 @@ from app.core.errors import NotFound
 from app.core.sheets import csv_of
 from app.coupons import queries as coupons
 from app.coupons.rules import SOURCES
+from app.coupons.statements.queries import EARLIEST, LATEST
 from app.dashboards.queries import coupon_report as queries
 from app.dashboards.queries.coupon_report import BY, Figures, Report
 from app.org import queries as org
@@ -47,10 +48,10 @@ class ReportIn(Schema):
     @validates_schema
     def _order(self, data: dict[str, Any], **_: Any) -> None:
         since, until = data.get("since"), data.get("until")
+        if any(one and not EARLIEST <= one <= LATEST for one in (since, until)):
+            raise ValidationError("A day of these times is needed.", "from")
         if since and until and not since <= until < since + timedelta(days=MOST_DAYS):
             raise ValidationError(f"A range has 1 to {MOST_DAYS} days.", "to")
-        if any(one and not date(2000, 1, 1) <= one <= date(2999, 12, 31) for one in (since, until)):
-            raise ValidationError("A day of these times is needed.", "from")
 
 
 class FiguresOut(Schema):

@@ -94,10 +94,19 @@ def test_a_month_is_told_with_its_lines_and_ends_as_tables(client: Any, march: W
         assert "S001,一号店,,0,1,0.00,-3.00,-3.00,-3.00,0.00,0.00" in april_table  # a number, not a disarmed formula
 
 
-@pytest.mark.parametrize("month", ["2026-13", "2026-3", "no-such", "2030-01", "20260301"])
+@pytest.mark.parametrize("month", ["2026-13", "2026-3", "no-such", "2030-01", "20260301", "0001-01", "9999-12"])
 def test_what_is_no_month_is_not_there(client: Any, world: World, month: str) -> None:
-    answer = client.get(f"{API}/coupon-statements/{month}", headers=bearer(world.admin))
-    assert (answer.status_code, answer.json["code"]) == (404, "month_unknown")
+    path, hq = f"{API}/coupon-statements/{month}", bearer(world.admin)
+    answers = [client.get(path, headers=hq), client.get(f"{path}/stores.csv", headers=hq)]
+    answers.append(client.post(f"{path}/ask", headers=hq))
+    told = {(one.status_code, one.json["code"]) for one in answers}
+    assert told in ({(404, "month_unknown")}, {(404, "month_unknown"), (409, "month_not_over")})  # of 2030
+    assert Pages(client, world.admin).get(f"coupon-statements?month={month}").status_code == 404
+
+
+@pytest.mark.parametrize("days", ["from=9999-12-31&to=9999-12-31", "from=0001-01-01&to=0001-01-01", "to=0001-01-01"])
+def test_a_report_is_of_days_of_these_times(client: Any, world: World, days: str) -> None:
+    assert client.get(f"{API}/coupon-reports?{days}", headers=bearer(world.admin)).status_code == 422
 
 
 def test_two_people_close_a_month(client: Any, march: World) -> None:

@@ -22,6 +22,7 @@ from .models import CouponMonth
 # How long after a month was closed a fact of its time may still come in (an offline till's upload, a transaction that
 # was under way); it then is a line of the first month that is open. A brand's doctor tells what came even later.
 LATE = timedelta(days=100)
+EARLIEST, LATEST = date(2000, 1, 1), date(2999, 12, 31)  # beyond these, days around a month are none any more
 
 _FROZEN = """
     SELECT l.brand_id, l.store_id, l.redemption_id, l.kind, l.part, l.at, l.campaign_id, l.order_no, l.supplier,
@@ -107,13 +108,14 @@ FIGURES = ("used", "back", "lines", "taken_fen", "back_fen", "discount_fen", "hq
 
 
 def month_of(text_of: str) -> date:
-    """The first day of a month written as YYYY-MM; MonthUnknown for anything else."""
+    """The first day of a month of these times written as YYYY-MM; MonthUnknown for anything else."""
     try:
-        if len(text_of) == len("YYYY-MM"):
-            return date.fromisoformat(f"{text_of}-01")
+        first = date.fromisoformat(f"{text_of}-01") if len(text_of) == len("YYYY-MM") else None
     except ValueError:
-        pass
-    raise MonthUnknown()
+        first = None
+    if first is None or not EARLIEST <= first <= LATEST:
+        raise MonthUnknown()
+    return first
 
 
 def bounds(brand_id: int, month: date) -> tuple[datetime, datetime]:
