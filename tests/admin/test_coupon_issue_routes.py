@@ -25,6 +25,7 @@ from app.flows.order_paid import order_paid
 from app.org.models import AdminUser
 
 API = "/api/admin/v1"
+MOST = (1 << 63) - 1  # the last that may be an id
 EVERYBODY = {"field": "joined_at", "op": "after", "value": "2000-01-01T00:00:00+08:00"}
 
 
@@ -116,7 +117,10 @@ def test_what_a_push_changed(world: World, hq: Desk, run_work: Any) -> None:
     assert told["got"]["buyers"] == told["got"]["members"] and told["fen"] == told["share"] == 0
     interval = told["share_interval"]  # all have bought; None where chance kept out too few to say anything
     assert interval is None or interval["low"] < 0 < interval["high"]
-    assert hq.call("GET", f"coupon-pushes/{ids.encode('psh', 5)}/lift").json["code"] == "push_unknown"
+    for unknown in (5, MOST):
+        push_id = ids.encode("psh", unknown)
+        for path in (f"coupon-pushes/{push_id}", f"coupon-pushes/{push_id}/lift"):
+            assert hq.call("GET", path).json["code"] == "push_unknown"
 
 
 def test_what_a_push_names_must_be_there(world: World, hq: Desk) -> None:

@@ -61,50 +61,54 @@ class NamedBatch(NamedTuple):
 
 def pushes(brand_id: int, *, before: int | None = None, limit: int) -> list[Named]:
     """The brand's pushes, newest first; `before` is the last push_id of the page before."""
-    statement = (
-        select(CouponPush, Campaign.name)
-        .join(Campaign, (Campaign.brand_id == CouponPush.brand_id) & (Campaign.campaign_id == CouponPush.campaign_id))
-        .where(CouponPush.brand_id == brand_id)
-    )
+    statement = _pushes(brand_id).order_by(CouponPush.push_id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(CouponPush.push_id < before)
-    rows = session.execute(
-        statement.order_by(CouponPush.push_id.desc()).limit(limit), execution_options={"populate_existing": True}
-    )
-    return [Named(*row) for row in rows]
+    return [Named(*row) for row in session.execute(statement)]
 
 
 def push(brand_id: int, push_id: int) -> Named:
     """One push of the brand; PushUnknown otherwise."""
-    found = pushes(brand_id, before=push_id + 1, limit=1)
-    if not found or found[0].push.push_id != push_id:
+    found = session.execute(_pushes(brand_id).where(CouponPush.push_id == push_id)).one_or_none()
+    if found is None:
         raise PushUnknown()
-    return found[0]
+    return Named(*found)
+
+
+def _pushes(brand_id: int) -> Select[CouponPush, str]:
+    return (
+        select(CouponPush, Campaign.name)
+        .join(Campaign, (Campaign.brand_id == CouponPush.brand_id) & (Campaign.campaign_id == CouponPush.campaign_id))
+        .where(CouponPush.brand_id == brand_id)
+        .execution_options(populate_existing=True)
+    )
 
 
 def batches(brand_id: int, *, before: int | None = None, limit: int) -> list[NamedBatch]:
     """The brand's batches of codes, newest first; `before` is the last batch_id of the page before."""
-    statement = (
+    statement = _batches(brand_id).order_by(RedeemBatch.batch_id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(RedeemBatch.batch_id < before)
+    return [NamedBatch(*row) for row in session.execute(statement)]
+
+
+def batch(brand_id: int, batch_id: int) -> NamedBatch:
+    """One batch of the brand; BatchUnknown otherwise."""
+    found = session.execute(_batches(brand_id).where(RedeemBatch.batch_id == batch_id)).one_or_none()
+    if found is None:
+        raise BatchUnknown()
+    return NamedBatch(*found)
+
+
+def _batches(brand_id: int) -> Select[RedeemBatch, str]:
+    return (
         select(RedeemBatch, Campaign.name)
         .join(
             Campaign, (Campaign.brand_id == RedeemBatch.brand_id) & (Campaign.campaign_id == RedeemBatch.campaign_id)
         )
         .where(RedeemBatch.brand_id == brand_id)
+        .execution_options(populate_existing=True)
     )
-    if before is not None:
-        statement = statement.where(RedeemBatch.batch_id < before)
-    rows = session.execute(
-        statement.order_by(RedeemBatch.batch_id.desc()).limit(limit), execution_options={"populate_existing": True}
-    )
-    return [NamedBatch(*row) for row in rows]
-
-
-def batch(brand_id: int, batch_id: int) -> NamedBatch:
-    """One batch of the brand; BatchUnknown otherwise."""
-    found = batches(brand_id, before=batch_id + 1, limit=1)
-    if not found or found[0].batch.batch_id != batch_id:
-        raise BatchUnknown()
-    return found[0]
 
 
 def codes_used(brand_id: int, batch_ids: Sequence[int]) -> dict[int, int]:
