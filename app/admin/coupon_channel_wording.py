@@ -57,6 +57,7 @@ _STATUS = {
 }
 FAILED = {
     "binding_exists": "该活动已绑定渠道。",
+    "stock_taken": "该批次已绑定其他活动，请核对批次号。",
     "binding_unknown": "该活动没有绑定渠道。",
     "channel_closed": "微信支付商家券自 2025-12-15 起不再接入新商户，请使用商品券。",
     "channel_not_configured": "尚未配置微信支付账号。",

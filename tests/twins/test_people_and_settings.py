@@ -113,6 +113,11 @@ def test_headquarters_bind_look_and_settle(show: Show, client: Any) -> None:
     assert (made.status_code, made.json["state"], made.json["store"]) == (200, "creating", "S001")
     assert put().json["code"] == "binding_exists"
     show.settle()
+    stock = show.stock(campaign_id)
+    taken = {"product_id": stock.product_id, "stock_id": stock.stock_id}
+    other = url.replace(ids.encode("cmp", campaign_id), ids.encode("cmp", campaign(show.world)))
+    refused = client.put(other, json=wish | taken, headers=hq)
+    assert (refused.status_code, refused.json["code"]) == (409, "stock_taken")
     mine = show.give(campaign_id, show.person()[0])
     show.settle()
     (twin,) = client.get("/api/admin/v1/coupon-twins?state=effective", headers=hq).json["items"]
@@ -135,6 +140,9 @@ def test_headquarters_bind_look_and_settle(show: Show, client: Any) -> None:
         assert client.get("/api/admin/v1/twin-conflicts", headers=headers[role]).status_code == 403
     gone = client.delete(url, headers=hq)
     assert gone.json["state"] == "unbound" and client.delete(url, headers=hq).status_code == 404
+    assert client.put(other, json=wish | taken, headers=hq).json["code"] == "stock_taken"  # as long as it is there
+    show.settle()
+    assert client.put(other, json=wish | taken, headers=hq).json["stock_id"] == stock.stock_id
     assert session.query(TwinConflict).count() == 1 and session.query(CouponTwin).count() == 1
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import and_, or_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, outbox
 from app.core.db import session
+from app.core.locks import lock_name
 
 from ..models import Campaign
 from ..queries import campaign as campaign_of
 from ..queries import version_terms
 from . import queries, rules
-from .errors import BindingExists, BindingUnknown, ChannelClosed, ChannelUnfit, ChannelUnknown
+from .errors import BindingExists, BindingUnknown, ChannelClosed, ChannelUnfit, ChannelUnknown, StockTaken
 from .events import BindingDue
 from .models import CampaignChannel
 from .port import Capabilities, StockRef, StockState
 
 _QUIET = {"synchronize_session": False}
+_ENDED = ("unbound", "refused", "deactivated")
+# A stock that was made for a binding is still to be ended after it.
+_OVER = and_(CampaignChannel.state.in_(_ENDED), or_(CampaignChannel.state != "unbound", ~CampaignChannel.made))
 
 
 def check_channel(channel: str) -> None:
@@ -44,7 +48,7 @@ def bind(
 ) -> CampaignChannel:
     """Show a campaign's coupons in a channel from now on; the stock is made there, or is `stock`, that stands already.
 
-    CampaignUnknown, ChannelUnknown, ChannelClosed, ChannelUnfit (data: terms), BindingExists.
+    CampaignUnknown, ChannelUnknown, ChannelClosed, ChannelUnfit (data: terms), BindingExists, StockTaken.
     """
     check_channel(channel)
     campaign: Campaign = campaign_of(brand_id, campaign_id)
@@ -57,6 +61,8 @@ def bind(
         missing.append("image_url")
     if missing:
         raise ChannelUnfit(terms=missing)
+    if stock is not None:
+        _free(channel, stock, brand_id, campaign_id)
     now = clock.now()
     values: dict[str, Any] = {
         "channel": channel,
@@ -79,13 +85,32 @@ def bind(
         statement.on_conflict_do_update(
             index_elements=["brand_id", "campaign_id"],
             set_=values | {"round": CampaignChannel.round + 1},
-            where=CampaignChannel.state.in_(("unbound", "refused", "deactivated")),
+            where=CampaignChannel.state.in_(_ENDED),
         ).returning(CampaignChannel.campaign_id)
     ).one_or_none()
     if bound is None:
         raise BindingExists()
     outbox.emit(BindingDue(brand_id=brand_id, campaign_id=campaign_id))
     return queries.binding(brand_id, campaign_id)
+
+
+def _free(channel: str, stock: StockRef, brand_id: int, campaign_id: int) -> None:
+    """Have a stock free for a campaign: a binding that is over keeps none from others. StockTaken by one that is not."""
+    lock_name(f"stock:{channel}:{stock.stock_id}")
+    other = queries.binding_of_stock(channel, stock.stock_id)
+    if other is None or (other.brand_id, other.campaign_id) == (brand_id, campaign_id):
+        return
+    freed = session.execute(
+        update(CampaignChannel)
+        .where(
+            CampaignChannel.brand_id == other.brand_id, CampaignChannel.campaign_id == other.campaign_id, _OVER
+        )
+        .values(product_id=None, stock_id=None)
+        .returning(CampaignChannel.campaign_id),
+        execution_options=_QUIET,
+    ).one_or_none()
+    if freed is None:
+        raise StockTaken()
 
 
 def unbind(*, brand_id: int, campaign_id: int) -> CampaignChannel:
@@ -97,7 +122,7 @@ def unbind(*, brand_id: int, campaign_id: int) -> CampaignChannel:
         .where(
             CampaignChannel.brand_id == brand_id,
             CampaignChannel.campaign_id == campaign_id,
-            CampaignChannel.state.not_in(("unbound", "refused", "deactivated")),
+            CampaignChannel.state.not_in(_ENDED),
         )
         .values(state="unbound")
         .returning(CampaignChannel.campaign_id),

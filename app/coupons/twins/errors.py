@@ -31,6 +31,10 @@ class BindingExists(Conflict):
     code, message = "binding_exists", "The campaign is bound to a channel already."
 
 
+class StockTaken(Conflict):
+    code, message = "stock_taken", "Another campaign is bound to this stock of the channel."
+
+
 class TwinConflictUnknown(NotFound):
     code, message = "twin_conflict_unknown", "There is no such conflict."
 
