@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from coupon_factories import campaign, terms
+from factories import make_world
 from invariants import broken
 from sqlalchemy import select, update
 from twin_show import Show, later, slot
@@ -12,7 +13,7 @@ from app.core import clock, outbox
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
-from app.coupons.models import CampaignStock
+from app.coupons.models import Campaign, CampaignStock
 from app.coupons.twins import bindings, commands, queries, rules
 from app.coupons.twins.errors import BindingExists, ChannelClosed, ChannelUnfit
 from app.coupons.twins.models import CouponTwin
@@ -101,6 +102,23 @@ def test_bindings_are_checked(show: Show) -> None:
         bind(narrow)
     assert refused.value.data["terms"] == ["skus", "weekdays", "transferable"]
     bind(narrow, rules.LOCAL, image="")  # nobody outside is promised anything
+
+
+def test_campaigns_of_two_brands_with_one_code_are_each_bound_to_nothing_outside(show: Show) -> None:
+    other = make_world()
+    mine, theirs = campaign(show.world), campaign(other)
+    with transaction():
+        session.execute(update(Campaign).where(Campaign.campaign_id.in_((mine, theirs))).values(code="SPRING"))
+        for world, campaign_id in ((show.world, mine), (other, theirs)):
+            bindings.bind(
+                brand_id=world.brand_id, campaign_id=campaign_id, channel=rules.LOCAL,
+                can=adapters.channel(rules.LOCAL).capabilities, own_codes=True, store_id=world.store.id,
+                image_url="", stock=None, by="test",
+            )  # fmt: skip
+    show.settle()
+    with transaction():
+        bound = [queries.binding(show.brand_id, mine), queries.binding(other.brand_id, theirs)]
+        assert [one.state for one in bound] == ["sending", "sending"]
 
 
 def test_an_operator_closes_a_conflict_and_has_it_told_again(show: Show) -> None:

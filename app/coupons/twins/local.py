@@ -19,7 +19,8 @@ class LocalChannel:
     capabilities = Capabilities(frozenset(KINDS), stocks=False, own_codes=True, hands_out=False)
 
     def create_stock(self, wish: StockWish) -> StockState:
-        return StockState(StockRef(wish.campaign_code, wish.campaign_code), "sending", wish.most)
+        # Brands may have campaigns of one code; a request is of one binding.
+        return StockState(StockRef(wish.campaign_code, wish.request_no), "sending", wish.most)
 
     def stock(self, ref: StockRef) -> StockState:
         return StockState(ref, "sending", None)
