@@ -72,6 +72,16 @@ def test_a_use_there_redeems_ours(show: Show) -> None:
     assert show.conflicts() == [] and broken() == []
 
 
+def test_a_use_that_is_dated_before_what_we_know_redeems_ours_at_once(show: Show) -> None:
+    """The system that used it sets its time, by a clock of its own; until the night ours could be used again."""
+    mine = show.given()
+    used_at = show.pay.time(show.there.now() - 120)
+    show.pay.use(show.theirs(mine), show.elsewhere("SHOP-1", at=used_at))
+    show.settle(times=2)
+    assert show.twin(mine).state == "used" and show.ours(mine.coupon_id).status == "redeemed"
+    assert show.conflicts() == [] and broken() == []
+
+
 def test_a_refund_of_ours_takes_a_use_there_back(show: Show) -> None:
     mine = show.given()
     show.pay.use(show.theirs(mine), show.elsewhere("WX-1"))

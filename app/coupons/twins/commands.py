@@ -117,12 +117,14 @@ def note_fact(*, brand_id: int, member_id: int, coupon_id: int, fact: rules.Fact
 
 
 def _add_to_use(here: tuple[ColumnElement[bool], ...], fact: rules.Fact, same_second: ColumnElement[bool]) -> None:
-    """A use that was heard of in the second of the newest fact: the one that is known, or another one after it."""
-    another = and_(
-        same_second,
-        CouponTwin.state.in_(("used", *rules.GOOD)),
-        CouponTwin.use_ref.is_distinct_from(fact.use_ref),
+    """A use that was heard of in the second of the newest fact: the one that is known, or another one after it. One
+    that is dated before the newest fact (the system there sets its time) may stand too: the channel is asked.
+    """
+    doubted = or_(
+        and_(same_second, CouponTwin.state.in_(("used", *rules.GOOD))),
+        and_(CouponTwin.fact_at > fact.at, CouponTwin.state.in_(rules.GOOD)),
     )
+    another = and_(doubted, CouponTwin.use_ref.is_distinct_from(fact.use_ref))
     session.execute(
         update(CouponTwin).where(*here, another).values(state="used", use_ref=None, order_no=None),
         execution_options=_QUIET,
