@@ -177,6 +177,22 @@ def test_the_night_repairs_what_nobody_told(show: Show) -> None:
     assert show.conflicts() == [] and broken() == []
 
 
+def test_what_a_stock_refused_for_a_while_is_sent_at_night(show: Show) -> None:
+    """It was paused there, or not yet as large as ours is now."""
+    campaign_id = show.bound()
+    show.pay.set_stock(show.stock(campaign_id), "PAUSED")
+    mine, gone = (show.give(campaign_id, show.person()[0]) for _ in range(2))
+    show.settle()
+    assert show.twin(mine).state == "wanted" and show.twin(mine).last_error == "invalid_request"
+    show.redeem(gone)
+    tonight(show)
+    assert show.twin(mine).state == "wanted" and show.twin(gone).state == "refused"
+    show.pay.set_stock(show.stock(campaign_id), "SENDING")
+    tonight(show)
+    assert show.twin(mine).state == "effective" and show.theirs(mine).state == "EFFECTIVE"
+    assert show.conflicts() == [] and broken() == []
+
+
 def test_a_user_takes_a_coupon_in_wechat_and_has_ours(show: Show) -> None:
     member_id, openid = show.person()
     campaign_id = show.bound(own_codes=False)

@@ -16,7 +16,7 @@ from app.core.work import Effect
 from app.coupons import commands as coupons
 from app.coupons import queries as coupon_queries
 from app.coupons.errors import CouponLocked
-from app.coupons.rules import Line
+from app.coupons.rules import OPEN_STATUSES, Line
 from app.coupons.twins import commands, queries, rules
 from app.coupons.twins.errors import ChannelRefused
 from app.coupons.twins.events import TwinDue
@@ -159,7 +159,7 @@ def _record(ask: Ask, answer: Answer | SiyuError) -> None:
     if answer.redemption_id is not None:
         commands.note_adopted(**key, redemption_id=answer.redemption_id, ref=ask.step.ref)
     if answer.refused is not None:
-        commands.note_error(**key, reason=answer.refused, state="refused" if kind == "send" else None)
+        commands.note_error(**key, reason=answer.refused)
     elif kind in ("confirm", "use", "return", "deactivate"):
         commands.healed(**key, kind=f"refused_{kind}")
     found = queries.whole(ask.brand_id, ask.member_id, ask.coupon_id, lock=True)
@@ -170,6 +170,10 @@ def _record(ask: Ask, answer: Answer | SiyuError) -> None:
         return
     if following.kind != kind:
         commands.due(**key)  # further on the way, or about to find the other side of a conflict
+    elif answer.refused is not None and kind == "send":
+        # A stock that is full or paused there may give out again: the night asks for what is still open with us.
+        if found.coupon.status not in OPEN_STATUSES:
+            commands.note_error(**key, reason=answer.refused, state="refused")
     elif answer.refused is not None and kind == "adopt":
         _not_redeemable(found.twin, found.coupon.status, ask.step.ref, answer.refused)
     elif answer.refused is not None and kind != "look":
