@@ -57,6 +57,7 @@ _STATUS = {
 }
 FAILED = {
     "binding_exists": "该活动已绑定渠道。",
+    "binding_ending": "上一次绑定的微信批次正在失效，请稍后再试。",
     "stock_taken": "该批次已绑定其他活动，请核对批次号。",
     "binding_unknown": "该活动没有绑定渠道。",
     "channel_closed": "微信支付商家券自 2025-12-15 起不再接入新商户，请使用商品券。",

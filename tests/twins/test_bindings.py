@@ -7,7 +7,7 @@ from coupon_factories import campaign, terms
 from factories import make_world
 from invariants import broken
 from sqlalchemy import select, update
-from twin_show import Show, later, slot
+from twin_show import IMAGE, Show, later, slot
 
 from app.core import clock, outbox
 from app.core.db import session
@@ -15,8 +15,8 @@ from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons.models import Campaign, CampaignStock
 from app.coupons.twins import bindings, commands, queries, rules
-from app.coupons.twins.errors import BindingExists, ChannelClosed, ChannelUnfit
-from app.coupons.twins.models import CouponTwin
+from app.coupons.twins.errors import BindingEnding, BindingExists, ChannelClosed, ChannelUnfit
+from app.coupons.twins.models import CampaignChannel, CouponTwin
 from app.flows.coupon_twins import adapters, reactions, stocks
 from app.members.models import Member
 
@@ -76,6 +76,46 @@ def test_a_stock_waits_for_approval_follows_ours_and_ends_with_the_binding(show:
     assert show.theirs(mine).state == "USED"  # what is there is kept in step
     with pytest.raises(Exception, match="No row"):
         show.twin(other)
+
+
+def test_a_stock_ends_with_its_binding_also_when_nobody_was_told(show: Show) -> None:
+    campaign_id = show.bound()
+    with transaction():
+        bindings.unbind(brand_id=show.brand_id, campaign_id=campaign_id)
+        session.execute(update(outbox.Outbox).values(fanned_out_at=clock.now()))
+    show.settle()
+    assert show.stock(campaign_id).state == "SENDING"
+    later(show)
+    slot("coupons.stocks", stocks.look_again)
+    show.settle()
+    assert show.stock(campaign_id).state == "DEACTIVATED" and queries.unsettled(10) == []
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["made", "being made"])
+def test_a_campaign_is_bound_anew_once_its_last_stock_has_ended(show: Show, heard: bool) -> None:
+    campaign_id = show.bound()
+    last = show.stock(campaign_id)
+    with transaction():
+        if not heard:  # it was asked for, and unbound before the answer
+            session.execute(update(CampaignChannel).values(product_id=None, stock_id=None, state="creating"))
+        bindings.unbind(brand_id=show.brand_id, campaign_id=campaign_id)
+
+    def again() -> None:
+        with transaction():
+            bindings.bind(
+                brand_id=show.brand_id, campaign_id=campaign_id, channel=rules.PRODUCT,
+                can=adapters.channel(rules.PRODUCT).capabilities, own_codes=True, store_id=show.world.store.id,
+                image_url=IMAGE, stock=None, by="test",
+            )  # fmt: skip
+
+    with pytest.raises(BindingEnding):
+        again()
+    show.settle()
+    assert last.state == "DEACTIVATED"
+    again()
+    show.settle()
+    assert show.stock(campaign_id).state == "SENDING"
+    assert [one.state for one in show.there.pay_stocks] == ["DEACTIVATED", "SENDING"]
 
 
 def test_bindings_are_checked(show: Show) -> None:

@@ -15,7 +15,7 @@ from ..models import Campaign
 from ..queries import campaign as campaign_of
 from ..queries import version_terms
 from . import queries, rules
-from .errors import BindingExists, BindingUnknown, ChannelClosed, ChannelUnfit, ChannelUnknown, StockTaken
+from .errors import BindingEnding, BindingExists, BindingUnknown, ChannelClosed, ChannelUnfit, ChannelUnknown, StockTaken
 from .events import BindingDue
 from .models import CampaignChannel
 from .port import Capabilities, StockRef, StockState
@@ -48,7 +48,7 @@ def bind(
 ) -> CampaignChannel:
     """Show a campaign's coupons in a channel from now on; the stock is made there, or is `stock`, that stands already.
 
-    CampaignUnknown, ChannelUnknown, ChannelClosed, ChannelUnfit (data: terms), BindingExists, StockTaken.
+    CampaignUnknown, ChannelUnknown, ChannelClosed, ChannelUnfit (data: terms), BindingExists, BindingEnding, StockTaken.
     """
     check_channel(channel)
     campaign: Campaign = campaign_of(brand_id, campaign_id)
@@ -85,11 +85,12 @@ def bind(
         statement.on_conflict_do_update(
             index_elements=["brand_id", "campaign_id"],
             set_=values | {"round": CampaignChannel.round + 1},
-            where=CampaignChannel.state.in_(_ENDED),
+            where=_OVER,
         ).returning(CampaignChannel.campaign_id)
     ).one_or_none()
     if bound is None:
-        raise BindingExists()
+        ending = queries.binding(brand_id, campaign_id).state == "unbound"
+        raise BindingEnding() if ending else BindingExists()
     outbox.emit(BindingDue(brand_id=brand_id, campaign_id=campaign_id))
     return queries.binding(brand_id, campaign_id)
 
@@ -149,9 +150,9 @@ def note_stock(*, brand_id: int, campaign_id: int, round_: int, state: StockStat
 
 
 def note_stock_refused(*, brand_id: int, campaign_id: int, round_: int, reason: str, final: bool) -> None:
-    """Write down why the channel would not; `final`: it never made the stock."""
+    """Write down why the channel would not; `final`: it never made the stock, and there is none to end."""
     values: dict[str, Any] = {"last_error": reason, "checked_at": clock.now()}
-    _of_round(brand_id, campaign_id, round_, values | ({"state": "refused"} if final else {}), keep_unbound=True)
+    _of_round(brand_id, campaign_id, round_, values | ({"state": "refused", "made": False} if final else {}), keep_unbound=True)
 
 
 def note_stock_ended(*, brand_id: int, campaign_id: int, round_: int, error: str | None) -> None:

@@ -31,6 +31,10 @@ class BindingExists(Conflict):
     code, message = "binding_exists", "The campaign is bound to a channel already."
 
 
+class BindingEnding(Conflict):
+    code, message = "binding_ending", "The stock of the campaign's last binding is still being ended in the channel."
+
+
 class StockTaken(Conflict):
     code, message = "stock_taken", "Another campaign is bound to this stock of the channel."
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 
 from app.core import hot
 from app.core.db import session
@@ -80,7 +80,12 @@ def unsettled(limit: int) -> list[tuple[int, int]]:
     """Bindings whose stock a channel must still make, look at or end: (brand, campaign)."""
     rows = session.execute(
         select(CampaignChannel.brand_id, CampaignChannel.campaign_id)
-        .where(CampaignChannel.state.in_(("creating", "auditing", "sending", "paused", "stopped")))
+        .where(
+            or_(
+                CampaignChannel.state.in_(("creating", "auditing", "sending", "paused", "stopped")),
+                (CampaignChannel.state == "unbound") & CampaignChannel.made,
+            )
+        )
         .order_by(CampaignChannel.checked_at.asc().nulls_first())
         .limit(limit)
     )

@@ -163,6 +163,7 @@ _REFUSALS: dict[str, str | Why] = {
     "channel_refused": "渠道未受理",
     "binding_unknown": "活动没有绑定渠道",
     "binding_exists": "活动已绑定渠道",
+    "binding_ending": "上一次绑定的批次正在失效，请稍后再试",
     "stock_taken": "这个批次已绑定其他活动",
     "twin_conflict_unknown": "没有找到这条记录",
     "twin_conflict_closed": "这条记录已处理",

@@ -48,11 +48,11 @@ def _read(event: BindingDue) -> Ask | None:
         return None
     stock = StockRef(row.product_id, row.stock_id) if row.product_id and row.stock_id else None
     base = (row.brand_id, row.campaign_id, row.round, row.channel)
-    if row.state == "unbound":
-        return Ask(*base, "end", stock, request_no=f"end-{row.campaign_id}-{row.round}") if stock and row.made else None
-    if row.state in ("refused", "deactivated"):
+    if row.state in ("refused", "deactivated") or row.state == "unbound" and not row.made:
         return None
-    if stock is None:
+    if row.state == "unbound" and stock is not None:
+        return Ask(*base, "end", stock, request_no=f"end-{row.campaign_id}-{row.round}")
+    if stock is None:  # also for an unbound one: perhaps it was made, and asking again finds it, so that it can be ended
         return Ask(*base, "create", wish=_wish(row.brand_id, row.campaign_id, row.round))
     most = queries.quota(row.campaign_id)
     if row.made and row.state == "sending" and row.most is not None and row.most != most:
