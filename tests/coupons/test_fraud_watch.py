@@ -263,6 +263,14 @@ def test_a_member_in_stores_and_regions_too_far_apart_is_flagged(world: World) -
     assert len(found["regions_apart", far].evidence["things"]) == 2
 
 
+def _is_staff(world: World, member_id: int, brand: World) -> None:
+    """Let a member bear the number of the first brand's guide among a brand's staff, as an import of it says."""
+    person = members.living(world.brand_id, member_id)
+    assert person is not None
+    number = Identity("staff", f"{ids.encode('brd', brand.brand_id)}:hr", world.guide.userid)
+    identity.link(ids=[*identities_of(person.person_id), number], source="test")
+
+
 @pytest.mark.parametrize("by", ["phone", "number"])
 def test_a_guide_who_uses_a_coupon_as_a_member_is_flagged(world: World, by: str) -> None:
     with transaction():
@@ -273,14 +281,22 @@ def test_a_guide_who_uses_a_coupon_as_a_member_is_flagged(world: World, by: str)
             identity.link(ids=[*identities_of(person.person_id), mobile("13812349876")], source="test")
             fraud.tell_guide_phone(brand_id=world.brand_id, guide_id=world.guide.id, phone="138 1234 9876", by="adm_1")
         else:
-            staff = Identity("staff", "hr", world.guide.userid)
-            identity.link(ids=[*identities_of(person.person_id), staff], source="test")
+            _is_staff(world, member_id, world)
     _use(world, member_id, NOON)
     _use(world, other, NOON)
     (flag,) = _look(world, NOON + timedelta(minutes=1))
     assert (flag.rule, flag.member_id, flag.guide_id, flag.store_id) == (
         "staff_redeems", member_id, world.guide.id, world.store.id,
     )  # fmt: skip
+
+
+def test_another_brands_number_of_staff_makes_nobody_a_guide(world: World) -> None:
+    other = make_world()
+    with transaction():
+        member_id = make_member(world)
+        _is_staff(world, member_id, other)
+    _use(world, member_id, NOON)
+    assert _look(world, NOON + timedelta(minutes=1)) == []
 
 
 def test_a_rule_that_is_switched_off_flags_nobody(world: World) -> None:

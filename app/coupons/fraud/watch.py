@@ -119,7 +119,7 @@ SOURCES: dict[str, str] = {
         SELECT r.member_id AS subject, s.region_id AS place, {_ROWS} FROM redemption r {_STORE}
         WHERE {_REDEEMED} AND {_RECENT}
     """,
-    # A member is a guide by a number of staff that is the guide's userid, or by the guide's own phone.
+    # A member is a guide by a number of the brand's staff that is the guide's userid, or by the guide's own phone.
     "staff_redeems": f"""
         SELECT r.member_id AS subject, r.redeemed_at AS at, r.redemption_id AS thing, r.store_id, who.guide_id
         FROM redemption r
@@ -128,14 +128,14 @@ SOURCES: dict[str, str] = {
           SELECT g.id AS guide_id
           FROM person p JOIN identity i ON i.person_id = p.person_id
           JOIN guide g ON g.brand_id = r.brand_id
-            AND (i.kind = 'staff' AND g.userid = i.value
+            AND (i.kind = 'staff' AND split_part(i.namespace, ':', 1) = :brand AND g.userid = i.value
                  OR i.kind = 'mobile' AND g.id = (SELECT o.guide_id FROM guide_phone o
                                                   WHERE o.brand_id = r.brand_id AND o.phone_index = i.value))
           WHERE (p.person_id = m.person_id OR p.merged_into = m.person_id) AND i.kind IN ('staff', 'mobile')
             AND g.status = 'active'
           LIMIT 1
         ) who ON true
-        WHERE {_REDEEMED}
+        WHERE {_REDEEMED} AND {_RECENT}
     """,
 }
 
@@ -181,7 +181,7 @@ def _begin(brand_id: int, now: datetime) -> datetime:
 def _apply(brand_id: int, kind: str, rule: Rule, since: datetime, until: datetime) -> int:
     counting = _APART if kind.endswith("_apart") else _COUNTED
     values = {
-        "brand_id": brand_id,
+        **_of(brand_id),
         "since": since,
         "until": until,
         "seconds": rule.seconds,
@@ -220,7 +220,7 @@ def _things(brand_id: int, kind: str, rule: Rule, one: Found) -> list[dict[str, 
     """The newest of what was counted: public id, moment and store of each."""
     prefix = "cpn" if kind in OF_COUPONS else "rdm"
     values = {
-        "brand_id": brand_id,
+        **_of(brand_id),
         "since": one.last - timedelta(microseconds=1),  # the source reads the time before it by itself
         "until": one.last,
         "seconds": rule.seconds,
@@ -235,6 +235,11 @@ def _things(brand_id: int, kind: str, rule: Rule, one: Found) -> list[dict[str, 
         }
         for thing, at, store_id in session.execute(text(_DETAIL.format(source=SOURCES[kind])), values)
     ]
+
+
+def _of(brand_id: int) -> dict[str, Any]:
+    """The brand as rows name it, and as namespaces do."""
+    return {"brand_id": brand_id, "brand": ids.encode("brd", brand_id)}
 
 
 def window_from(at: datetime, seconds: int) -> datetime:
