@@ -45,6 +45,7 @@ class Kind:
     change: str | None = None
 
 
+_MESSAGE = "id < :first_id AND status = 'done' AND NOT payload ? 'forgotten'"
 _OF_BRAND = "split_part(source, ':', 2) IN (SELECT namespace FROM platform_account WHERE brand_id = :brand_id)"
 _NAMED = " OR ".join(f"coalesce(payload ->> '{key}', '{scrub.GONE}') <> '{scrub.GONE}'" for key in scrub.PERSONAL)
 _BLANKED = " || ".join(
@@ -58,8 +59,12 @@ KINDS: Mapping[str, Kind] = {
         30,
         "inbox",
         ("id",),
-        f"id < :first_id AND status = 'done' AND NOT payload ? 'forgotten' AND {_OF_BRAND}",
+        f"{_MESSAGE} AND {_OF_BRAND}",
         f"payload = '{FORGOTTEN}'",
+    ),
+    # The deployment's account at WeChat Pay is of no brand.
+    "pay_notice": Kind(
+        30, "inbox", ("id",), f"{_MESSAGE} AND source LIKE 'wxpay:%'", f"payload = '{FORGOTTEN}'"
     ),
     "outbox_payload": Kind(
         90,
@@ -119,7 +124,7 @@ KINDS: Mapping[str, Kind] = {
     # Sessions of the sidebar, the console and the mini-program are tokens; what is kept of them is that they ended.
     "session": Kind(1, "revoked_token", ("jti",), "expires_at < :before"),
 }
-_OF_NO_BRAND = frozenset({"session"})
+_OF_NO_BRAND = frozenset({"pay_notice", "session"})
 
 
 @dataclass(frozen=True)

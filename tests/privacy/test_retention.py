@@ -86,6 +86,16 @@ def test_what_is_over_goes_and_what_proves_it_stays(old: Shop, run_work) -> None
     assert session.scalar(select(func.count()).select_from(Consent)) == 1
 
 
+def test_what_wechat_pay_told_of_a_wallet_goes_though_its_account_is_of_no_brand(old: Shop) -> None:
+    inbox.receive(source="wxpay:120344", key="n", kind="wxpay.nobody_handles", payload={"openid": "oA1"})
+    with transaction():
+        session.execute(text("UPDATE inbox SET status = 'done'"))
+    with time_machine.travel(clock.now() + timedelta(days=40)), transaction():
+        assert retention.forget()["pay_notice", None] == 1
+    payload = session.scalars(select(Inbox.payload).where(Inbox.source == "wxpay:120344")).one()
+    assert payload == {"forgotten": True}
+
+
 def test_an_old_event_that_asked_about_somebody_tells_no_more_about_whom(old: Shop) -> None:
     with transaction():
         asked = outbox.emit(RefreshWanted(brand_id=old.brand, corp_id="ww", kind="contact", key="wm_2"))
