@@ -154,8 +154,8 @@ def coupon_channels() -> dict[str, Any]:
 @api.doc(summary="Show a campaign in a channel", security="AdminToken", responses=[401, 403, 404, 409, 422])
 def bind_campaign(campaign_id: str, given: dict[str, Any]) -> dict[str, Any]:
     """Coupons given out from now on are shown there too. The stock is made soon after, and may wait for the channel's
-    own approval. 409 `binding_exists`, `binding_ending` (the last stock's end is on its way), `stock_taken`, `channel_closed`,
-    `channel_not_configured`; 422 `channel_unfit` names the terms that the channel cannot show.
+    own approval. 409 `binding_exists`, `binding_ending` (the last stock's end is on its way), `stock_taken`,
+    `channel_closed`, `channel_not_configured`; 422 `channel_unfit` names the terms that the channel cannot show.
     """
     return bound(campaign_id, given)
 

@@ -13,7 +13,7 @@ from app.core import clock, outbox
 from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
-from app.coupons.models import Campaign, CampaignStock
+from app.coupons.models import Campaign, CampaignStock, Coupon, Redemption
 from app.coupons.twins import bindings, commands, queries, rules
 from app.coupons.twins.errors import BindingEnding, BindingExists, ChannelClosed, ChannelUnfit
 from app.coupons.twins.models import CampaignChannel, CouponTwin
@@ -189,9 +189,7 @@ def test_what_we_withdraw_is_withdrawn_there_at_once(show: Show) -> None:
 
 
 def test_a_coupon_that_was_given_to_a_friend_leaves_the_givers_wallet_there(show: Show) -> None:
-    campaign_id = show.bound()
-    with transaction():  # no campaign like this is bound, but a bound one may become like this
-        coupons.revise(brand_id=show.brand_id, campaign_id=campaign_id, terms=terms(transferable=True))
+    campaign_id = show.bound(channel=rules.LOCAL, transferable=True)  # WeChat Pay shows no coupon like this
     (member_id, _), (friend_id, _) = show.person(), show.person()
     mine = show.give(campaign_id, member_id)
     show.settle()
@@ -202,8 +200,42 @@ def test_a_coupon_that_was_given_to_a_friend_leaves_the_givers_wallet_there(show
     with transaction():
         coupons.take_transfer(brand_id=show.brand_id, member_id=friend_id, token=coupons.token_of(transfer_id))
     show.settle()
-    assert show.theirs(mine).state == "DEACTIVATED"
+    assert show.twin(mine).state == "deactivated"
     assert show.conflicts() == [] and broken() == []
+
+
+def test_coupons_of_revised_terms_are_not_shown_where_the_old_ones_are_promised(show: Show) -> None:
+    """A use there would be booked by the new terms. Bound anew, the campaign is shown with these."""
+    campaign_id = show.bound(amount_fen=500)
+    old = show.give(campaign_id, show.person()[0])
+    with transaction():
+        coupons.revise(brand_id=show.brand_id, campaign_id=campaign_id, terms=terms(amount_fen=2000))
+    new = show.give(campaign_id, show.person()[0])
+    show.settle()
+    slot("coupons.twins_tend", reactions.tend)
+    show.settle()
+    (twin,) = session.scalars(select(CouponTwin)).all()
+    assert twin.coupon_id == old.coupon_id
+    session.remove()
+    show.pay.use(show.theirs(old), show.elsewhere("WX-1"))
+    show.settle()
+    assert session.scalars(select(Redemption.discount_fen)).all() == [500]
+    session.remove()
+    assert show.ours(new.coupon_id).status == "claimed" and show.conflicts() == [] and broken() == []
+
+
+def test_nobody_takes_a_coupon_in_wechat_whose_terms_were_revised(show: Show) -> None:
+    member_id, openid = show.person()
+    campaign_id = show.bound(own_codes=False)
+    with transaction():
+        coupons.revise(brand_id=show.brand_id, campaign_id=campaign_id, terms=terms(amount_fen=2000))
+    show.pay.give(
+        show.pay.only(), show.stock(campaign_id), appid=show.tencent.appid, openid=openid, code=None, request_no=None
+    )
+    show.settle()
+    assert [one.state for one in show.there.pay_coupons] == ["CONFIRMING"]
+    assert session.scalars(select(Coupon).where(Coupon.member_id == member_id)).all() == []
+    session.remove()
 
 
 def test_coupons_that_can_have_no_twin_hold_up_no_others(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,15 @@ from ..models import Campaign
 from ..queries import campaign as campaign_of
 from ..queries import version_terms
 from . import queries, rules
-from .errors import BindingEnding, BindingExists, BindingUnknown, ChannelClosed, ChannelUnfit, ChannelUnknown, StockTaken
+from .errors import (
+    BindingEnding,
+    BindingExists,
+    BindingUnknown,
+    ChannelClosed,
+    ChannelUnfit,
+    ChannelUnknown,
+    StockTaken,
+)
 from .events import BindingDue
 from .models import CampaignChannel
 from .port import Capabilities, StockRef, StockState
@@ -46,9 +54,11 @@ def bind(
     stock: StockRef | None,
     by: str,
 ) -> CampaignChannel:
-    """Show a campaign's coupons in a channel from now on; the stock is made there, or is `stock`, that stands already.
+    """Show a campaign's coupons of its present terms in a channel from now on; the stock is made there, or is `stock`,
+    that stands already.
 
-    CampaignUnknown, ChannelUnknown, ChannelClosed, ChannelUnfit (data: terms), BindingExists, BindingEnding, StockTaken.
+    CampaignUnknown, ChannelUnknown, ChannelClosed, ChannelUnfit (data: terms), BindingExists, BindingEnding,
+    StockTaken.
     """
     check_channel(channel)
     campaign: Campaign = campaign_of(brand_id, campaign_id)
@@ -65,6 +75,7 @@ def bind(
         _free(channel, stock, brand_id, campaign_id)
     now = clock.now()
     values: dict[str, Any] = {
+        "version": campaign.version,
         "channel": channel,
         "product_id": stock.product_id if stock else None,
         "stock_id": stock.stock_id if stock else None,
@@ -96,7 +107,7 @@ def bind(
 
 
 def _free(channel: str, stock: StockRef, brand_id: int, campaign_id: int) -> None:
-    """Have a stock free for a campaign: a binding that is over keeps none from others. StockTaken by one that is not."""
+    """Have a stock free for a campaign: a binding that is over keeps none from others. StockTaken by a living one."""
     lock_name(f"stock:{channel}:{stock.stock_id}")
     other = queries.binding_of_stock(channel, stock.stock_id)
     if other is None or (other.brand_id, other.campaign_id) == (brand_id, campaign_id):
@@ -152,7 +163,9 @@ def note_stock(*, brand_id: int, campaign_id: int, round_: int, state: StockStat
 def note_stock_refused(*, brand_id: int, campaign_id: int, round_: int, reason: str, final: bool) -> None:
     """Write down why the channel would not; `final`: it never made the stock, and there is none to end."""
     values: dict[str, Any] = {"last_error": reason, "checked_at": clock.now()}
-    _of_round(brand_id, campaign_id, round_, values | ({"state": "refused", "made": False} if final else {}), keep_unbound=True)
+    if final:
+        values |= {"state": "refused", "made": False}
+    _of_round(brand_id, campaign_id, round_, values, keep_unbound=True)
 
 
 def note_stock_ended(*, brand_id: int, campaign_id: int, round_: int, error: str | None) -> None:

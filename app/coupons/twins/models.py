@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import ids
@@ -19,11 +19,12 @@ def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
 
 
 class CampaignChannel(Base):
-    """A campaign bound to a channel. product_id and stock_id are the channel's, once it has answered.
+    """A campaign bound to a channel; what is shown there is what coupons of `version` promise.
 
-    own_codes: the channel shows our codes; else it makes its own and users may take coupons there. `made`: the stock
-    was made for this binding and ends with it. store_id: where uses that happen in the channel are booked. `most`: how
-    many coupons the stock may give out, as we last told or heard. `round` counts bindings, for request numbers.
+    product_id and stock_id are the channel's, once it has answered. own_codes: the channel shows our codes; else it
+    makes its own and users may take coupons there. `made`: the stock was made for this binding and ends with it.
+    store_id: where uses that happen in the channel are booked. `most`: how many coupons the stock may give out, as we
+    last told or heard. `round` counts bindings, for request numbers.
     """
 
     __tablename__ = "campaign_channel"
@@ -38,6 +39,7 @@ class CampaignChannel(Base):
 
     brand_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     campaign_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(Integer)
     channel: Mapped[str]
     product_id: Mapped[str | None]
     stock_id: Mapped[str | None]

@@ -186,12 +186,14 @@ def conflict(brand_id: int, conflict_id: int) -> TwinConflict:
     return row
 
 
-# Those who have an openid there, and a coupon since the binding began, that no twin stands for yet.
+# Those who have an openid there, and a coupon since the binding began with the terms shown there, that no twin stands
+# for yet.
 _WITHOUT_TWIN = text("""
 SELECT c.brand_id, c.member_id, c.coupon_id
 FROM campaign_channel k
 JOIN coupon c ON c.brand_id = k.brand_id AND c.campaign_id = k.campaign_id
 WHERE k.state = 'sending' AND c.claimed_at >= k.bound_at AND c.status IN ('claimed', 'locked', 'returned')
+  AND c.version = k.version
   AND c.coupon_id > :after
   AND NOT EXISTS (SELECT FROM coupon_twin t WHERE t.brand_id = c.brand_id AND t.member_id = c.member_id
                   AND t.coupon_id = c.coupon_id)

@@ -152,7 +152,7 @@ def _adopt(ask: Ask) -> Answer:
 def _record(ask: Ask, answer: Answer | SiyuError) -> None:
     if isinstance(answer, SiyuError):
         raise answer
-    key = {"brand_id": ask.brand_id, "member_id": ask.member_id, "coupon_id": ask.coupon_id}
+    key: dict[str, Any] = {"brand_id": ask.brand_id, "member_id": ask.member_id, "coupon_id": ask.coupon_id}
     kind = ask.step.kind
     if answer.fact is not None:
         commands.note_fact(**key, fact=answer.fact, asked=True)

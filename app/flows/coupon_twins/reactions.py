@@ -63,7 +63,7 @@ def begin(brand_id: int, member_id: int, coupon_id: int) -> bool:
         binding = queries.binding(brand_id, coupon.campaign_id)
     except BindingUnknown:
         return False
-    if binding.state != "sending" or coupon.claimed_at < binding.bound_at:
+    if binding.state != "sending" or coupon.claimed_at < binding.bound_at or coupon.version != binding.version:
         return False
     wallet = wallet_of(brand_id, coupon.member_id)
     if wallet is None:
@@ -97,8 +97,11 @@ def take_in(binding: CampaignChannel, *, appid: str, openid: str, fact: Fact) ->
     """A user took a coupon in the channel: they get ours, and the channel is told so. False without a member.
 
     Once for each of the channel's codes, within the campaign's stock and limit; what these refuse is noted on the
-    binding, and the coupon there stays unconfirmed, which nobody can use.
+    binding, and the coupon there stays unconfirmed, which nobody can use. So does one of a campaign whose terms were
+    revised since: the channel promises the old ones.
     """
+    if coupon_queries.campaign(binding.brand_id, binding.campaign_id).version != binding.version:
+        return False
     person_id = identity.person_of(Identity("openid", appid, openid))
     member = members.member_of(binding.brand_id, person_id) if person_id is not None else None
     if member is None or member.status != "active" or fact.external_code is None:

@@ -52,7 +52,7 @@ def _read(event: BindingDue) -> Ask | None:
         return None
     if row.state == "unbound" and stock is not None:
         return Ask(*base, "end", stock, request_no=f"end-{row.campaign_id}-{row.round}")
-    if stock is None:  # also for an unbound one: perhaps it was made, and asking again finds it, so that it can be ended
+    if stock is None:  # also when unbound: perhaps it was made, and asking again finds it, so that it can be ended
         return Ask(*base, "create", wish=_wish(row.brand_id, row.campaign_id, row.round))
     most = queries.quota(row.campaign_id)
     if row.made and row.state == "sending" and row.most is not None and row.most != most:
@@ -110,7 +110,7 @@ def look_again(_: Slot) -> None:
 
 def _wish(brand_id: int, campaign_id: int, round_: int) -> StockWish:
     row, campaign = queries.binding(brand_id, campaign_id), coupon_queries.campaign(brand_id, campaign_id)
-    terms = coupon_queries.version_terms(brand_id, campaign_id, campaign.version)
+    terms = coupon_queries.version_terms(brand_id, campaign_id, row.version)
     account = org.account(brand_id, "miniprogram")
     return StockWish(
         request_no=f"stock-{campaign_id}-{round_}",
