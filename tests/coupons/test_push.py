@@ -25,7 +25,8 @@ from app.coupons.errors import PushEnded, PushUnknown, StoreNeeded
 from app.coupons.events import PushAdvanced
 from app.coupons.issue_models import CouponHoldOut, CouponPush
 from app.coupons.models import CampaignDay, CampaignStock, Coupon
-from app.coupons.queries import issues
+from app.coupons.queries.issues import given_by_push, held_out_of_push
+from app.flows import erase
 from app.flows import push as pushes
 from app.members.models import Member
 from app.privacy.models import OptOut
@@ -137,30 +138,6 @@ def test_the_same_ones_are_held_out_of_the_next_push(world: World, crowd: list[i
     assert kept_out[0] == kept_out[1] != set()
 
 
-def test_who_was_given_it_and_held_out_is_on_neither_side(world: World, crowd: list[int]) -> None:
-    push = carry_out(start(world, campaign(world, quota=100), hold_out_bp=5000))
-    sides = issues.given_by_push, issues.held_out_of_push
-
-    def compared() -> list[set[int]]:
-        with transaction():
-            return [set(session.scalars(side(world.brand_id, push.push_id))) for side in sides]
-
-    given, held_out = before = compared()
-    assert given | held_out == set(crowd) and not given & held_out
-    # One pair in which who lives on was held out, one in which they were given it.
-    kept_out = min(held_out)
-    brought = max(given)
-    lucky = min(given)
-    late = max(held_out)
-    assert kept_out < brought and lucky < late
-    for winner, loser in ((kept_out, brought), (lucky, late)):
-        merge(world, winner, loser)
-    assert compared() == [given - {brought, lucky}, held_out - {kept_out, late}]
-    for loser in (brought, late):
-        split(world, loser)
-    assert compared() == before
-
-
 def test_a_preview_says_what_the_push_then_does(world: World, crowd: list[int]) -> None:
     campaign_id = campaign(world, quota=9)
     coupon(world, campaign_id, member_id=crowd[0])
@@ -257,6 +234,49 @@ def resumed() -> bool:
     with transaction():
         pushes.resume_waiting(Slot(task="coupons.pushes", at=clock.now(), correlation_id="cor_test"))
         return session.scalar(select(func.count()).where(CouponPush.status == "running")) == 1
+
+
+def _sides(push: CouponPush) -> tuple[set[int], set[int]]:
+    """Who got a push's coupon and who was held out, as they are compared."""
+    with transaction():
+        return (
+            set(session.scalars(given_by_push(push.brand_id, push.push_id))),
+            set(session.scalars(held_out_of_push(push.brand_id, push.push_id))),
+        )
+
+
+@pytest.mark.parametrize("winner", ["held_out", "got"])
+def test_who_is_both_given_a_coupon_and_held_out_is_on_neither_side(
+    world: World, crowd: list[int], winner: str
+) -> None:
+    push = carry_out(start(world, campaign(world, quota=100), hold_out_bp=5000))
+    got, held_out = _sides(push)
+    one, other = next((one, other) for one in held_out for other in got if (one < other) == (winner == "held_out"))
+    merge(world, one, other)
+    assert _sides(push) == (got - {other}, held_out - {one})
+    split(world, other)
+    assert _sides(push) == (got, held_out)
+
+
+def test_who_is_forgotten_is_on_neither_side(world: World, crowd: list[int]) -> None:
+    push = carry_out(start(world, campaign(world, quota=100), hold_out_bp=5000))
+    got, held_out = _sides(push)
+    gone = {min(got), min(held_out)}
+    for member_id in gone:
+        with transaction():
+            erase.erase(brand_id=world.brand_id, actor="adm_1", reason="本人要求", member_id=member_id)
+    assert _sides(push) == (got - gone, held_out - gone)
+
+
+def test_a_second_push_compares_those_who_are_new_on_both_sides(world: World, crowd: list[int]) -> None:
+    """Those of the first who got one have all they may have; those who were held out would stand alone."""
+    campaign_id = campaign(world, quota=100)
+    first = _sides(carry_out(start(world, campaign_id, hold_out_bp=4000)))
+    with transaction():
+        new = {make_member(world) for _ in range(12)}
+    push = carry_out(start(world, campaign_id, hold_out_bp=4000))
+    got, held_out = _sides(push)
+    assert got | held_out == new and got and push.limited == len(first[0])
 
 
 def test_a_days_stock_ends_the_push_for_the_day(world: World, crowd: list[int]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy.orm import aliased
 
 from app.core.db import session
 from app.members.models import Member
@@ -13,8 +14,6 @@ from app.members.models import Member
 from ..errors import BatchUnknown, PushUnknown
 from ..issue_models import CouponHoldOut, CouponPush, RedeemBatch, RedeemCode
 from ..models import Campaign, Coupon
-
-_SAME_MEMBER = (Member.brand_id == CouponHoldOut.brand_id) & (Member.member_id == CouponHoldOut.member_id)
 
 
 class Named(NamedTuple):
@@ -25,31 +24,48 @@ class Named(NamedTuple):
 
 
 def given_by_push(brand_id: int, push_id: int) -> Select[int]:
-    """Who got a push's coupon themselves, as a statement: what came with a merge is left out, as a member who was both
-    given it and held out belongs to neither side of a comparison.
+    """Who got a push's coupon themselves, as a statement. As of who was held out, only whom nobody was merged with and
+    who was not forgotten: a human who was both given it and held out belongs to neither side of a comparison.
     """
-    brought = exists().where(*_held_out(brand_id, push_id), _SAME_MEMBER, Member.merged_into == Coupon.member_id)
-    return select(Coupon.member_id).where(*_pushed(brand_id, push_id), Coupon.origin_member_id.is_(None), ~brought)
-
-
-def held_out_of_push(brand_id: int, push_id: int) -> Select[int]:
-    """Who was kept out of a push to compare with, and neither was merged since nor got its coupon by a merge, as a
-    statement.
-    """
-    brought = exists().where(*_pushed(brand_id, push_id), Coupon.member_id == CouponHoldOut.member_id)
-    return (
-        select(CouponHoldOut.member_id)
-        .join(Member, _SAME_MEMBER)
-        .where(*_held_out(brand_id, push_id), Member.merged_into.is_(None), ~brought)
+    return select(Coupon.member_id).where(
+        Coupon.brand_id == brand_id,
+        Coupon.source == "push",
+        Coupon.source_ref == f"push:{push_id}",
+        Coupon.origin_member_id.is_(None),
+        _alone(Coupon.brand_id, Coupon.member_id),
     )
 
 
-def _held_out(brand_id: int, push_id: int) -> tuple[ColumnElement[bool], ...]:
-    return CouponHoldOut.brand_id == brand_id, CouponHoldOut.push_id == push_id
+def held_out_of_push(brand_id: int, push_id: int) -> Select[int]:
+    """Who was kept out of a push to compare with, as a statement. Who an earlier push of the campaign kept out is left
+    out where the others of that time were passed over, as they had all that one member may have.
+    """
+    limited = aliased(CouponPush)
+    earlier = aliased(CouponHoldOut)
+    out_before = (
+        select(earlier.push_id)
+        .join(limited, (limited.brand_id == earlier.brand_id) & (limited.push_id == push_id) & (limited.limited > 0))
+        .where(
+            earlier.brand_id == CouponHoldOut.brand_id,
+            earlier.member_id == CouponHoldOut.member_id,
+            earlier.campaign_id == CouponHoldOut.campaign_id,
+            earlier.push_id < push_id,
+        )
+    )
+    return select(CouponHoldOut.member_id).where(
+        CouponHoldOut.brand_id == brand_id,
+        CouponHoldOut.push_id == push_id,
+        _alone(CouponHoldOut.brand_id, CouponHoldOut.member_id),
+        ~out_before.exists(),
+    )
 
 
-def _pushed(brand_id: int, push_id: int) -> tuple[ColumnElement[bool], ...]:
-    return Coupon.brand_id == brand_id, Coupon.source == "push", Coupon.source_ref == f"push:{push_id}"
+def _alone(brand_id: Any, member_id: Any) -> ColumnElement[bool]:
+    """That a member is active, and that nobody was merged with them."""
+    me, loser = aliased(Member), aliased(Member)
+    active = select(me.member_id).where(me.brand_id == brand_id, me.member_id == member_id, me.status == "active")
+    merged = select(loser.member_id).where(loser.brand_id == brand_id, loser.merged_into == member_id)
+    return and_(active.exists(), ~merged.exists())
 
 
 class NamedBatch(NamedTuple):
