@@ -50,7 +50,7 @@ def redeem() -> Response:
     body = request.get_json()
     parameters = dict(_constants)
     with _pool().connection() as connection:
-        asked = {name: _constants[name] for name in ("brand_id", "source", "store_id")}
+        asked = {name: _constants[name] for name in ("brand_id", "counter", "store_id")}
         asked |= {"code": body["code"], "order_no": body["order_no"]}
         found = connection.execute(BY_CODE, asked).fetchone()
         assert found is not None
@@ -63,6 +63,7 @@ def redeem() -> Response:
             "outbox_id": made[1],
             "event_id": made[2],
             "order_no": body["order_no"],
+            "holder": f"till:{_constants['store_id']}:{body['order_no']}",
             "key": body["order_no"],
             "key_digest": b"0" * 32,
             "step": int(time.time()) // 60,

@@ -29,6 +29,7 @@ _EXPRESSIONS = {
     "event_id": f"({PLAIN_MEMBER} + :n)",
     "key": "('plain-' || (:n)::text)",
     "order_no": "('P' || (:n)::text)",
+    "holder": "concat_ws(chr(58), 'till', :store_id::text, 'P' || (:n)::text)",  # pgbench reads a colon in quotes, too
     "key_digest": "decode(:digest, 'hex')",
     # pgbench knows no empty variables
     "supplier": "''",
@@ -110,11 +111,13 @@ def _constants(seeded: dict[str, Any]) -> dict[str, Any]:
     return {
         "brand_id": seeded["brand_id"],
         "now": seeded["now"],
+        "held_at": seeded["now"],
         "from_status": "claimed",
         "to_status": "redeemed",
         "cause": "redeem",
         "event_name": "coupons.redeemed",
         "source": "till",
+        "counter": "till",
         "store_id": seeded["store_id"],
         "api_client_id": seeded["client_id"],
         "discount_fen": 500,
