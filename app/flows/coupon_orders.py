@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app.core.errors import Busy
 from app.core.locks import lock_name
 from app.coupons import commands as coupons
 from app.coupons import queries
@@ -12,6 +13,7 @@ from app.coupons.errors import OrderUploaded
 from app.coupons.models import Redemption
 from app.coupons.queries.orders import live_on_order
 from app.coupons.rules import channel_of
+from app.members import family
 from app.org import queries as org
 from app.sales import queries as sales
 from app.sales.events import OrderRefunded
@@ -28,8 +30,11 @@ def on_refund(event: OrderRefunded) -> None:
     found = sales.refunded(event.brand_id, event.refund_id)
     if found is None:
         return
+    alone(event.brand_id, found[0].store_id, found[0].order_no)
+    if not found[0].walk_in:  # no merge moves the order from here on
+        family.keep(brand_id=event.brand_id, member_id=found[0].member_id)
+        found = sales.refunded(event.brand_id, event.refund_id) or found
     order, refund_no = found
-    alone(order.brand_id, order.store_id, order.order_no)
     now = _now(order)
     for redemption_id in live_on_order(order.brand_id, order.order_no, order.store_id, order.channel):
         coupons.follow(brand_id=order.brand_id, redemption_id=redemption_id, refund_no=refund_no, order=now)
@@ -76,6 +81,8 @@ def alone(brand_id: int, store_id: int, order_no: str) -> None:
 
 def _now(order: SalesOrder) -> coupons.OrderNow:
     lines = sales.lines(order.brand_id, order.member_id, order.order_id)
+    if not lines:
+        raise Busy(retry_after=0.2)  # a merge of its member has just moved it
     bought = {line.line_no: (line.quantity, line.discount_fen) for line in lines}
     gone = sales.gone_back(order)
     # An order that was paid with coupons alone has no money to give back: it is over when its goods are back.
@@ -90,11 +97,14 @@ def _order_of(row: Redemption) -> SalesOrder | None:
     channel = channel_of(row.source)
     store = org.store(row.brand_id, row.store_id)
     told = sales.uploaded(row.brand_id, source_of(channel, store.code), row.order_no) if store is not None else None
-    return told or sales.member_order(
+    since = row.redeemed_at - _APART
+    if told is not None and told.paid_at >= since:  # numbers begin anew: an older one is another order
+        return told
+    return sales.member_order(
         row.brand_id,
         row.member_id,
         store_id=row.store_id,
         channel=channel,
         order_no=row.order_no,
-        since=row.redeemed_at - _APART,
+        since=since,
     )

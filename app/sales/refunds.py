@@ -149,8 +149,10 @@ def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: i
             done.append(Refunded(refund_id, new=True))
     if accepted:
         _write(brand_id, accepted, import_id)
+    left_fen = {order_id: row[3] for order_id, row in orders.items()}
     for refund_id, refund in accepted:
-        _, member_id, walk_in, before_fen, imported = orders[refund.order_id]
+        _, member_id, walk_in, _, imported = orders[refund.order_id]
+        left_fen[refund.order_id] -= refund.refunded_fen
         if import_id is None or imported is None:
             outbox.emit(
                 OrderRefunded(
@@ -159,7 +161,7 @@ def record_refunds(*, brand_id: int, refunds: Sequence[RefundData], import_id: i
                     order_id=refund.order_id,
                     refund_id=refund_id,
                     refunded_fen=refund.refunded_fen,
-                    left_fen=before_fen - refund.refunded_fen,
+                    left_fen=left_fen[refund.order_id],
                 )
             )
     return done

@@ -26,11 +26,12 @@ def evaluate(*, brand_id: int, member_id: int, growth: int, at: datetime, known:
     """Move a member up to the tier that `growth` (of the window that ends at `at`) reaches; None when nothing changes.
 
     The caller has the growth balance locked, by earning or by `points.commands.hold`. `known` spares a read when the
-    standing was read under that lock. A member without a tier is placed on the first one. Emits tiers.upgraded.
+    standing was read under that lock. A member without a tier is placed on the first one, unless it was forgotten.
+    Emits tiers.upgraded.
     """
     where = known or standing(brand_id, member_id)
     step = raised(where, growth)
-    if step is None:
+    if step is None or where.current is None and family.erased(brand_id, member_id):
         return None
     _move(brand_id, member_id, where, step, at, "reached")
     outbox.emit(

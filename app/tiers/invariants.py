@@ -38,6 +38,12 @@ INVARIANTS: dict[str, str] = {
         JOIN member_tier b ON b.brand_id = a.brand_id AND b.member_id = a.member_id AND b.valid_from > a.valid_from
         WHERE a.valid_to IS NULL OR a.valid_to > b.valid_from
     """,
+    "forgotten_members_stand_on_no_tier": """
+        SELECT t.brand_id, t.member_id
+        FROM member_tier t
+        JOIN member m ON m.brand_id = t.brand_id AND m.member_id = t.member_id AND m.status = 'erased'
+        WHERE t.valid_to IS NULL
+    """,
     "one_current": """
         SELECT t.brand_id, t.member_id
         FROM member_tier t

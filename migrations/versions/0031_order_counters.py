@@ -8,7 +8,27 @@ branch_labels = None
 depends_on = None
 
 
+# Both have had coupons on an order of this number, which were no concern of each other's: they stay apart by name.
+_APART = """
+    UPDATE redemption r SET stack_group = r.source || ':' || r.stack_group
+    FROM order_discount desk
+    JOIN order_discount till ON till.brand_id = desk.brand_id AND till.order_no = desk.order_no
+     AND till.store_id = desk.store_id AND till.source = 'till'
+    WHERE desk.source = 'desk' AND r.brand_id = desk.brand_id AND r.order_no = desk.order_no
+      AND r.store_id = desk.store_id AND r.source IN ('till', 'desk') AND r.returned_at IS NULL
+"""
+_APART_ON_ORDER = """
+    UPDATE order_discount o
+    SET groups = ARRAY(SELECT o.source || ':' || g FROM unnest(o.groups) WITH ORDINALITY x (g, n) ORDER BY n)
+    FROM order_discount other
+    WHERE other.brand_id = o.brand_id AND other.order_no = o.order_no AND other.store_id = o.store_id
+      AND (o.source, other.source) IN (('till', 'desk'), ('desk', 'till'))
+"""
+
+
 def upgrade() -> None:
+    op.execute(_APART)
+    op.execute(_APART_ON_ORDER)
     op.execute("""
         INSERT INTO order_discount AS o (brand_id, order_no, source, store_id, total_fen, discount_fen, groups)
         SELECT brand_id, order_no, 'till', store_id, total_fen, discount_fen, groups

@@ -155,6 +155,11 @@ def test_terms_that_were_stored_without_bounds_end_where_dates_do() -> None:
     stored = terms().stored() | {"starts_at": "0001-01-01T00:00:00+00:00", "ends_at": "9999-12-31T23:59:59-05:00"}
     read = Terms.of(stored)
     assert (read.starts_at, read.ends_at) == (rules.EARLIEST, rules.LATEST)
+    for year in (26, 1990, 2150):  # both on one side: over, or not begun
+        stored |= {"starts_at": f"{year:04}-01-01T00:00:00+00:00", "ends_at": f"{year:04}-12-31T00:00:00+00:00"}
+        read = Terms.of(stored)
+        assert read.starts_at is not None and read.ends_at is not None and read.starts_at < read.ends_at
+        assert rules.window(read, NOW) is None or year > 2100
 
 
 def test_terms_survive_their_stored_form() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from coupon_factories import BASKET, coupon, key, redeem, till
 from factories import World, make_world
 from invariants import broken
+from sqlalchemy import text
 
+from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons import commands, queries
 from app.coupons.errors import CouponLocked, CouponNotStackable, NotHeld
@@ -49,3 +53,20 @@ def test_till_and_desk_take_off_one_order_together(world: World) -> None:
         commands.give_back(brand_id=world.brand_id, redemption_id=used.redemption_id)
     assert queries.before(till(world), "A2").discount_fen == 500
     assert broken("coupons.order") == []
+
+
+def test_what_was_counted_apart_before_is_one_order_without_a_contradiction(world: World) -> None:
+    """Each had a coupon that goes with no other, on what are two counters no longer."""
+    migration = importlib.import_module("migrations.versions.0031_order_counters")
+    migration.op = SimpleNamespace(execute=lambda statement: session.execute(text(statement)))  # type: ignore[attr-defined]
+    at_desk = till(world)._replace(channel="desk", source="desk")
+    redeem(world, coupon(world).code, order_no="X")
+    used = commands.redeem(till=at_desk, key=key(), code=coupon(world).code, order_no="Y", lines=BASKET)
+    with transaction():
+        session.execute(text("UPDATE redemption SET order_no = 'X' WHERE order_no = 'Y'"))
+        session.execute(text("UPDATE order_discount SET order_no = 'X', source = 'desk' WHERE order_no = 'Y'"))
+        migration.upgrade()
+    assert queries.before(till(world), "X").discount_fen == 1_000 and broken("coupons.order", "coupons.coupons") == []
+    with transaction():
+        commands.give_back(brand_id=world.brand_id, redemption_id=used.redemption_id)
+    assert queries.before(till(world), "X").discount_fen == 500 and broken("coupons.order", "coupons.coupons") == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from at_once import at_once
 from coupon_factories import BASKET, body, campaign, coupon, fresh, key, post, redeem, till
 from factories import World, make_world
 from invariants import broken
@@ -17,13 +19,17 @@ from app.core.transaction import transaction
 from app.coupons import commands
 from app.coupons.errors import OrderUploaded
 from app.coupons.models import CampaignBudget
-from app.flows import cash_desk, coupon_orders
+from app.flows import cash_desk, coupon_orders, erase
 from app.flows.order_paid import Paid, order_paid
+from app.identity import commands as identity
+from app.identity.rules import Identity
+from app.members.commands import join
 from app.sales.errors import OrderMismatch
 from app.sales.events import OrderRefunded
 from app.sales.models import SalesOrder
 from app.sales.refunds import BackLine, RefundData, record_refund
 from app.sales.rules import LineData, OrderData
+from app.tiers import queries as tiers
 
 
 @pytest.fixture
@@ -166,6 +172,55 @@ def test_an_order_that_coupons_paid_whole_is_over_when_its_goods_are_back(world:
     assert spent(campaign_id) == 3_000
     back(world, paid, (2, 2, 0))
     assert spent(campaign_id) == 0
+
+
+def test_a_merge_beside_a_refund_gives_back_what_went_back(
+    app: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order moves to the other member after the refund was looked up and before its lines are read."""
+    winner, loser = members(world, 2)
+    campaign_id = campaign(world, budget_fen=10_000)
+    done = redeem(world, coupon(world, campaign_id, member_id=loser).code, order_no="A1")
+    paid = upload(world, order(world, "A1"), loser, done.redemption_id)
+    real, merges = coupon_orders.alone, [lambda: merge(world, winner, loser)]
+
+    def alone(*order: Any) -> None:
+        while merges:
+            at_once(app, [merges.pop()])
+        real(*order)
+
+    monkeypatch.setattr(coupon_orders, "alone", alone)
+    back(world, paid, (2, 1, 417))
+    assert not merges and spent(campaign_id) == 500 - 83
+    assert broken("coupons.") == []
+
+
+def test_a_number_that_begins_anew_is_another_order(world: World) -> None:
+    """Receipts are numbered from 0001 every so often; an import may hold them all."""
+    campaign_id = campaign(world, budget_fen=10_000)
+    one, other = coupon(world, campaign_id), coupon(world, campaign_id)
+    old = replace(order(world, "0001", off=(0, 0)), paid_at=clock.now() - timedelta(days=900))
+    upload(world, old, one.member_id)
+    cancelled(world, redeem(world, one.code, order_no="0001").redemption_id)
+    before = upload(world, replace(old, order_no="0002"), one.member_id)
+    back(world, before, (1, 1, 2_000), (2, 2, 1_000))
+    receipt = commands.Receipt("R-1", other.code, "0002", BASKET, clock.now(), b"1")
+    with transaction():
+        assert coupon_orders.take_receipt(till=till(world), receipt=receipt).row.outcome == "redeemed"
+    assert spent(campaign_id) == 500
+
+
+def test_the_late_order_of_a_forgotten_member_raises_nobody(world: World) -> None:
+    with transaction():
+        person_id = identity.link(ids=[Identity("openid", "wx1", "o-1")], source="test").person_id
+        member_id = join(brand_id=world.brand_id, person_id=person_id, source="miniapp")
+    done = redeem(world, coupon(world, member_id=member_id).code, order_no="A1")
+    with transaction():
+        erase.erase(brand_id=world.brand_id, member_id=member_id, actor="adm_1", reason="本人要求")
+    assert not upload(world, order(world, "A1"), None, done.redemption_id).upgraded
+    with transaction():
+        assert tiers.current(world.brand_id, member_id) is None
+    assert broken() == []
 
 
 def test_an_order_of_the_mall_has_no_coupon_of_the_till(world: World) -> None:

@@ -18,7 +18,7 @@ from app.core.transaction import transaction
 from app.sales import commands as sales
 from app.sales.errors import RefundChanged, RefundLineUnknown, RefundTooMuch
 from app.sales.models import OrderLine, Refund, SalesOrder
-from app.sales.refunds import BackLine, RefundData, record_refund
+from app.sales.refunds import BackLine, RefundData, record_refund, record_refunds
 from app.sales.rules import LineData, OrderData
 
 ORDER = ["order_no", "store", "paid_at", "line_no", "sku", "quantity", "amount", "paid"]
@@ -177,6 +177,16 @@ def test_a_file_tells_of_live_orders_and_moves_nobody_for_history(app, world) ->
     assert faults_of(job) == []
     events = session.scalars(select(Outbox.payload).where(Outbox.name == "sales.order_refunded")).all()
     assert [(one["order_id"], one["refunded_fen"]) for one in events] == [(order.order_id, 400)]
+
+
+def test_of_several_refunds_of_one_order_each_says_what_it_leaves(app, world) -> None:
+    with transaction():
+        member = make_member(world)
+    order = _paid_live(world, member)
+    with transaction():
+        record_refunds(brand_id=world.brand_id, refunds=[_refund(order, f"R{fen}", fen) for fen in (100, 200)])
+    told = session.scalars(select(Outbox.payload).where(Outbox.name == "sales.order_refunded")).all()
+    assert sorted(one["left_fen"] for one in told) == [700, 900]
 
 
 def test_refunds_at_once_never_give_back_more_than_was_paid(app, world) -> None:

@@ -218,12 +218,12 @@ def test_nothing_comes_of_the_tier_they_had(busy: Busy, run_work) -> None:  # ty
     _erase(busy)
     assert month(40) == month(80) == (1, 0)
     assert tiers.current(brand, busy.member) is None
-    with transaction():
-        session.execute(  # as of somebody who was forgotten when tiers did not end with it
-            update(MemberTier).where(MemberTier.member_id == busy.member, MemberTier.tier_id == tier.tier_id)
-            .values(valid_to=None)
-        )  # fmt: skip
+    spans = update(MemberTier).where(MemberTier.member_id == busy.member, MemberTier.tier_id == tier.tier_id)
+    with transaction():  # as of somebody who was forgotten when tiers did not end with it
+        session.execute(spans.values(valid_to=None))
     assert month(120) == (1, 0)
+    with transaction():
+        session.execute(spans.values(valid_to=clock.now()))
 
 
 def test_that_they_once_agreed_stays_as_proof_and_says_nobodys_name(busy: Busy) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 KINDS = ("amount", "threshold", "percent", "gift", "shipping")
@@ -108,8 +108,9 @@ class Terms:
             "supplier_bp": not 0 <= self.supplier_bp <= FULL_BP or bool(self.supplier_bp) != bool(self.supplier),
             "valid_days": self.valid_days is not None and self.valid_days < 1,
             "ends_at or valid_days": self.valid_days is None and self.ends_at is None,
-            "starts_at": self.starts_at != _bounded(self.starts_at),
-            "ends_at": self.ends_at != _bounded(self.ends_at)
+            "starts_at": self.starts_at is not None and self.starts_at != _start(self.starts_at),
+            "ends_at": self.ends_at is not None
+            and self.ends_at != _end(self.ends_at)
             or None not in (self.starts_at, self.ends_at) and self.starts_at >= self.ends_at,  # type: ignore[operator]
             "weekdays": self.weekdays is not None and (not self.weekdays or not self.weekdays <= set(range(1, 8))),
             "hours": any(not _HOUR.fullmatch(one) for span in self.hours for one in span)
@@ -154,13 +155,17 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _bounded(at: datetime | None) -> datetime | None:
-    return None if at is None else min(max(at, EARLIEST), LATEST)
+def _start(at: datetime) -> datetime:
+    """A moment that was stored before there were bounds is read as the next one within them, and ends after starts."""
+    return min(max(at, EARLIEST), LATEST - timedelta(days=1))
 
 
-def _moment(value: str | None) -> datetime | None:
-    """A moment that was stored before there were bounds is read as the next one within them."""
-    return None if value is None else _bounded(datetime.fromisoformat(value))
+def _end(at: datetime) -> datetime:
+    return min(max(at, EARLIEST + timedelta(days=1)), LATEST)
+
+
+def _moment(bound: Callable[[datetime], datetime]) -> Callable[[str | None], datetime | None]:
+    return lambda value: None if value is None else bound(datetime.fromisoformat(value))
 
 
 def _set(value: Iterable[Any] | None) -> frozenset[Any] | None:
@@ -176,7 +181,8 @@ def _spans(value: Iterable[Iterable[str]]) -> tuple[tuple[str, ...], ...]:
 
 
 _KINDS_OF_VALUE: dict[str, Any] = {
-    **dict.fromkeys(("starts_at", "ends_at"), _moment),
+    "starts_at": _moment(_start),
+    "ends_at": _moment(_end),
     **dict.fromkeys(("only_days", "except_days"), _days),
     "hours": _spans,
     **dict.fromkeys(
