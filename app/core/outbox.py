@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Index, Table, UniqueConstraint, select, text, update
+from sqlalchemy import Index, Table, UniqueConstraint, and_, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -93,6 +93,26 @@ def emit(event: Event) -> int:
         },
     )
     return event_id
+
+
+def on_its_way(name: str, brand_id: int) -> bool:
+    """Whether a subscriber still has to handle an event of a brand: one that is not handed out yet, or not done."""
+    one = _subscribers[name]
+    fresh = select(Outbox.id).where(
+        Outbox.fanned_out_at.is_(None), Outbox.name == one.event.name, Outbox.brand_id == brand_id
+    )
+    # As the partial indexes of work say it.
+    undone = or_(
+        and_(Delivery.status == "due", Delivery.queue == one.queue),
+        Delivery.status.in_(("queued", "running")),
+        Delivery.status == "waiting",
+    )
+    open_ = (
+        select(Delivery.id)
+        .join(Outbox, Outbox.id == Delivery.outbox_id)
+        .where(Delivery.subscriber == name, undone, Outbox.brand_id == brand_id)
+    )
+    return bool(session.scalar(select(or_(fresh.exists(), open_.exists()))))
 
 
 def fan_out(limit: int) -> int:

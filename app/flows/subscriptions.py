@@ -50,7 +50,7 @@ from . import (
     welcome,
 )
 from .callbacks import wiring as callbacks
-from .coupon_twins import converge, leaving, nightly, reactions, stocks
+from .coupon_twins import converge, leaving, nightly, reactions, stocks, wallets
 from .imports import engine
 from .sync import conversions
 from .sync import runs as sync_runs
@@ -127,6 +127,7 @@ def wire() -> None:
     outbox.subscribe(twin_events.TwinLeft, "twins.left", leaving.EFFECT, queue="messages")
     outbox.subscribe(twin_events.BindingDue, "twins.stock", stocks.EFFECT, queue="messages")
     outbox.subscribe(twin_events.TwinsCompared, "twins.compare", nightly.EFFECT, queue="bulk")
+    outbox.subscribe(twin_events.WalletsAsked, wallets.SUBSCRIBER, wallets.EFFECT, queue="bulk")
     slots.handle("coupons.twins_tend", reactions.tend)
     slots.handle("coupons.twins_compare", nightly.begin)
     slots.handle("coupons.stocks", stocks.look_again)

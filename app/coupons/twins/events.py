@@ -47,3 +47,14 @@ class TwinsCompared(Event):
 
     before: str
     part: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalletsAsked(Event):
+    """The wallets of a brand's members up to `after` (a member id) were asked for coupons that were taken in a channel;
+    the night goes on with who follows.
+    """
+
+    name = "coupons.wallets_asked"
+
+    after: int = 0

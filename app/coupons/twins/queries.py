@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -31,6 +32,14 @@ class Bound(NamedTuple):
     code: str
     name: str
     twins: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Wallets:
+    """A member's wallets in WeChat; openids never show."""
+
+    member_id: int
+    openids: list[str] = field(repr=False)
 
 
 class Whole(NamedTuple):
@@ -76,6 +85,27 @@ def bindings(brand_id: int) -> list[Bound]:
     return [Bound(row, code, name, counted.get(row.campaign_id, {})) for row, code, name in rows]
 
 
+def handing_out(brand_id: int | None) -> Sequence[CampaignChannel]:
+    """Bindings, of one brand or of all, whose stock gives coupons of the present terms to whoever takes them there."""
+    statement = (
+        select(CampaignChannel)
+        .join(
+            Campaign,
+            (Campaign.brand_id == CampaignChannel.brand_id) & (Campaign.campaign_id == CampaignChannel.campaign_id),
+        )
+        .where(
+            CampaignChannel.state.in_(rules.ISSUING),
+            ~CampaignChannel.own_codes,
+            CampaignChannel.stock_id.is_not(None),
+            CampaignChannel.version == Campaign.version,
+        )
+        .order_by(CampaignChannel.brand_id, CampaignChannel.campaign_id)
+    )
+    if brand_id is not None:
+        statement = statement.where(CampaignChannel.brand_id == brand_id)
+    return session.scalars(statement).all()
+
+
 def unsettled(limit: int) -> list[tuple[int, int]]:
     """Bindings whose stock a channel must still make, look at or end: (brand, campaign)."""
     rows = session.execute(
@@ -114,6 +144,17 @@ def twin_of_coupon(brand_id: int, campaign_id: int, coupon_id: int) -> CouponTwi
             CouponTwin.coupon_id == coupon_id,
         )
     )
+
+
+def twin_there(channel: str, stock_id: str, *, code: str | None, send_no: str | None) -> CouponTwin | None:
+    """The twin behind a channel's code, also before our own request for it was answered: `send_no` names that."""
+    found = by_code(channel, code) if code is not None else None
+    if found is not None:
+        return twin(found.brand_id, found.member_id, found.coupon_id)
+    bound, coupon_id = binding_of_stock(channel, stock_id), rules.coupon_of(send_no or "")
+    if bound is None or coupon_id is None:
+        return None
+    return twin_of_coupon(bound.brand_id, bound.campaign_id, coupon_id)
 
 
 def whole(brand_id: int, member_id: int, coupon_id: int, *, lock: bool = False) -> Whole | None:
@@ -207,6 +248,26 @@ WHERE k.state = 'sending' AND c.claimed_at >= k.bound_at AND c.status IN ('claim
 ORDER BY c.coupon_id
 LIMIT :limit
 """)
+
+
+# Living members with the openids of theirs, those of persons who were merged into theirs among them.
+_WALLETS = text("""
+SELECT m.member_id, w.openids
+FROM member m
+CROSS JOIN LATERAL (
+  SELECT array_agg(i.value ORDER BY i.linked_at, i.value) AS openids
+  FROM (SELECT m.person_id UNION ALL SELECT p.person_id FROM person p WHERE p.merged_into = m.person_id) same
+  JOIN identity i ON i.person_id = same.person_id AND i.kind = 'openid' AND i.namespace = :appid) w
+WHERE m.brand_id = :brand_id AND m.member_id > :after AND m.status = 'active' AND w.openids IS NOT NULL
+ORDER BY m.member_id
+LIMIT :limit
+""")
+
+
+def wallets(brand_id: int, *, appid: str, after: int, limit: int) -> list[Wallets]:
+    """The next members, by id, whom a mini-program knows, each with their openids."""
+    rows = session.execute(_WALLETS, {"brand_id": brand_id, "appid": appid, "after": after, "limit": limit})
+    return [Wallets(row.member_id, row.openids) for row in rows]
 
 
 def to_look(*, before: datetime, limit: int) -> Sequence[CouponTwin]:

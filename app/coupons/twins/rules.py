@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -37,6 +38,8 @@ LIVING = tuple(state for state in STATES if state not in ENDED)
 BINDING_STATES = ("creating", "auditing", "sending", "paused", "stopped", "deactivated", "refused", "unbound")
 ISSUING = ("sending",)
 
+_NUMBER = re.compile(r"[0-9]{1,19}")
+
 # Facts of the same second are ordered by what can only follow what.
 SENT, CONFIRMED, USED, RETURNED, OVER = 10, 20, 30, 40, 50
 
@@ -57,6 +60,7 @@ class Fact(NamedTuple):
     """What a channel says of a coupon. `at`: when that became so, aware UTC; `rank` orders facts of one second.
 
     use_ref: under which request number it is used, or was last; order_no: for which order there, where that is told.
+    send_no: under which request number it was asked for; None for one that a user took.
     """
 
     state: str
@@ -65,6 +69,7 @@ class Fact(NamedTuple):
     external_code: str | None = None
     use_ref: str | None = None
     order_no: str | None = None
+    send_no: str | None = None
 
 
 class Used(NamedTuple):
@@ -114,6 +119,14 @@ def request_no(kind: str, coupon_id: int, redemption: Used | None) -> str:
         assert redemption is not None
         return use_ref(redemption.redemption_id)
     return f"{kind}-{redemption.redemption_id if redemption is not None else coupon_id}"
+
+
+def coupon_of(send_no: str) -> int | None:
+    """The coupon that a request number of ours asked for; None for a number that is not ours."""
+    number = send_no.removeprefix("send-")
+    if number == send_no or not _NUMBER.fullmatch(number) or int(number) >= 1 << 63:
+        return None
+    return int(number)
 
 
 def next_step(status: str, side: Side, uses: Collection[Used]) -> Step | None:

@@ -4,7 +4,6 @@ times, late and in any order; it changes what we know only when it is news, and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from app.core.errors import Invalid
 from app.core.inbox import Inbox
 from app.coupons.twins import commands, queries, rules
-from app.coupons.twins.models import CouponTwin
 from app.coupons.twins.rules import Fact
 from app.wechat.pay.notice import moment
 
@@ -29,7 +27,6 @@ _SAYS = {
     "delete": ("deleted", rules.OVER, ("delete_time",)),
 }
 _MOST = 128
-_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 class NoticeIncomplete(Invalid):
@@ -44,7 +41,7 @@ def told(row: Inbox) -> None:
     code, stock_id = _text(fields, "coupon_code"), _text(fields, "stock_id")
     if code is None or stock_id is None:
         raise NoticeIncomplete()
-    twin = _twin(code, stock_id, fields)
+    twin = queries.twin_there(rules.PRODUCT, stock_id, code=code, send_no=_text(fields, "send_request_no"))
     if twin is None:
         if kind == "send":
             _taken_there(stock_id, fields, fact)
@@ -52,18 +49,6 @@ def told(row: Inbox) -> None:
     key: dict[str, Any] = {"brand_id": twin.brand_id, "member_id": twin.member_id, "coupon_id": twin.coupon_id}
     commands.note_fact(**key, fact=fact)
     commands.due(**key)
-
-
-def _twin(code: str, stock_id: str, fields: Mapping[str, Any]) -> CouponTwin | None:
-    """The twin that a notice is about, also before our own request for it was answered: it names that request."""
-    found = queries.by_code(rules.PRODUCT, code)
-    if found is not None:
-        return queries.twin(found.brand_id, found.member_id, found.coupon_id)
-    binding, asked = queries.binding_of_stock(rules.PRODUCT, stock_id), _text(fields, "send_request_no") or ""
-    number = asked.removeprefix("send-")
-    if binding is None or number == asked or not _NUMBER.fullmatch(number) or int(number) >= 1 << 63:
-        return None
-    return queries.twin_of_coupon(binding.brand_id, binding.campaign_id, int(number))
 
 
 def _taken_there(stock_id: str, fields: Mapping[str, Any], fact: Fact) -> None:

@@ -1,5 +1,5 @@
 """Once a night every twin that is still open is looked at in its channel, and what differs is put right: a lost
-callback, a step that was never told, a coupon withdrawn by hand.
+callback, a step that was never told, a coupon withdrawn by hand. What has no twin yet is asked for by `wallets`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.coupons.twins.events import TwinsCompared
 from app.coupons.twins.port import TwinRef
 from app.coupons.twins.rules import Fact
 
-from . import adapters, converge
+from . import adapters, converge, wallets
 
 CHUNK = 50
 
@@ -52,6 +52,7 @@ class Chunk:
 def begin(slot: Slot) -> None:
     """Slot coupons.twins_compare."""
     emit(TwinsCompared(brand_id=0, before=clock.now().isoformat()))
+    wallets.begin()
 
 
 def _read(event: TwinsCompared) -> Chunk | None:

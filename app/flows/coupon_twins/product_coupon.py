@@ -99,7 +99,7 @@ def fact(coupon: UserCoupon) -> Fact:
         elif state == "deleted":
             at = clock.now()
     use = coupon.use_request_no or (f"unnamed-{int(at.timestamp())}" if state == "used" else None)
-    return Fact(state, at, order, coupon.code, use, coupon.order_no)
+    return Fact(state, at, order, coupon.code, use, coupon.order_no, coupon.send_request_no)
 
 
 def _asked(call: Callable[[], T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,42 +136,58 @@ def take_in(binding: CampaignChannel, *, appid: str, openid: str, fact: Fact) ->
     return True
 
 
+def found(binding: CampaignChannel, *, appid: str, openid: str, fact: Fact) -> None:
+    """A coupon waits in a wallet for our confirmation: one that we asked for without hearing of it, or one that its
+    user took. Nothing is done for a binding that ended, or was made anew, since the channel was asked.
+    """
+    now, stock = queries.binding(binding.brand_id, binding.campaign_id), stock_of(binding)
+    if now.state != "sending" or now.own_codes or stock_of(now) != stock:
+        return
+    twin = queries.twin_there(now.channel, stock.stock_id, code=fact.external_code, send_no=fact.send_no)
+    if twin is None:
+        take_in(now, appid=appid, openid=openid, fact=fact)
+        return
+    key: dict[str, Any] = {"brand_id": twin.brand_id, "member_id": twin.member_id, "coupon_id": twin.coupon_id}
+    if commands.note_fact(**key, fact=fact):
+        commands.due(**key)
+
+
+def stock_of(binding: CampaignChannel) -> StockRef:
+    assert binding.product_id is not None and binding.stock_id is not None
+    return StockRef(binding.product_id, binding.stock_id)
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A new member's wallet, and the stocks in which something may wait for them."""
 
     appid: str
     openid: str
-    bindings: list[CampaignChannel]
+    bindings: Sequence[CampaignChannel]
 
 
 def _read(event: Joined) -> Waiting | None:
     assert event.member_id is not None
-    giving = [
-        one.binding
-        for one in queries.bindings(event.brand_id)
-        if one.binding.state == "sending" and not one.binding.own_codes
-    ]
+    giving = queries.handing_out(event.brand_id)
     wallet = wallet_of(event.brand_id, event.member_id) if giving else None
     return Waiting(*wallet, giving) if wallet else None
 
 
 def _call(waiting: Waiting) -> list[tuple[CampaignChannel, Fact]]:
-    found = []
-    for binding in waiting.bindings:
-        assert binding.product_id is not None and binding.stock_id is not None
-        stock = StockRef(binding.product_id, binding.stock_id)
-        channel = adapters.channel(binding.channel)
-        for fact in channel.unconfirmed(stock, appid=waiting.appid, openid=waiting.openid):
-            found.append((binding, fact))
-    return found
+    return [
+        (binding, fact)
+        for binding in waiting.bindings
+        for fact in adapters.channel(binding.channel).unconfirmed(
+            stock_of(binding), appid=waiting.appid, openid=waiting.openid
+        )
+    ]
 
 
-def _record(waiting: Waiting, found: list[tuple[CampaignChannel, Fact]] | SiyuError) -> None:
-    if isinstance(found, SiyuError):
-        raise found
-    for binding, fact in found:
-        take_in(binding, appid=waiting.appid, openid=waiting.openid, fact=fact)
+def _record(waiting: Waiting, answer: list[tuple[CampaignChannel, Fact]] | SiyuError) -> None:
+    if isinstance(answer, SiyuError):
+        raise answer
+    for binding, fact in answer:
+        found(binding, appid=waiting.appid, openid=waiting.openid, fact=fact)
 
 
 # Who took coupons in WeChat before they were a member finds them with us as soon as they are one.
