@@ -70,6 +70,14 @@ FAILED = {
 }
 
 
+def outdated(binding: dict[str, Any]) -> str:
+    """That a channel shows the terms of before; empty where it shows those in force, or nothing any more."""
+    shown, now = binding["version"], binding["campaign_version"]
+    if shown >= now or binding["state"] in ("unbound", "refused", "deactivated"):
+        return ""
+    return f"渠道按第 {shown} 版规则展示，活动现为第 {now} 版：新规则的券不会在此渠道展示，请解除绑定后重新绑定"
+
+
 def facts(values: dict[str, Any]) -> list[tuple[str, str]]:
     """The facts of one side of a contradiction, each with its name; what is not known is left out."""
     return [(_FACT.get(name, name), _spelled(name, value)) for name, value in values.items() if value]

@@ -57,11 +57,16 @@ class BindIn(Schema):
 
 
 class BindingOut(Schema):
-    """`twins` counts coupons by their state in the channel; `last_error` is the channel's or our own reason."""
+    """`twins` counts coupons by their state in the channel; `last_error` is the channel's or our own reason. `version`
+    is of the terms that the channel shows, `campaign_version` of those in force: where it is newer, coupons of the new
+    terms are not shown there until the campaign is bound anew.
+    """
 
     campaign = PublicId("cmp", attribute="campaign_id")
     code = fields.String()
     name = fields.String()
+    version = fields.Integer()
+    campaign_version = fields.Integer()
     channel = fields.String()
     state = fields.String(metadata={"enum": list(rules.BINDING_STATES)})
     product_id = fields.String(allow_none=True)
@@ -290,13 +295,14 @@ def _channels() -> list[dict[str, Any]]:
 def _bindings() -> list[dict[str, Any]]:
     me = scope.current()
     stores = {store.id: store.code for store in org.stores(me.brand_id)}
-    columns = ("campaign_id", "channel", "state", "product_id", "stock_id", "own_codes", "most", "last_error")
-    times = ("bound_at", "checked_at")
+    columns = ("campaign_id", "version", "channel", "state", "product_id", "stock_id", "own_codes", "most")
+    others = ("last_error", "bound_at", "checked_at")
     return [
         {
-            **{name: getattr(one.binding, name) for name in (*columns, *times)},
+            **{name: getattr(one.binding, name) for name in (*columns, *others)},
             "code": one.code,
             "name": one.name,
+            "campaign_version": one.version,
             "store": stores.get(one.binding.store_id, ""),
             "twins": one.twins,
         }

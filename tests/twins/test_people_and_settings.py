@@ -9,8 +9,8 @@ import zipfile
 from typing import Any
 
 import pytest
-from console_world import bearer, make_admins
-from coupon_factories import campaign
+from console_world import Pages, bearer, make_admins
+from coupon_factories import campaign, terms
 from invariants import broken
 from merging import merge, split
 from sqlalchemy import select
@@ -20,6 +20,7 @@ from app import settings
 from app.core import ids, outbox
 from app.core.db import session
 from app.core.transaction import transaction
+from app.coupons import commands as coupons
 from app.coupons.twins.models import CouponTwin, TwinCode, TwinConflict
 from app.flows import erase, export_person
 from app.members import queries as members
@@ -144,6 +145,35 @@ def test_headquarters_bind_look_and_settle(show: Show, client: Any) -> None:
     show.settle()
     assert client.put(other, json=wish | taken, headers=hq).json["stock_id"] == stock.stock_id
     assert session.query(TwinConflict).count() == 1 and session.query(CouponTwin).count() == 1
+
+
+def test_headquarters_are_told_that_a_channel_shows_old_terms(show: Show, client: Any) -> None:
+    """What its stock promises stays; coupons of the new terms are shown once the campaign is bound anew."""
+    hq = make_admins(show.world)["hq"]
+    pages, warning = Pages(client, hq), "新规则的券不会在此渠道展示"
+    campaign_id = show.bound(amount_fen=500)
+
+    def versions() -> tuple[int, int]:
+        (line,) = client.get("/api/admin/v1/coupon-channels", headers=bearer(hq)).json["items"]
+        return line["version"], line["campaign_version"]
+
+    def page() -> str:
+        return str(pages.get("coupon-channels").get_data(as_text=True))
+
+    assert versions() == (1, 1) and warning not in page()
+    with transaction():
+        coupons.revise(brand_id=show.brand_id, campaign_id=campaign_id, terms=terms(amount_fen=2000))
+    assert versions() == (1, 2)
+    shown = page()
+    assert warning in shown and "第 1 版" in shown and "第 2 版" in shown and "重新绑定" in shown
+    url = f"/api/admin/v1/campaigns/{ids.encode('cmp', campaign_id)}/channel"
+    gone = client.delete(url, headers=bearer(hq)).json
+    assert (gone["version"], gone["campaign_version"]) == (1, 2)
+    assert warning not in page()  # nothing at all is shown any more
+    show.settle()
+    wish = {"channel": "wechat_product", "store": "S001", "image_url": IMAGE}
+    anew = client.put(url, json=wish, headers=bearer(hq)).json
+    assert (anew["version"], anew["campaign_version"]) == (2, 2) and warning not in page()
 
 
 @pytest.fixture

@@ -26,11 +26,12 @@ WHERE t.external_code = %(code)s AND t.brand_id = %(brand_id)s
 
 
 class Bound(NamedTuple):
-    """A binding with its campaign's name and how many twins stand in each state."""
+    """A binding with its campaign's name, the version of the terms in force, and how many twins stand in each state."""
 
     binding: CampaignChannel
     code: str
     name: str
+    version: int
     twins: dict[str, int]
 
 
@@ -67,7 +68,7 @@ def binding_of_stock(channel: str, stock_id: str) -> CampaignChannel | None:
 def bindings(brand_id: int) -> list[Bound]:
     """The brand's bindings, newest first."""
     rows = session.execute(
-        select(CampaignChannel, Campaign.code, Campaign.name)
+        select(CampaignChannel, Campaign.code, Campaign.name, Campaign.version)
         .join(
             Campaign,
             (Campaign.brand_id == CampaignChannel.brand_id) & (Campaign.campaign_id == CampaignChannel.campaign_id),
@@ -82,7 +83,7 @@ def bindings(brand_id: int) -> list[Bound]:
         .group_by(CouponTwin.campaign_id, CouponTwin.state)
     ):
         counted.setdefault(campaign_id, {})[state] = count
-    return [Bound(row, code, name, counted.get(row.campaign_id, {})) for row, code, name in rows]
+    return [Bound(row, code, name, version, counted.get(row.campaign_id, {})) for row, code, name, version in rows]
 
 
 def handing_out(brand_id: int | None) -> Sequence[CampaignChannel]:
