@@ -197,6 +197,7 @@ def test_a_campaign_is_bound_once(app: Any, show: Show) -> None:
     campaign_id = show.bound(channel=rules.LOCAL)
     with transaction():
         bindings.unbind(brand_id=show.brand_id, campaign_id=campaign_id)
+    show.settle()
 
     def bind() -> bool:
         with transaction():

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from coupon_factories import body, post
+from coupon_factories import body, post, till
 from invariants import broken
 from sqlalchemy import select, update
 from twin_show import Show, phone_of, tonight
@@ -119,14 +119,14 @@ def test_a_use_there_that_cannot_be_priced_ends_ours_and_comes_before_a_person(s
 def test_a_use_there_waits_while_an_unpaid_order_holds_ours(show: Show) -> None:
     mine = show.given()
     with transaction():
-        coupons.lock(brand_id=show.brand_id, member_id=mine.member_id, coupon_id=mine.coupon_id, order_no="O1")
+        coupons.lock(counter=till(show.world), member_id=mine.member_id, coupon_id=mine.coupon_id, order_no="O1")
     show.pay.use(show.theirs(mine), show.elsewhere("WX-1"))
     show.settle()
     assert show.ours(mine.coupon_id).status == "locked"
     waiting = session.scalars(select(outbox.Delivery).where(outbox.Delivery.last_error == "busy")).all()
     assert [one.status for one in waiting] == ["due"]
     with transaction():
-        coupons.release(brand_id=show.brand_id, member_id=mine.member_id, coupon_id=mine.coupon_id, order_no="O1")
+        coupons.release(counter=till(show.world), member_id=mine.member_id, coupon_id=mine.coupon_id, order_no="O1")
         session.execute(update(outbox.Delivery).values(due_at=clock.now() - timedelta(seconds=1)))
     show.settle()
     assert show.ours(mine.coupon_id).status == "redeemed" and show.conflicts() == [] and broken() == []
