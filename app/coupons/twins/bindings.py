@@ -18,7 +18,6 @@ from . import queries, rules
 from .errors import (
     BindingEnding,
     BindingExists,
-    BindingUnknown,
     ChannelClosed,
     ChannelUnfit,
     ChannelUnknown,
@@ -127,7 +126,7 @@ def _free(channel: str, stock: StockRef, brand_id: int, campaign_id: int) -> Non
 
 def unbind(*, brand_id: int, campaign_id: int) -> CampaignChannel:
     """Show no further coupons of a campaign there. Those that are there are kept in step; a stock that was made for the
-    binding is ended. BindingUnknown when there is none to end.
+    binding is ended. Ending it again changes nothing; BindingUnknown when the campaign never had one.
     """
     ended = session.execute(
         update(CampaignChannel)
@@ -140,9 +139,8 @@ def unbind(*, brand_id: int, campaign_id: int) -> CampaignChannel:
         .returning(CampaignChannel.campaign_id),
         execution_options=_QUIET,
     ).one_or_none()
-    if ended is None:
-        raise BindingUnknown()
-    outbox.emit(BindingDue(brand_id=brand_id, campaign_id=campaign_id))
+    if ended is not None:
+        outbox.emit(BindingDue(brand_id=brand_id, campaign_id=campaign_id))
     return queries.binding(brand_id, campaign_id)
 
 
