@@ -40,6 +40,11 @@ INVARIANTS: dict[str, str] = {
     """,
     "coupons_follow_their_member": none_at_merged_members("coupon"),
     "coupon_origins_were_merged": origins_were_merged("coupon"),
+    "merged_members_hold_none": """
+        SELECT c.brand_id, c.member_id, c.coupon_id
+        FROM coupon c JOIN member m ON m.brand_id = c.brand_id AND m.member_id = c.member_id
+        WHERE m.merged_into IS NOT NULL
+    """,
     "one_live_redemption_at_most": """
         SELECT brand_id, member_id, coupon_id, count(*) AS live FROM redemption
         WHERE returned_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
