@@ -150,4 +150,3 @@ BATCH_COLOUR = {"making": "blue", "ready": "green", "voided": ""}
 BATCH_FIELD = {"campaign": "券活动", "name": "名称", "size": "数量", "ends_at": "截止日期"}
 OFFLINE_OUTCOME = {"conflict": "冲突", "over": "超出额度", "redeemed": "已核销", "refused": "不予受理"}
 OFFLINE_COLOUR = {"conflict": "gold", "over": "red", "redeemed": "green", "refused": ""}
-OFFLINE_REASON = {"too_late": "超过 7 天才上传", "not_yet": "收券时间晚于现在，请校准收银机时钟"}

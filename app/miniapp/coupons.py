@@ -138,8 +138,8 @@ def claim(campaign: str) -> Response:
     many tries of one member or from one address 429."""
     who = auth.member()
     key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
-    coupon_limits.claiming(brand_id=who.brand_id, member_id=who.member_id, address=request.remote_addr or "")
     with wording.added():
+        coupon_limits.claiming(brand_id=who.brand_id, member_id=who.member_id, address=request.remote_addr or "")
         taken = commands.claim(
             brand_id=who.brand_id,
             member_id=who.member_id,

@@ -92,6 +92,7 @@ class InviteOut(Schema):
 @bp.input(RedeemCodeIn)
 @bp.output(GotOut)
 @bp.doc(summary="Exchange a code for a coupon", security=auth.SECURITY, responses=[401, 404, 409, 422, 429, 503])
+@wording.added()
 def exchange(json_data: dict[str, str]) -> dict[str, Any]:
     """Needs an Idempotency-Key. 404 `redeem_code_unknown`, 409 `redeem_code_used` or `redeem_code_ended`; where the
     campaign gives none now the code stays good. Wrong codes count: 429 after ten a minute.
@@ -109,6 +110,7 @@ def exchange(json_data: dict[str, str]) -> dict[str, Any]:
 @bp.post("/coupons/<coupon>/transfers")
 @bp.output(TransferOut, status_code=201)
 @bp.doc(summary="Offer a coupon to a friend", security=auth.SECURITY, responses=[401, 404, 409, 422])
+@wording.added()
 def offer(coupon: str) -> dict[str, Any]:
     """Needs an Idempotency-Key. The coupon is held for a day; the first member who opens the link with the `token` has
     it. 409 `coupon_not_transferable` where the campaign does not allow it.
@@ -143,6 +145,7 @@ def transfers(query_data: dict[str, Any]) -> dict[str, Any]:
 @bp.delete("/transfers/<transfer_id>")
 @bp.output(TransferOut)
 @bp.doc(summary="Take an offered coupon back", security=auth.SECURITY, responses=[401, 404, 409])
+@wording.added()
 def take_back(transfer_id: str) -> dict[str, Any]:
     """409 `transfer_ended` when a friend has it, or it is the shopper's again."""
     with reading():
@@ -156,6 +159,7 @@ def take_back(transfer_id: str) -> dict[str, Any]:
 @bp.get("/gifts/<token>")
 @bp.output(OfferedOut)
 @bp.doc(summary="What a friend offers me", security=auth.SECURITY, responses=[401, 404, 409, 429])
+@wording.added()
 def offered(token: str) -> dict[str, Any]:
     with reading():
         who = auth.member()
@@ -168,6 +172,7 @@ def offered(token: str) -> dict[str, Any]:
 @bp.post("/gifts/<token>")
 @bp.output(GotOut)
 @bp.doc(summary="Take what a friend offers", security=auth.SECURITY, responses=[401, 404, 409, 422, 429, 503])
+@wording.added()
 def take(token: str) -> dict[str, Any]:
     """Needs an Idempotency-Key. The first who takes it has it: 409 `transfer_ended` for the others, `transfer_own` for
     who offers it, `limit_reached` for who has all they may have.

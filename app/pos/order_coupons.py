@@ -17,6 +17,7 @@ from app.core import ids
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.coupons import commands as coupons
+from app.coupons import wording
 from app.coupons.commands.offline import Receipt, ReceiptChanged
 from app.coupons.errors import CouponUnknown
 from app.flows import coupon_orders
@@ -34,6 +35,7 @@ from .redemptions import (
     basket,
     coupon_of,
     lines_of,
+    reason_of,
     redemption_of,
     till_at,
     trying,
@@ -62,6 +64,7 @@ class ReleaseIn(Schema):
     codes = List(Text(64), required=True, validate=Length(1, MOST))
     order_no = Text(64, required=True)
     store = Text(64, required=True)
+    channel = Choice("till", "mall", load_default="till", metadata={"description": "As the order holds them."})
 
 
 class CodeAnswer(Schema):
@@ -116,6 +119,7 @@ class ReceiptOut(Schema):
     receipt_no = String()
     outcome = String(metadata={"description": "redeemed, conflict, over or refused."})
     reason = String(metadata={"description": "Why it is no redemption, as a code of errors."})
+    words = String(metadata={"description": "The same for the screen, in Chinese."})
     discount_fen = Integer()
     redemption = String(allow_none=True)
 
@@ -143,7 +147,7 @@ def _code(shown: str, one: coupons.Answer) -> dict[str, Any]:
     return {
         "code": shown,
         "usable": priced is not None,
-        "reason": reason and {"code": reason.code, "message": reason.message, "data": reason.data},
+        "reason": reason and reason_of(reason),
         "position": one.position,
         "discount_fen": priced.quote.discount_fen if priced else 0,
         "lines": lines_of(priced.quote.lines) if priced else [],
@@ -220,7 +224,7 @@ def redeem() -> Response:
 def release() -> Response:
     """The order was cancelled or not paid. 409 `not_held` when it holds none of them (any more)."""
     body = _release_in.body()
-    till = till_at(body["store"], "till")
+    till = till_at(body["store"], body["channel"])
     codes = [ours(till.brand_id, one) for one in body["codes"]]
     with trying(till, codes):
         released = run(lambda: coupons.release_order(till=till, codes=codes, order_no=body["order_no"]))
@@ -285,6 +289,7 @@ def _outcome(
         "receipt_no": receipt_no,
         "outcome": outcome,
         "reason": reason,
+        "words": wording.words_of(reason) if reason else "",
         "discount_fen": discount_fen,
         "redemption": redemption_id and ids.encode("rdm", redemption_id),
     }

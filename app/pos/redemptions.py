@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from apiflask import APIBlueprint, Schema
-from apiflask.fields import AwareDateTime, Boolean, Integer, List, Nested, String
+from apiflask.fields import AwareDateTime, Boolean, Dict, Integer, List, Nested, String
 from flask import Response, g
 
 from app.core import ids
@@ -15,7 +15,7 @@ from app.core.errors import NotFound, Retryable, SiyuError
 from app.core.idempotency import once, request_hash
 from app.core.transaction import run
 from app.coupons import commands as coupons
-from app.coupons import queries
+from app.coupons import queries, wording
 from app.coupons.errors import RedemptionUnknown
 from app.coupons.rules import Line
 from app.flows import coupon_orders
@@ -65,7 +65,8 @@ class RedeemedCoupon(Schema):
 class Reason(Schema):
     code = String()
     message = String()
-    data = String()
+    words = String(metadata={"description": "For the screen, in Chinese."})
+    data = Dict()
 
 
 class QuoteOut(Schema):
@@ -137,10 +138,20 @@ def till_at(store_code: str, channel: str) -> coupons.Till:
     )
 
 
-def trying(till: coupons.Till, shown: Sequence[str]) -> AbstractContextManager[None]:
-    """Too many wrong codes of a key or in a store are refused before another one is looked at."""
+@contextmanager
+def trying(till: coupons.Till, shown: Sequence[str]) -> Iterator[None]:
+    """Too many wrong codes of a key or in a store are refused before another one is looked at. What is refused in the
+    block says why in words, too.
+    """
     caller = f"till:{till.api_client_id}"
-    return trying_codes(brand_id=till.brand_id, store_id=till.store_id, caller=caller, shown=shown)
+    with wording.added(), trying_codes(brand_id=till.brand_id, store_id=till.store_id, caller=caller, shown=shown):
+        yield
+
+
+def reason_of(refusal: SiyuError) -> dict[str, Any]:
+    """Why a coupon cannot be used, for programs and for people."""
+    data = {name: value for name, value in refusal.data.items() if name != "words"}
+    return {"code": refusal.code, "message": refusal.message, "words": wording.refusal(refusal), "data": data}
 
 
 def lines_of(lines: Any) -> list[dict[str, int]]:
@@ -189,9 +200,15 @@ def validate() -> Response:
     except (NotFound, Retryable):
         raise
     except SiyuError as refusal:
-        reason = {"code": refusal.code, "message": refusal.message, "data": refusal.data}
         return answer(
-            {"usable": False, "reason": reason, "discount_fen": 0, "currency": "CNY", "lines": [], "coupon": None}
+            {
+                "usable": False,
+                "reason": reason_of(refusal),
+                "discount_fen": 0,
+                "currency": "CNY",
+                "lines": [],
+                "coupon": None,
+            }
         )
     return answer(
         {

@@ -62,12 +62,25 @@ def test_a_coupon_that_cannot_join_says_why_and_takes_off_nothing(client: FlaskC
     alone = coupon(world, amount_fen=100)
     told = post(client, world, "order-coupons/validate", asked(threshold.code, alone.code, percent.code)).json
     assert [one["reason"] and one["reason"]["code"] for one in told["coupons"]] == [None, "coupon_not_stackable", None]
+    reason = told["coupons"][1]["reason"]
+    assert (reason["words"], reason["data"]) == ("不能与本单已用的券同时使用", {"group": ""})
     assert told["discount_fen"] == 750
     refused = post(
         client, world, "order-coupons/redeem", asked(threshold.code, alone.code), idempotency_key="order-0001"
     )
     assert (refused.status_code, refused.json["code"]) == (409, "coupon_not_stackable")
+    assert refused.json["data"]["words"] == reason["words"]
     assert fresh(world, threshold.member_id, threshold.coupon_id).status == "claimed"
+
+
+def test_an_order_of_the_mall_lets_go_what_it_holds_and_no_till_does(client: FlaskClient, world: World) -> None:
+    mine = coupon(world)
+    in_mall = {"channel": "mall"}
+    assert post(client, world, "order-coupons/lock", asked(mine.code) | in_mall).status_code == 200
+    release = {"codes": [mine.code], "order_no": "O1", "store": "S001"}
+    assert post(client, world, "order-coupons/release", release).json["code"] == "not_held"
+    assert post(client, world, "order-coupons/release", release | in_mall).json["released"] == 1
+    assert post(client, world, "order-coupons/lock", asked(mine.code, order_no="O2")).status_code == 200
 
 
 def test_all_are_redeemed_at_once_and_once(client: FlaskClient, world: World) -> None:

@@ -188,6 +188,8 @@ _REFUSALS: dict[str, str | Why] = {
     "redemption_returned": "这笔核销已经撤销",
     "refund_too_large": "退款数量超过了购买数量",
     "refund_changed": "这笔退款已登记过，内容与之前不一致",
+    "too_late": "超过 7 天才上传",
+    "not_yet": "收券时间晚于现在，请校准收银机时钟",
     "receipt_changed": "这张离线小票已登记过，内容与之前不一致",
     "not_held": "订单没有占用这张券",
     "undo_by_another": "核销已超过 30 分钟，请由本店其他账号或上级在当日撤销",
