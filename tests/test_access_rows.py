@@ -62,6 +62,8 @@ NO_ROW = {
     "admin.coupon_statements": "a month, whose lines are of the caller's stores",
     "admin.coupon_statement_table": "a month, whose lines are of the caller's stores",
     "console.coupon_statement_table": "a month, whose lines are of the caller's stores",
+    "admin.coupon_bill_table": "a month, whose lines are of the caller's stores",
+    "console.coupon_bill_table": "a month, whose lines are of the caller's stores",
     "admin.ask_to_close_month": "a month of the caller's brand",
     "admin.close_month": "a month of the caller's brand",
     "console.close_coupon_month": "a month of the caller's brand",

@@ -17,6 +17,7 @@ from . import (  # noqa: F401
     cash_desk_page,
     channel_code_page,
     channel_codes,
+    coupon_bills,
     coupon_channel_page,
     coupon_channels,
     coupon_flags,

@@ -1,4 +1,6 @@
-"""The admin API's blueprint: every route of it passes the guard, every answer to a GET carries an ETag."""
+"""The admin API's blueprint: every route of it passes the guard, every answer to a GET carries an ETag, but for files
+that are sent while they are read.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ def _guard() -> None:
 @api.after_request
 def _conditional(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "private, no-cache")
-    if request.method == "GET" and response.status_code == 200:
+    if request.method == "GET" and response.status_code == 200 and not response.is_streamed:
         response.add_etag()
         response.make_conditional(request)
     return response

@@ -28,6 +28,7 @@ from app.dashboards.queries.coupon_report import BY
 from app.identity.errors import PhoneInvalid
 from app.org import queries as org
 
+from . import coupon_bills as bills
 from . import coupon_flags as flags
 from . import coupon_reports as reports
 from . import coupon_statements as statements
@@ -95,6 +96,15 @@ def close_on_page(month: str) -> ResponseReturnValue:
 @console.get("/coupon-statements/<month>/stores.csv", endpoint="coupon_statement_table")
 def store_table(month: str) -> Response:
     return statements.store_table(month)
+
+
+@console.get("/coupon-statements/<month>/lines.csv", endpoint="coupon_bill_table")
+def bill_table(month: str) -> Response:
+    try:
+        asked = bills.BillIn().load({name: request.args.get(name, "") for name in ("supplier", "dealer")})
+    except ValidationError:
+        raise NotFound() from None
+    return bills.bill_table(month, **asked)
 
 
 @console.get("/coupon-statements/<month>/<store_id>", endpoint="coupon_statement_lines")

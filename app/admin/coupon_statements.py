@@ -16,9 +16,9 @@ from app.core.errors import NotFound
 from app.core.fields import Page, PublicId
 from app.core.sheets import csv_of
 from app.core.transaction import run
-from app.coupons.statements import commands, queries
+from app.coupons.statements import bills, commands, queries
 from app.org import queries as org
-from app.org.models import Store
+from app.org.models import Dealer, Store
 
 from . import coupon_wording as words
 from . import scope
@@ -68,8 +68,23 @@ class MonthOut(Schema):
     currency = fields.Constant("CNY")
 
 
+class PayerOut(Schema):
+    """One who pays: `lines` it has a share of, and what the shares sum to. A dealer by code and name, both null where
+    a store has no dealer any more; a supplier by name.
+    """
+
+    kind = fields.String(metadata={"description": "hq, dealer or supplier."})
+    code = fields.String(allow_none=True)
+    name = fields.String(allow_none=True)
+    lines = fields.Integer()
+    fen = fields.Integer()
+
+
 class StatementsOut(MonthOut):
+    """The fen of `payers` sum to discount_fen of `total`."""
+
     stores = fields.List(fields.Nested(StoreOwedOut))
+    payers = fields.List(fields.Nested(PayerOut))
     total = fields.Nested(OwedOut)
 
 
@@ -102,7 +117,7 @@ class CloseIn(Schema):
     digest = fields.String(required=True, validate=Length(64, 64))
 
 
-_TABLE = {200: "A CSV file.", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+TABLE = {200: "A CSV file.", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 
 
 @api.get("/coupon-statements/<month>")
@@ -114,7 +129,7 @@ def coupon_statements(month: str) -> dict[str, Any]:
 
 
 @api.get("/coupon-statements/<month>/stores.csv")
-@api.doc(summary="A month by store as a table", security="AdminToken", responses=_TABLE)
+@api.doc(summary="A month by store as a table", security="AdminToken", responses=TABLE)
 def coupon_statement_table(month: str) -> Response:
     """CSV in UTF-8 with a byte-order mark; amounts in yuan; no cell can run as a formula."""
     return store_table(month)
@@ -130,7 +145,7 @@ def coupon_statement_lines(month: str, store_id: str, asked: dict[str, Any]) -> 
 
 
 @api.get("/coupon-statements/<month>/<store_id>/lines.csv")
-@api.doc(summary="All lines of a store's month as a table", security="AdminToken", responses=_TABLE)
+@api.doc(summary="All lines of a store's month as a table", security="AdminToken", responses=TABLE)
 def coupon_statement_line_table(month: str, store_id: str) -> Response:
     """CSV as of the months; the last line is the sum."""
     return line_table(month, store_id)
@@ -157,19 +172,20 @@ def statement(month: str) -> dict[str, Any]:
     """A month of the caller's stores, for the API and the console alike."""
     reach, first = scope.current().reach, queries.month_of(month)
     found = queries.sums(reach.brand_id, first, reach.store_ids)
-    dealers = {dealer.id: dealer.name for dealer in org.dealers(reach.brand_id)}
+    dealers = {dealer.id: dealer for dealer in org.dealers(reach.brand_id)}
+    places = [store for store in org.stores(reach.brand_id) if store.id in found]
     stores = [
         {
             "store_id": store.id,
             "code": store.code,
             "name": store.name,
-            "dealer": dealers.get(store.dealer_id or 0),
+            "dealer": dealers[store.dealer_id].name if store.dealer_id else None,
             **vars(found[store.id]),
         }
-        for store in org.stores(reach.brand_id)
-        if store.id in found
+        for store in places
     ]
-    return {**_month(first), "stores": stores, "total": queries.total(found)}
+    payers = bills.payers(found, {store.id: store.dealer_id for store in places})
+    return {**_month(first), "stores": stores, "payers": _payers(payers, dealers), "total": queries.total(found)}
 
 
 def lines(month: str, store_id: str, cursor: str, limit: int = PAGE) -> dict[str, Any]:
@@ -194,7 +210,7 @@ def store_table(month: str) -> Response:
     found = statement(month)
     total = {"name": "合计", **vars(found["total"])}
     rows = [
-        {label: _cell(name, one.get(name)) for name, label in words.STATEMENT_COLUMNS.items()}
+        {label: cell(name, one.get(name)) for name, label in words.STATEMENT_COLUMNS.items()}
         for one in [*found["stores"], total]
     ]
     return sheet(csv_of([*words.STATEMENT_COLUMNS.values()], rows), f"coupon-statement-{month}.csv")
@@ -205,9 +221,9 @@ def line_table(month: str, store_id: str) -> Response:
     store, first = seen_store(store_id), queries.month_of(month)
     zone = ZoneInfo(scope.current().timezone)
     lines = [*_all_lines(store.brand_id, first, store.id)]
-    rows = [_row(line, zone) for line in lines]
+    rows = [row(line, zone) for line in lines]
     money = {name: label for name, label in words.LINE_COLUMNS.items() if name.endswith("_fen")}
-    total = {label: _cell(name, sum(getattr(line, name) for line in lines)) for name, label in money.items()}
+    total = {label: cell(name, sum(getattr(line, name) for line in lines)) for name, label in money.items()}
     text = csv_of([*words.LINE_COLUMNS.values()], [*rows, {words.LINE_COLUMNS["at"]: "合计", **total}])
     return sheet(text, f"coupon-statement-{month}-{store_id}.csv")
 
@@ -257,6 +273,22 @@ def _month(first: date) -> dict[str, Any]:
     return {"month": f"{first:%Y-%m}", **told, "status": status}
 
 
+def _payers(payers: list[bills.Payer], dealers: dict[int, Dealer]) -> list[dict[str, Any]]:
+    """Headquarters, then dealers by code, then suppliers by name."""
+    kinds = [*words.PAYER]
+    told = [
+        {
+            "kind": one.kind,
+            "code": dealers[one.dealer_id].code if one.dealer_id else None,
+            "name": dealers[one.dealer_id].name if one.dealer_id else one.supplier,
+            "lines": one.lines,
+            "fen": one.fen,
+        }
+        for one in payers
+    ]
+    return sorted(told, key=lambda one: (kinds.index(one["kind"]), one["code"] or "", one["name"] or ""))
+
+
 def _all_lines(brand_id: int, first: date, store_id: int) -> Iterator[queries.Line]:
     after = None
     while page := queries.lines(brand_id, first, store_id, after=after, limit=CHUNK):
@@ -264,14 +296,16 @@ def _all_lines(brand_id: int, first: date, store_id: int) -> Iterator[queries.Li
         yield from page
 
 
-def _row(line: queries.Line, zone: ZoneInfo) -> dict[str, Any]:
+def row(line: queries.Line, zone: ZoneInfo) -> dict[str, Any]:
+    """A line as a row of a table, by the labels of LINE_COLUMNS."""
     told = line._asdict() | {
         "at": line.at.astimezone(zone).isoformat(timespec="seconds"),
         "kind": words.FACT[line.kind],
         "redemption": ids.encode("rdm", line.redemption_id),
     }
-    return {label: _cell(name, told[name]) for name, label in words.LINE_COLUMNS.items()}
+    return {label: cell(name, told[name]) for name, label in words.LINE_COLUMNS.items()}
 
 
-def _cell(name: str, value: Any) -> Any:
+def cell(name: str, value: Any) -> Any:
+    """A figure as a cell: money in yuan."""
     return words.amount(value) if name.endswith("_fen") and value is not None else value

@@ -62,6 +62,8 @@ LINE_COLUMNS = {
     "dealer_fen": "经销商承担",
     "supplier_fen": "供应商承担",
 }
+BILL_COLUMNS = {"code": "门店编码", "store": "门店", "dealer": "经销商", **LINE_COLUMNS}
+PAYER = {"hq": "总部", "dealer": "经销商", "supplier": "供应商"}
 REFUSED = {
     "month_not_over": "本月尚未结束，不能关账。",
     "month_closed": "该月已经关账。",

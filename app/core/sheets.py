@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,12 +16,19 @@ BOM = "\ufeff"  # without it Excel reads UTF-8 as the machine's code page
 
 def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """A CSV with a header: texts that could run as formulas are disarmed, times are ISO 8601, lists joined by 、."""
+    return "".join(csv_pieces(columns, [rows]))
+
+
+def csv_pieces(columns: Sequence[str], pieces: Iterable[Iterable[Mapping[str, Any]]]) -> Iterator[str]:
+    """The same, its rows piece by piece as they come, for a file that is sent while it is read."""
+    yield BOM + _written([[safe(column) for column in columns]])
+    for rows in pieces:
+        yield _written([_cell(row.get(column)) for column in columns] for row in rows)
+
+
+def _written(rows: Iterable[Sequence[str]]) -> str:
     out = io.StringIO()
-    out.write(BOM)
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([safe(column) for column in columns])
-    for row in rows:
-        writer.writerow([_cell(row.get(column)) for column in columns])
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue()
 
 

@@ -15,9 +15,11 @@ from factories import World, make_world
 from invariants import broken
 
 from app.core import clock, ids
+from app.core.db import session
 from app.core.transaction import transaction
 from app.coupons.fraud import commands as fraud
 from app.org import admins
+from app.org.models import Store
 
 API = "/api/admin/v1"
 IN_MARCH = datetime(2026, 3, 10, 4, tzinfo=UTC)
@@ -94,10 +96,66 @@ def test_a_month_is_told_with_its_lines_and_ends_as_tables(client: Any, march: W
         assert "S001,一号店,,0,1,0.00,-3.00,-3.00,-3.00,0.00,0.00" in april_table  # a number, not a disarmed formula
 
 
+def _rows(answer: Any) -> list[dict[str, str]]:
+    """A CSV's rows; the file came as a stream."""
+    assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+    assert "ETag" not in answer.headers and "Content-Length" not in answer.headers
+    return list(csv.DictReader(io.StringIO(answer.data.decode().removeprefix("\ufeff"))))
+
+
+def test_a_month_is_told_by_who_pays_and_adds_up_to_its_sums(client: Any, march: World) -> None:
+    users, path = make_admins(march), f"{API}/coupon-statements/2026-03"
+    with time_machine.travel(LATER, tick=False):
+        told = client.get(path, headers=bearer(users["hq"])).json
+        assert told["payers"] == [
+            {"kind": "hq", "code": None, "name": None, "lines": 4, "fen": 1140},
+            {"kind": "dealer", "code": "d1", "name": "经销商一", "lines": 1, "fen": 300},
+            {"kind": "supplier", "code": None, "name": "=恶意公式", "lines": 1, "fen": 60},
+        ]
+        assert sum(one["fen"] for one in told["payers"]) == told["total"]["discount_fen"]
+        theirs = client.get(path, headers=bearer(users["dealer"])).json["payers"]
+        assert [(one["kind"], one["fen"]) for one in theirs] == [("hq", 200), ("dealer", 300)]
+        page = Pages(client, march.admin).get("coupon-statements?month=2026-03").text
+        assert "按承担方" in page and "lines.csv?dealer=d1" in page and "lines.csv?supplier=%3D" in page
+        with transaction():  # the store is the brand's own now; what its dealer owed stays owed
+            session.get_one(Store, march.stores[1].id).dealer_id = None
+        moved = client.get(path, headers=bearer(users["hq"])).json["payers"]
+        assert moved[1] == {"kind": "dealer", "code": None, "name": None, "lines": 1, "fen": 300}
+        assert "门店现无经销商" in Pages(client, march.admin).get("coupon-statements?month=2026-03").text
+
+
+def test_a_months_lines_are_one_file_for_all_or_for_who_pays(client: Any, march: World) -> None:
+    users, path = make_admins(march), f"{API}/coupon-statements/2026-03/lines.csv"
+
+    def told(role: str, asked: str = "") -> list[dict[str, str]]:
+        return _rows(client.get(f"{path}?{asked}", headers=bearer(users[role])))
+
+    with time_machine.travel(LATER, tick=False):
+        every = told("hq")
+        assert [row["门店编码"] for row in every] == ["S001", "S001", "S001", "S002", "合计"]
+        assert (every[3]["门店"], every[3]["经销商"], every[3]["类型"]) == ("二号店", "经销商一", "核销")
+        assert "'=恶意公式" in {row["供应商"] for row in every}
+        assert every[-1] == {**dict.fromkeys(every[0], ""), "门店编码": "合计", "优惠金额": "15.00",
+                             "总部承担": "11.40", "经销商承担": "3.00", "供应商承担": "0.60"}  # fmt: skip
+        assert [row["优惠金额"] for row in told("hq", "supplier=%3D恶意公式")] == ["1.00", "1.00"]
+        assert [row["经销商承担"] for row in told("hq", "dealer=d1")] == ["3.00", "3.00"]
+        assert [row["门店编码"] for row in told("store")] == ["S002", "合计"]
+        assert told("dealer", "supplier=%3D恶意公式")[0]["优惠金额"] == "0.00"
+        for role, asked, status in (("hq", "dealer=no", 404), ("hq", f"supplier={'长' * 81}", 422)):
+            assert client.get(f"{path}?{asked}", headers=bearer(users[role])).status_code == status
+        assert client.get(f"{path}?supplier=%00", headers=bearer(users["hq"])).status_code == 400
+        pages = Pages(client, march.admin)
+        answer = pages.get("coupon-statements/2026-03/lines.csv?supplier=%3D恶意公式")
+        assert answer.headers["Content-Disposition"].startswith("attachment; filename")
+        assert [row["供应商承担"] for row in _rows(answer)] == ["0.60", "0.60"]
+        assert pages.get(f"coupon-statements/2026-03/lines.csv?supplier={'长' * 81}").status_code == 404
+
+
 @pytest.mark.parametrize("month", ["2026-13", "2026-3", "no-such", "2030-01", "20260301", "0001-01", "9999-12"])
 def test_what_is_no_month_is_not_there(client: Any, world: World, month: str) -> None:
     path, hq = f"{API}/coupon-statements/{month}", bearer(world.admin)
     answers = [client.get(path, headers=hq), client.get(f"{path}/stores.csv", headers=hq)]
+    answers.append(client.get(f"{path}/lines.csv", headers=hq))
     answers.append(client.post(f"{path}/ask", headers=hq))
     told = {(one.status_code, one.json["code"]) for one in answers}
     assert told in ({(404, "month_unknown")}, {(404, "month_unknown"), (409, "month_not_over")})  # of 2030

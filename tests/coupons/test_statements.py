@@ -19,7 +19,7 @@ from app.core.db import session
 from app.core.errors import SiyuError
 from app.core.transaction import transaction
 from app.coupons.models import Redemption, RedemptionRefund
-from app.coupons.statements import commands, queries
+from app.coupons.statements import bills, commands, queries
 from app.coupons.statements.models import CouponStatement, CouponStatementLine
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
@@ -79,6 +79,46 @@ def test_who_owes_is_told_apart_and_suppliers_by_name(world: World) -> None:
     assert (dealer.hq_fen, dealer.dealer_fen, dealer.supplier_fen, dealer.suppliers) == (600, 400, 0, {})
     assert (own.hq_fen, own.supplier_fen, own.suppliers) == (750, 350, {"光明乳业": 250, "蒙牛": 100})
     assert queries.total(found).discount_fen == 2100
+
+
+def test_who_pays_a_month_adds_up_to_it_and_each_has_their_lines(world: World, monkeypatch: Any) -> None:
+    use(world, IN_MARCH, store=1, fen=1000, hq_bp=6000)
+    used = use(world, IN_MARCH, store=1, fen=1000, hq_bp=0, supplier="光明乳业", supplier_bp=2500)
+    use(world, IN_MARCH, fen=100, supplier="蒙牛", supplier_bp=10_000)
+    undo(world, used, IN_MARCH + timedelta(days=1))
+    monkeypatch.setattr(bills, "CHUNK", 2)
+    with time_machine.travel(IN_MAY, tick=False):
+        assert _payers(world, MARCH) == [
+            ("hq", None, None, 1, 600),
+            ("dealer", world.dealer.id, None, 3, 400),
+            ("supplier", None, "光明乳业", 2, 0),
+            ("supplier", None, "蒙牛", 1, 100),
+        ]
+        assert [len(piece) for piece in _pieces(world, MARCH)] == [2, 2]
+        told = [line for piece in _pieces(world, MARCH) for line in piece]
+        assert [(line.store_id, line.kind) for line in told] == [
+            (world.store.id, "redeemed"),
+            *((world.stores[1].id, kind) for kind in ("redeemed", "redeemed", "returned")),
+        ]
+        assert [line.supplier_fen for line in _lines_of(world, MARCH, supplier="光明乳业")] == [250, -250]
+        assert sum(line.dealer_fen for line in _lines_of(world, MARCH, dealer=True)) == 400
+        assert len(_lines_of(world, MARCH, dealer=True)) == 3
+        assert _lines_of(world, MARCH, supplier="光明乳业", stores=[world.store.id]) == []
+        _closed(world, MARCH)
+        assert [line for piece in _pieces(world, MARCH) for line in piece] == told
+
+
+def _payers(world: World, month: date) -> list[bills.Payer]:
+    return bills.payers(_sums(world, month), {store.id: store.dealer_id for store in world.stores})
+
+
+def _pieces(world: World, month: date, stores: Any = None, **asked: Any) -> list[list[queries.Line]]:
+    with transaction():
+        return [*bills.lines(world.brand_id, month, stores, **asked)]
+
+
+def _lines_of(world: World, month: date, **asked: Any) -> list[queries.Line]:
+    return [line for piece in _pieces(world, month, **asked) for line in piece]
 
 
 def test_months_are_the_brands_months(world: World) -> None:
@@ -243,12 +283,28 @@ def test_random_months_add_up_to_the_fen_of_their_redemptions(world: World, seed
             _closed(world, month)
     with time_machine.travel(IN_MAY, tick=False):
         books = [sums for month in (MARCH, APRIL, MAY) for sums in _sums(world, month).items()]
+        for month in (MARCH, APRIL, MAY):
+            _payers_add_up(world, month)
     left = _left(world)
     for store in world.stores:
         for place, name in enumerate(("discount_fen", "hq_fen", "dealer_fen", "supplier_fen")):
             told = sum(getattr(one, name) for store_id, one in books if store_id == store.id)
             assert told == sum(fen[place] for store_id, fen in left if store_id == store.id), (store.code, name)
     assert broken("coupons") == []
+
+
+def _payers_add_up(world: World, month: date) -> None:
+    """Who pays a month pays all of it, and each of them what their lines say."""
+    whole, payers = queries.total(_sums(world, month)), _payers(world, month)
+    every = _lines_of(world, month)
+    assert (len(every), sum(line.discount_fen for line in every)) == (whole.lines, whole.discount_fen)
+    assert sum(one.fen for one in payers) == whole.discount_fen
+    for kind in ("hq", "dealer", "supplier"):
+        assert sum(one.fen for one in payers if one.kind == kind) == getattr(whole, f"{kind}_fen")
+    for one in payers:
+        if one.kind != "hq":
+            lines = _lines_of(world, month, supplier=one.supplier or "", dealer=one.kind == "dealer")
+            assert (len(lines), sum(getattr(line, f"{one.kind}_fen") for line in lines)) == (one.lines, one.fen)
 
 
 def _random_uses(world: World, chance: random.Random, at: datetime) -> list[tuple[Used, datetime]]:

@@ -47,7 +47,9 @@ _SUMS = """
            coalesce(sum(discount_fen) FILTER (WHERE discount_fen > 0), 0) AS taken_fen,
            coalesce(sum(discount_fen) FILTER (WHERE discount_fen < 0), 0) AS back_fen,
            sum(discount_fen) AS discount_fen, sum(hq_fen) AS hq_fen, sum(dealer_fen) AS dealer_fen,
-           sum(supplier_fen) AS supplier_fen
+           sum(supplier_fen) AS supplier_fen, count(*) FILTER (WHERE hq_fen <> 0) AS hq_lines,
+           count(*) FILTER (WHERE dealer_fen <> 0) AS dealer_lines,
+           count(*) FILTER (WHERE supplier_fen <> 0) AS supplier_lines
     FROM ({lines}) l GROUP BY store_id, supplier
 """
 _PAGE = """
@@ -81,7 +83,8 @@ class Line(NamedTuple):
 class Sum:
     """A store's month, or several. `used`, `back`: facts; taken_fen + back_fen = discount_fen = what the three owe.
 
-    `suppliers`: what each of them owes, by name; they sum to supplier_fen.
+    `suppliers`: what each of them owes, by name; they sum to supplier_fen. `hq_lines`, `dealer_lines` and, by name,
+    `supplier_lines`: the lines that each side pays a share of.
     """
 
     used: int = 0
@@ -93,18 +96,32 @@ class Sum:
     hq_fen: int = 0
     dealer_fen: int = 0
     supplier_fen: int = 0
+    hq_lines: int = 0
+    dealer_lines: int = 0
     suppliers: dict[str, int] = field(default_factory=dict)
+    supplier_lines: dict[str, int] = field(default_factory=dict)
 
     def add(self, row: Row[Any] | Sum) -> None:
         for name in FIGURES:
             setattr(self, name, getattr(self, name) + int(getattr(row, name)))
-        named = row.suppliers if isinstance(row, Sum) else {row.supplier: int(row.supplier_fen)}
-        for supplier, fen in named.items():
-            if fen:
-                self.suppliers[supplier] = self.suppliers.get(supplier, 0) + fen
+        for name in ("suppliers", "supplier_lines"):
+            mine = getattr(self, name)
+            for supplier, number in _by_supplier(row, name).items():
+                if number:
+                    mine[supplier] = mine.get(supplier, 0) + number
 
 
-FIGURES = ("used", "back", "lines", "taken_fen", "back_fen", "discount_fen", "hq_fen", "dealer_fen", "supplier_fen")
+def _by_supplier(row: Row[Any] | Sum, name: str) -> dict[str, int]:
+    if isinstance(row, Sum):
+        found: dict[str, int] = getattr(row, name)
+        return found
+    return {row.supplier: int(row.supplier_fen if name == "suppliers" else row.supplier_lines)}
+
+
+FIGURES = (
+    "used", "back", "lines", "taken_fen", "back_fen", "discount_fen", "hq_fen", "dealer_fen", "supplier_fen",
+    "hq_lines", "dealer_lines",
+)  # fmt: skip
 
 
 def month_of(text_of: str) -> date:
@@ -177,7 +194,7 @@ def sums(brand_id: int, first: date, stores: Collection[int] | None = None) -> d
     """A month by store."""
     lines, values = lines_of(brand_id, first, stores)
     found: dict[int, Sum] = {}
-    for row in session.execute(_typed(_SUMS.format(lines=lines)), values):
+    for row in session.execute(typed(_SUMS.format(lines=lines)), values):
         found.setdefault(row.store_id, Sum()).add(row)
     return found
 
@@ -200,10 +217,11 @@ def lines(
     source, values = lines_of(brand_id, first, {store_id})
     at, redemption_id = after or (_BEGINNING, 0)
     rows = session.execute(
-        _typed(_PAGE.format(lines=source)), values | {"after_at": at, "after_id": redemption_id, "limit": limit}
+        typed(_PAGE.format(lines=source)), values | {"after_at": at, "after_id": redemption_id, "limit": limit}
     ).mappings()
     return [Line(**{name: row[name] for name in Line._fields}) for row in rows]
 
 
-def _typed(statement: str) -> Any:
+def typed(statement: str) -> Any:
+    """A statement over `lines_of`, whose parameter of stores is an array."""
     return text(statement).bindparams(bindparam("stores", type_=ARRAY(BigInteger)))
