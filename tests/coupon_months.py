@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import time_machine
@@ -72,6 +72,20 @@ def use_offline(
         done = commands.take_receipt(till=till(world, store), receipt=receipt).row
     assert done.redemption_id is not None
     return _used(done.redemption_id)
+
+
+def conflict(world: World, told_at: datetime, *, store: int = 0, fen: int = 500) -> str:
+    """A till tells at a moment of a coupon that it took offline, which the first store had redeemed an hour before;
+    what became of the receipt.
+    """
+    number = next(_numbers)
+    with time_machine.travel(told_at - timedelta(hours=1), tick=False):
+        mine = coupon(world, amount_fen=fen, valid_days=400)
+        first = key(value=f"month-{number:08d}")
+        commands.redeem(till=till(world), key=first, code=mine.code, order_no=f"M{number}", lines=_lines(fen))
+    with time_machine.travel(told_at, tick=False), transaction():
+        receipt = commands.Receipt(f"R{number}", mine.code, f"X{number}", _lines(fen), told_at, b"1")
+        return commands.take_receipt(till=till(world, store), receipt=receipt).row.outcome
 
 
 def _lines(fen: int) -> list[Line]:

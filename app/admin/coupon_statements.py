@@ -16,7 +16,7 @@ from app.core.errors import NotFound
 from app.core.fields import Page, PublicId
 from app.core.sheets import csv_of
 from app.core.transaction import run
-from app.coupons.statements import bills, commands, queries
+from app.coupons.statements import bills, commands, conflicts, queries
 from app.org import queries as org
 from app.org.models import Dealer, Store
 
@@ -31,7 +31,9 @@ PAGE, CHUNK = 50, 1000
 class OwedOut(Schema):
     """Money in fen. taken_fen + back_fen = discount_fen = hq_fen + dealer_fen + supplier_fen; `back` ones are negative.
 
-    `used` and `back` count redemptions and what was given back; `suppliers` share supplier_fen by name.
+    `used` and `back` count redemptions and what was given back; `suppliers` share supplier_fen by name. Outside the
+    sums: `offline_conflicts`, coupons that tills told of in the month which they had taken offline and which somebody
+    else had used or which were not good any more, and what those took off.
     """
 
     used = fields.Integer()
@@ -44,6 +46,8 @@ class OwedOut(Schema):
     dealer_fen = fields.Integer()
     supplier_fen = fields.Integer()
     suppliers = fields.Dict(keys=fields.String(), values=fields.Integer())
+    offline_conflicts = fields.Integer()
+    offline_conflicts_fen = fields.Integer()
 
 
 class StoreOwedOut(OwedOut):
@@ -173,19 +177,22 @@ def statement(month: str) -> dict[str, Any]:
     reach, first = scope.current().reach, queries.month_of(month)
     found = queries.sums(reach.brand_id, first, reach.store_ids)
     dealers = {dealer.id: dealer for dealer in org.dealers(reach.brand_id)}
-    places = [store for store in org.stores(reach.brand_id) if store.id in found]
+    seen = [store for store in org.stores(reach.brand_id) if reach.covers(store.id)]
+    memo = conflicts.by_store(reach.brand_id, first, [store.id for store in seen])
+    places = [store for store in seen if store.id in found or store.id in memo]
     stores = [
         {
             "store_id": store.id,
             "code": store.code,
             "name": store.name,
             "dealer": dealers[store.dealer_id].name if store.dealer_id else None,
-            **vars(found[store.id]),
+            **_owed(found.get(store.id, queries.Sum()), memo.get(store.id, conflicts.Conflicts())),
         }
         for store in places
     ]
     payers = bills.payers(found, {store.id: store.dealer_id for store in places})
-    return {**_month(first), "stores": stores, "payers": _payers(payers, dealers), "total": queries.total(found)}
+    total = _owed(queries.total(found), conflicts.total(memo.values()))
+    return {**_month(first), "stores": stores, "payers": _payers(payers, dealers), "total": total}
 
 
 def lines(month: str, store_id: str, cursor: str, limit: int = PAGE) -> dict[str, Any]:
@@ -207,13 +214,12 @@ def seen_store(store_id: str) -> Store:
 
 def store_table(month: str) -> Response:
     """A month by store as CSV, its sum in the last line."""
-    found = statement(month)
-    total = {"name": "合计", **vars(found["total"])}
+    found, columns = statement(month), words.STATEMENT_COLUMNS | words.MEMO_COLUMNS
     rows = [
-        {label: cell(name, one.get(name)) for name, label in words.STATEMENT_COLUMNS.items()}
-        for one in [*found["stores"], total]
+        {label: cell(name, one.get(name)) for name, label in columns.items()}
+        for one in [*found["stores"], {"name": "合计", **found["total"]}]
     ]
-    return sheet(csv_of([*words.STATEMENT_COLUMNS.values()], rows), f"coupon-statement-{month}.csv")
+    return sheet(csv_of([*columns.values()], rows), f"coupon-statement-{month}.csv")
 
 
 def line_table(month: str, store_id: str) -> Response:
@@ -271,6 +277,10 @@ def _month(first: date) -> dict[str, Any]:
     told = {name: getattr(row, name, None) for name in names}
     status = "closed" if queries.is_closed(brand_id, first) else told["status"] or "open"
     return {"month": f"{first:%Y-%m}", **told, "status": status}
+
+
+def _owed(owed: queries.Sum, memo: conflicts.Conflicts) -> dict[str, Any]:
+    return vars(owed) | {"offline_conflicts": memo.receipts, "offline_conflicts_fen": memo.fen}
 
 
 def _payers(payers: list[bills.Payer], dealers: dict[int, Dealer]) -> list[dict[str, Any]]:

@@ -50,6 +50,11 @@ STATEMENT_COLUMNS = {
     "dealer_fen": "应收经销商",
     "supplier_fen": "应收供应商",
 }
+MEMO = "断网冲突（不计入应收）"
+MEMO_COLUMNS = {
+    "offline_conflicts": "断网冲突笔数（不计入应收）",
+    "offline_conflicts_fen": "断网冲突金额（不计入应收）",
+}
 LINE_COLUMNS = {
     "at": "时间",
     "kind": "类型",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from console_world import Pages, bearer, make_admins, make_busy
-from coupon_months import undo, use
+from coupon_months import conflict, undo, use
 from factories import World, make_world
 from invariants import broken
 
@@ -149,6 +149,35 @@ def test_a_months_lines_are_one_file_for_all_or_for_who_pays(client: Any, march:
         assert answer.headers["Content-Disposition"].startswith("attachment; filename")
         assert [row["供应商承担"] for row in _rows(answer)] == ["0.60", "0.60"]
         assert pages.get(f"coupon-statements/2026-03/lines.csv?supplier={'长' * 81}").status_code == 404
+
+
+def test_offline_conflicts_are_a_memo_beside_what_is_owed(client: Any, march: World) -> None:
+    conflict(march, IN_MARCH + timedelta(days=1), store=1, fen=70)  # used in the first store before
+    conflict(march, datetime(2026, 4, 30, 16, 30, tzinfo=UTC), store=1, fen=30)  # in May, of a use in April
+    users, path = make_admins(march), f"{API}/coupon-statements"
+    memo, count, fen = "断网冲突（不计入应收）", "断网冲突笔数（不计入应收）", "断网冲突金额（不计入应收）"
+    with time_machine.travel(LATER, tick=False):
+        hq, pages = bearer(users["hq"]), Pages(client, march.admin)
+        told = client.get(f"{path}/2026-03", headers=hq).json
+        own, dealers = told["stores"]
+        assert (own["offline_conflicts"], own["offline_conflicts_fen"], own["discount_fen"]) == (0, 0, 1070)
+        assert (dealers["offline_conflicts"], dealers["offline_conflicts_fen"], dealers["discount_fen"]) == (1, 70, 500)
+        total = told["total"]
+        assert (total["offline_conflicts"], total["offline_conflicts_fen"], total["discount_fen"]) == (1, 70, 1570)
+        assert sum(one["fen"] for one in told["payers"]) == 1570
+
+        may = client.get(f"{path}/2026-05", headers=hq).json
+        assert [(one["code"], one["lines"], one["offline_conflicts_fen"]) for one in may["stores"]] == [("S002", 0, 30)]
+        assert may["payers"] == [] and may["total"]["discount_fen"] == 0
+        assert client.get(f"{path}/2026-05", headers=bearer(users["store"])).json["total"]["offline_conflicts"] == 1
+
+        table = client.get(f"{path}/2026-03/stores.csv", headers=hq).data.decode().removeprefix("\ufeff")
+        assert [(row[count], row[fen], row["应收合计"]) for row in csv.DictReader(io.StringIO(table))] == [
+            ("0", "0.00", "10.70"), ("1", "0.70", "5.00"), ("1", "0.70", "15.70"),
+        ]  # fmt: skip
+        page = pages.get("coupon-statements?month=2026-03").text
+        assert memo in page and "1 笔 ¥0.70" in page
+        assert "1 笔 ¥0.30" in pages.get("coupon-statements?month=2026-05").text
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-3", "no-such", "2030-01", "20260301", "0001-01", "9999-12"])

@@ -9,17 +9,18 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
-from coupon_months import Used, refund, undo, use, use_offline, use_together
+from coupon_months import Used, conflict, refund, undo, use, use_offline, use_together
 from factories import World, make_world
 from invariants import broken
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 
 from app.core.db import session
 from app.core.errors import SiyuError
 from app.core.transaction import transaction
+from app.coupons import commands as coupons
 from app.coupons.models import Redemption, RedemptionRefund
-from app.coupons.statements import bills, commands, queries
+from app.coupons.statements import bills, commands, conflicts, queries
 from app.coupons.statements.models import CouponStatement, CouponStatementLine
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
@@ -127,6 +128,39 @@ def test_months_are_the_brands_months(world: World) -> None:
     with time_machine.travel(IN_MAY, tick=False):
         assert _sums(world, MARCH)[world.store.id].discount_fen == 100
         assert _sums(world, APRIL)[world.store.id].discount_fen == 200
+
+
+def test_offline_conflicts_stand_beside_the_brands_month_in_which_they_were_told(world: World) -> None:
+    with transaction():
+        coupons.set_offline_limit(brand_id=world.brand_id, store_id=world.store.id, limit_fen=300)
+    assert conflict(world, IN_MARCH, fen=300) == "conflict"
+    # The last second of March in Shanghai, and the first of April.
+    assert conflict(world, datetime(2026, 3, 31, 15, 59, 59, tzinfo=UTC), fen=301) == "over"
+    assert conflict(world, datetime(2026, 3, 31, 16, 0, tzinfo=UTC), fen=200) == "conflict"
+    assert conflict(world, IN_MARCH, store=1, fen=50) == "over"
+    use_offline(world, IN_MARCH, IN_MARCH + timedelta(hours=1), fen=1000)
+    own, dealers = (store.id for store in world.stores)
+    with time_machine.travel(IN_MAY, tick=False):
+        assert _conflicts(world, MARCH) == {own: (2, 601), dealers: (1, 50)}
+        assert _conflicts(world, APRIL) == {own: (1, 200)}
+        assert _conflicts(world, MARCH, dealers) == {dealers: (1, 50)}
+        assert _conflicts(world, MAY) == {}
+        assert queries.total(_sums(world, MARCH)).discount_fen == 300 + 301 + 200 + 50 + 1000  # those that came first
+        assert dealers not in _sums(world, MARCH)
+
+
+def _conflicts(world: World, month: date, *stores: int) -> dict[int, conflicts.Conflicts]:
+    with transaction():
+        return conflicts.by_store(world.brand_id, month, stores or [store.id for store in world.stores])
+
+
+def test_offline_conflicts_are_read_by_their_index(world: World) -> None:
+    since, until = queries.bounds(world.brand_id, MARCH)
+    values = {"brand_id": world.brand_id, "stores": [world.store.id], "since": since, "until": until}
+    with transaction():
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = " ".join(session.scalars(queries.typed(f"EXPLAIN {conflicts.BY_STORE}"), values))
+    assert "ix_offline_receipt_store" in plan and "(received_at >= " in plan.split("Index Cond: ")[1]
 
 
 def test_a_closed_month_never_changes_and_what_comes_back_later_is_a_line_of_its_own_month(world: World) -> None:
