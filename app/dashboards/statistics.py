@@ -24,6 +24,15 @@ class Sample:
     fen: int
     squares: int
 
+    def __add__(self, other: Sample) -> Sample:
+        """Both as one group; nobody may be in both."""
+        return Sample(
+            self.members + other.members,
+            self.buyers + other.buyers,
+            self.fen + other.fen,
+            self.squares + other.squares,
+        )
+
     @property
     def share(self) -> float:
         """Members who bought, of all; 0 of nobody."""

@@ -90,7 +90,7 @@ def test_members_who_got_it_are_compared_with_those_kept_out(world: World) -> No
 
 def test_nobody_and_few_say_so(world: World) -> None:
     found = _lift(world, ids.new_ids(3), [])
-    assert (found.share, found.share_interval, found.fen, found.fen_interval) == (0, None, 0, None)
+    assert (found.share, found.share_interval, found.fen, found.fen_interval) == (None, None, None, None)
     with transaction():
         empty = lift(
             world.brand_id,

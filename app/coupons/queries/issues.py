@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, select, true, union_all
 from sqlalchemy.orm import aliased
 
 from app.core.db import session
@@ -60,12 +60,67 @@ def held_out_of_push(brand_id: int, push_id: int) -> Select[int]:
     )
 
 
+def compared_pushes(brand_id: int, campaign_id: int) -> Sequence[CouponPush]:
+    """A campaign's pushes that held members out, in their order: the others have nobody to be compared with."""
+    return session.scalars(
+        select(CouponPush).where(*_compared(brand_id, campaign_id)).order_by(CouponPush.push_id)
+    ).all()
+
+
+def sides_of_campaign(brand_id: int, campaign_id: int) -> Select[int, int | None, Any, Any]:
+    """Both sides of a campaign's compared pushes, as a statement of (member_id, home_store_id, got, since): each member
+    once, `since` the beginning of the first push that gave them a coupon or kept them out. Who one push gave it to and
+    another kept out is on neither side, nor who was merged or forgotten, as for one push.
+    """
+    pushes = (
+        select(CouponPush.push_id, CouponPush.created_at, func.concat("push:", CouponPush.push_id).label("ref"))
+        .where(*_compared(brand_id, campaign_id))
+        .cte("compared")
+    )
+    given = (
+        select(Coupon.member_id, true().label("got"), pushes.c.created_at)
+        .join(pushes, pushes.c.ref == Coupon.source_ref)
+        .where(
+            Coupon.brand_id == brand_id,
+            Coupon.campaign_id == campaign_id,
+            Coupon.source == "push",
+            Coupon.origin_member_id.is_(None),
+        )
+    )
+    kept_out = (
+        select(CouponHoldOut.member_id, false().label("got"), pushes.c.created_at)
+        .join(pushes, pushes.c.push_id == CouponHoldOut.push_id)
+        .where(CouponHoldOut.brand_id == brand_id)
+    )
+    each = union_all(given, kept_out).subquery()
+    sides = (
+        select(each.c.member_id, func.bool_or(each.c.got).label("got"), func.min(each.c.created_at).label("since"))
+        .group_by(each.c.member_id)
+        .having(func.bool_or(each.c.got) == func.bool_and(each.c.got))
+        .subquery()
+    )
+    return (
+        select(Member.member_id, Member.home_store_id, sides.c.got, sides.c.since)
+        .join(sides, sides.c.member_id == Member.member_id)
+        .where(Member.brand_id == brand_id, Member.status == "active", ~_merged(brand_id, Member.member_id))
+    )
+
+
+def _compared(brand_id: int, campaign_id: int) -> tuple[ColumnElement[bool], ...]:
+    return CouponPush.brand_id == brand_id, CouponPush.campaign_id == campaign_id, CouponPush.hold_out_bp > 0
+
+
 def _alone(brand_id: Any, member_id: Any) -> ColumnElement[bool]:
     """That a member is active, and that nobody was merged with them."""
-    me, loser = aliased(Member), aliased(Member)
+    me = aliased(Member)
     active = select(me.member_id).where(me.brand_id == brand_id, me.member_id == member_id, me.status == "active")
-    merged = select(loser.member_id).where(loser.brand_id == brand_id, loser.merged_into == member_id)
-    return and_(active.exists(), ~merged.exists())
+    return and_(active.exists(), ~_merged(brand_id, member_id))
+
+
+def _merged(brand_id: Any, member_id: Any) -> ColumnElement[bool]:
+    """That somebody was merged with a member."""
+    loser = aliased(Member)
+    return select(loser.member_id).where(loser.brand_id == brand_id, loser.merged_into == member_id).exists()
 
 
 class NamedBatch(NamedTuple):
