@@ -54,6 +54,7 @@ def report_page() -> str:
     except NotFound:
         found, refused = reports.report(_asked({"by": asked["by"]})), "没有找到所选的活动、门店或导购。"
     reach = scope.current().reach
+    stores = {one.id: one for one in org.stores(reach.brand_id) if reach.covers(one.id)}
     return render_template(
         "console/coupon_report.html",
         report=found,
@@ -62,7 +63,12 @@ def report_page() -> str:
         coupon_words=coupon_words,
         by=BY,
         campaigns=[(ids.encode("cmp", one.campaign_id), one.name) for one in coupons.campaigns(reach.brand_id)],
-        stores=[(one.code, one.name) for one in org.stores(reach.brand_id) if reach.covers(one.id)],
+        stores=[(one.code, one.name) for one in stores.values()],
+        guides=[
+            (ids.encode("gde", one.id), f"{one.name}（{stores[one.store_id].name}）")
+            for one in org.guides(reach.brand_id)
+            if one.store_id in stores
+        ],
         sources=[(code, wording.source(code)) for code in SOURCES],
         most=max((row["used"] for row in found["rows"]), default=0),
     )

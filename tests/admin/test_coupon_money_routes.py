@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 import time_machine
 from console_world import Pages, bearer, make_admins, make_busy
+from coupon_factories import campaign
 from coupon_months import conflict, undo, use
 from factories import World, make_world
 from invariants import broken
+from people import make_member
 
 from app.core import clock, ids
 from app.core.db import session
 from app.core.transaction import transaction
+from app.coupons import commands
 from app.coupons.fraud import commands as fraud
 from app.org import admins
 from app.org.models import Store
@@ -242,6 +245,33 @@ def test_a_report_by_everything_is_one_sum(client: Any, app: Any) -> None:
     assert client.get(f"{API}/coupon-reports?by=store&source=self", headers=hq).json["total"]["used"] == 0
     assert client.get(f"{API}/coupon-reports?store=S009", headers=hq).status_code == 404
     assert client.get(f"{API}/coupon-reports?from=2026-03-02&to=2026-03-01", headers=hq).status_code == 422
+
+
+def test_the_report_narrows_to_a_guide_and_says_what_cannot_be_measured(client: Any, world: World) -> None:
+    campaign_id = campaign(world)
+    with transaction():
+        member_id = make_member(world, store=world.store)
+        commands.issue(
+            brand_id=world.brand_id,
+            member_id=member_id,
+            campaign_id=campaign_id,
+            source="guide",
+            source_ref="guide:1",
+            guide_id=world.guides[0].id,
+        )
+    users = make_admins(world)
+    hq = Pages(client, users["hq"])
+    first, second = (ids.encode("gde", one.id) for one in world.guides[:2])
+    page = hq.get("coupon-report").text
+    assert f'<option value="{first}">{world.guides[0].name}（{world.store.name}）' in page
+    assert "导购和使用渠道的效果提升无法衡量" in page and ">券活动</a>中各活动的活动效果" in page
+    mine, other = (hq.get(f"coupon-report?by=campaign&guide={one}").text for one in (first, second))
+    assert f'<option value="{first}" selected>' in mine and '<th scope="row">立减券</th>' in mine
+    assert "该期间没有券的发放或使用" in other
+    public = ids.encode("cmp", campaign_id)
+    assert f'href="/console/campaigns/{public}#lift"' in hq.get(f"coupon-report?campaign={public}").text
+    seen = Pages(client, users["store"]).get("coupon-report").text  # of the second store
+    assert first not in seen and ids.encode("gde", world.guides[2].id) in seen
 
 
 def _flag(world: World, **values: Any) -> None:
