@@ -77,6 +77,8 @@ OF_THE_BRAND = {
     "miniapp_friends.take",
     "admin.campaign",
     "console.one_campaign",
+    "admin.campaign_lift",  # counted over members of the caller's stores
+    "console.campaign_lift",
     "admin.guide_limit",  # a campaign is the brand's; whose guides are told is within the caller's stores
 }
 NOBODY = {"field": "joined_at", "op": "before", "value": "1990-01-01T00:00:00+08:00"}

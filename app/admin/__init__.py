@@ -9,6 +9,7 @@ from . import (  # noqa: F401
     account,
     audit_log,
     blocked,
+    campaign_lift,
     campaign_pages,
     campaigns,
     case_pages,

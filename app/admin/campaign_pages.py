@@ -19,7 +19,7 @@ from app.dashboards.queries import lists as list_queries
 from app.org import queries as org
 from app.org.models import Store
 
-from . import campaigns, gift_rules, scope
+from . import campaign_lift, campaigns, gift_rules, scope
 from .campaign_form import CHOICES, FIELD, asked, asked_terms, filled
 from .campaign_terms import TermsInvalid, as_given, terms_of
 from .console import console
@@ -235,6 +235,7 @@ def _page(campaign_id: int, refused: str = "") -> str:
         stores=[store for store in stores if store.status == "open"],
         store_names={store.code: store.name for store in stores},
         guides=gift_rules.limit_of(campaign_id),
+        days=campaign_lift.days_asked(),
         key=secrets.token_hex(16),
         refused=refused,
     )

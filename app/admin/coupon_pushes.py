@@ -99,15 +99,15 @@ class IntervalOut(Schema):
 
 
 class LiftOut(Schema):
-    """`share`: by how much more of those who got it bought (0.02: 2 % of the members); `fen`: how much more each paid.
-    Intervals are of 95 %, null where a group is too small to say.
+    """`share`: by how much more of those who got it bought (0.02: 2 % of the members); `fen`: how much more each paid;
+    null where a group is empty. Intervals are of 95 %, null where a group is too small to say.
     """
 
     got = fields.Nested(GroupOut)
     held_out = fields.Nested(GroupOut)
-    share = fields.Float()
+    share = fields.Float(allow_none=True)
     share_interval = fields.Nested(IntervalOut, allow_none=True)
-    fen = fields.Float()
+    fen = fields.Float(allow_none=True)
     fen_interval = fields.Nested(IntervalOut, allow_none=True)
 
 

@@ -22,7 +22,7 @@ from app.coupons.gift_rules import KINDS
 from app.segments import queries as segments
 from app.segments.errors import SegmentUnknown
 
-from . import coupon_pushes, gift_rules, redeem_batches, scope
+from . import campaign_lift, coupon_pushes, gift_rules, redeem_batches, scope
 from . import coupon_wording as say
 from .console import console
 from .coupon_pushes import PushIn
@@ -31,7 +31,6 @@ from .gift_rules import GiftRuleIn
 from .redeem_batches import BatchIn
 
 PAGE = 50
-LIFT_DAYS = (7, 14, 30, 90)
 
 
 def _campaigns() -> list[queries.CampaignLine]:
@@ -115,15 +114,14 @@ def _pushes(form: dict[str, str] | None = None, *, refused: str = "", found: Any
 
 def _push(push_id: str, refused: str = "") -> str:
     push = coupon_pushes.shown(push_id)
-    asked = request.args.get("days", "")
-    days = int(asked) if asked in map(str, LIFT_DAYS) else 30
+    days = campaign_lift.days_asked()
     return render_template(
         "console/coupon_push.html",
         push=push,
         segment=segments.segment(scope.current().brand_id, push["segment_id"]),
         lift=coupon_pushes.lifted(push_id, days) if push["held_out"] else None,
         days=days,
-        choices=LIFT_DAYS,
+        choices=campaign_lift.DAYS,
         refused=refused,
         say=say,
     )
