@@ -24,7 +24,7 @@ from .. import queries, rules
 from ..errors import NotHeld
 from ..models import CampaignBudget, Coupon
 from . import hold
-from .redeem import REDEEM_IN_ORDER, Found, Priced, Redemption, Till, before_of, find, prepare, quoted, refusal
+from .redeem import REDEEM_IN_ORDER, Found, Priced, Redemption, Till, before_of, find, prepare, refusal
 
 _TRIES = 3
 _HOLD_ORDER = text("""
@@ -87,24 +87,14 @@ def quote_order(*, till: Till, codes: Sequence[str], order_no: str, lines: Seque
     if len({one.coupon.coupon_id for one in found.values()}) != len(found) or len(set(codes)) != len(codes):
         raise CouponTwice()
     before = before_of(till, order_no, list(found.values()))
-    whole = left = rules.less(lines, before.lines)
-    groups = before.groups
-    priced: dict[str, tuple[int, Priced]] = {}
-    for code, one in sorted(found.items(), key=lambda item: _turn(item[1])):
-        try:
-            rules.check_stack(one.terms, groups)
-            use = quoted(one, left, lines, before)
-        except SiyuError as refused:
-            reasons[code] = refused
-            continue
-        left, groups = rules.after(left, use.quote), [*groups, one.terms.stack_group]
-        priced[code] = (len(priced) + 1, use)
+    shown = {one.coupon.coupon_id: code for code, one in found.items()}
+    turns = rules.take_turns(map(_candidate, found.values()), lines, off=before.lines, groups=before.groups)
+    told = {shown[turn.coupon.coupon_id]: turn for turn in turns.turns}
     answers = [
-        Answer(code, priced[code][1], None, priced[code][0]) if code in priced else Answer(code, None, reasons[code], 0)
+        _answer(code, found[code], told[code], before) if code in told else Answer(code, None, reasons[code], 0)
         for code in codes
     ]
-    off = [(old.line_no, old.amount_fen - new.amount_fen) for old, new in zip(whole, left, strict=True)]
-    return OrderQuote(answers, sum(fen for _, fen in off), [(line_no, fen) for line_no, fen in off if fen])
+    return OrderQuote(answers, turns.discount_fen, list(turns.lines))
 
 
 def lock_order(
@@ -205,8 +195,13 @@ def _tried(attempt: Callable[[], T]) -> T:
     raise AssertionError("unreachable")
 
 
-def _turn(one: Found) -> tuple[int, datetime, int]:
-    return rules.ORDER.index(one.terms.kind), one.coupon.valid_to, one.coupon.coupon_id
+def _candidate(one: Found) -> rules.Candidate:
+    return rules.Candidate(one.coupon.coupon_id, one.coupon.valid_to, one.terms, one.coupon.budget_left)
+
+
+def _answer(code: str, one: Found, turn: rules.Turn, before: queries.Before) -> Answer:
+    priced = None if turn.refusal else Priced(*one, turn.quote, before)
+    return Answer(code, priced, turn.refusal, turn.position)
 
 
 def _ascending(till: Till, usable: Sequence[Priced]) -> list[Priced]:

@@ -1,6 +1,6 @@
 """The rules of coupons: what is promised, when and where it holds, what it takes off, who pays."""
 
-from .basket import ORDER, Line, Quote, after, check_stack, less, quote
+from .basket import ORDER, Line, Quote, after, check_stack, less, may_join, quote
 from .orders import SOURCES_BY_CHANNEL, Counter, channel_of, counter_of, holder, is_held_in
 from .shares import Cost, cost_share, part, split
 from .terms import (
@@ -30,6 +30,7 @@ from .times import (
     returned_until,
     window,
 )
+from .turns import NOTHING, Candidate, Turn, Turns, place_in_order, take_turns
 
 __all__ = [
     "CHANNELS",
@@ -37,6 +38,7 @@ __all__ = [
     "FULL_BP",
     "KINDS",
     "LATEST",
+    "NOTHING",
     "OFFER",
     "OPEN_STATUSES",
     "ORDER",
@@ -46,12 +48,15 @@ __all__ = [
     "SOURCES",
     "SOURCES_BY_CHANNEL",
     "STATUSES",
+    "Candidate",
     "Cost",
     "Counter",
     "Line",
     "Place",
     "Quote",
     "Terms",
+    "Turn",
+    "Turns",
     "after",
     "channel_of",
     "check_campaign",
@@ -66,10 +71,13 @@ __all__ = [
     "is_offer",
     "less",
     "local_day",
+    "may_join",
     "part",
     "periods",
+    "place_in_order",
     "quote",
     "returned_until",
     "split",
+    "take_turns",
     "window",
 ]

@@ -91,7 +91,12 @@ def less(lines: Sequence[Line], off: Mapping[int, int]) -> list[Line]:
     return [line._replace(amount_fen=max(line.amount_fen - off.get(line.line_no, 0), 0)) for line in lines]
 
 
+def may_join(terms: Terms, others: Sequence[str]) -> bool:
+    """Whether a coupon may join an order on which coupons of these groups are."""
+    return not others or bool(terms.stack_group) and "" not in others and terms.stack_group not in others
+
+
 def check_stack(terms: Terms, others: Sequence[str]) -> None:
     """Raise CouponNotStackable when a coupon may not join an order on which coupons of these groups are."""
-    if others and (not terms.stack_group or "" in others or terms.stack_group in others):
+    if not may_join(terms, others):
         raise CouponNotStackable(group=terms.stack_group)
