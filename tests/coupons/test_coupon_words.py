@@ -66,7 +66,7 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
     "categories": ({"categories": frozenset({"鞋"})}, "仅限品类 鞋 可用"),
     "except_skus": ({"except_skus": frozenset({"A-2"})}, "不含商品：A-2"),
     "except_categories": ({"except_categories": frozenset({"袜"})}, "不含品类：袜"),
-    "stack_group": ({"stack_group": "cash"}, "可与其他券叠加，同类券每单限用1张"),
+    "stack_group": ({"stack_group": "cash"}, "仅可与其他叠加组的券同用，同组券每单限用1张"),
     "returns": ({"returns": "never"}, "退货后券不退回"),
     "grace_days": ({"grace_days": 3}, "退货退回的券至少再有效3天"),
     "transferable": ({"transferable": True}, "可转赠好友"),

@@ -154,7 +154,7 @@ def channels(terms: Terms, names: Names = NO_NAMES) -> str:
 
 
 def _stack(terms: Terms, names: Names) -> str:
-    return "可与其他券叠加，同类券每单限用1张" if terms.stack_group else "不可与其他券同用"
+    return "仅可与其他叠加组的券同用，同组券每单限用1张" if terms.stack_group else "不可与其他券同用"
 
 
 def _starts(terms: Terms, names: Names) -> str:
