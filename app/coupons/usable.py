@@ -46,7 +46,32 @@ def check(card: Card, *, at: datetime, holder: str | None = None) -> None:
     rules.check_campaign(card.campaign_status)
     if card.budget_left == 0:
         raise BudgetSpent()
-    rules.check_time(card.terms, at)
+    _check_time(card, at, holder)
+
+
+def check_there(card: Card, *, place: Place, at: datetime, order_no: str = "") -> None:
+    """Raise the reason why the coupon cannot be used at a place, whatever is in the order: what a till looks at, in its
+    order, before it looks at the goods.
+    """
+    holder = holder_of(card, place, order_no)
+    rules.check_usable(card, at=at, holder=holder)
+    rules.check_campaign(card.campaign_status)
+    rules.check_place(card.terms, place)
+    _check_time(card, at, holder)
+
+
+def _check_time(card: Card, at: datetime, holder: str | None) -> None:
+    """Raise CouponNotNow; an order that holds the coupon came at a time of the terms when it began to hold it."""
+    until = card.locked_until
+    if not (card.status == "locked" and until is not None and until > at and card.locked_order == holder):
+        rules.check_time(card.terms, at)
+
+
+def holder_of(card: Card, place: Place, order_no: str) -> str:
+    """By what an order there would hold the coupon; who does not name the store means the order of this number."""
+    if not place.store_id and rules.is_held_in(card.locked_order, place.channel, order_no):
+        return card.locked_order or ""
+    return rules.holder(place.channel, place.store_id, order_no)
 
 
 def fits(
@@ -62,11 +87,8 @@ def fits(
 
 
 def _fit(card: Card, lines: Sequence[rules.Line], place: Place, at: datetime, order_no: str) -> Fit:
-    holder = rules.holder(place.channel, place.store_id, order_no)
-    if not place.store_id and rules.is_held_in(card.locked_order, place.channel, order_no):
-        holder = card.locked_order or ""  # who does not name the store means the order of this number
     try:
-        check(card, at=at, holder=holder)
+        check(card, at=at, holder=holder_of(card, place, order_no))
         rules.check_place(card.terms, place)
         quote = rules.quote(card.terms, lines)
         if card.budget_left is not None and quote.discount_fen > card.budget_left:

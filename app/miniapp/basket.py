@@ -1,8 +1,11 @@
-"""Before paying: which of a member's coupons fit the order in the cart, what each takes off, why others do not."""
+"""Before paying: which of a member's coupons fit the order in the cart, what each takes off, why others do not; and
+what several take off together, in what order and why.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from apiflask import APIBlueprint, Schema, fields
 from apiflask.validators import Length, Range
@@ -10,7 +13,9 @@ from apiflask.validators import Length, Range
 from app.core import clock, ids
 from app.core.errors import NotFound
 from app.coupons import queries as coupons
-from app.coupons import rules, usable
+from app.coupons import rules, together, usable, wording
+from app.coupons.commands.order import CouponTwice
+from app.coupons.errors import CouponUnknown
 from app.org import queries as org
 from app.sales.errors import LineNumberTwice
 
@@ -21,6 +26,7 @@ bp = APIBlueprint("miniapp_basket", __name__, url_prefix="/api/miniapp/v1", tag=
 bp.before_request(auth.guard)
 
 MALL = "mall"
+MOST = 20  # so many are looked at together
 ASKED = 200  # so many of a member's coupons are looked at for one order
 
 
@@ -77,6 +83,57 @@ class FitsOut(Schema):
     items = fields.List(fields.Nested(FitOut))
 
 
+class TogetherIn(BasketIn):
+    coupons = fields.List(
+        fields.String(validate=Length(1, 64), metadata={"example": "cpn_0000000000005"}),
+        required=True,
+        validate=Length(1, MOST),
+        metadata={"description": "The member's own, in any order, each once."},
+    )
+
+
+class TurnOut(CardOut):
+    position = fields.Integer(metadata={"description": "As which it takes off, from 1; 0: not at all."})
+    discount_fen = fields.Integer(metadata={"description": "What it takes off in its turn."})
+    lines = fields.List(fields.Nested(ShareOut))
+    why_here = fields.String(
+        metadata={
+            "description": "As which it takes off and why there, or why it takes off nothing beside the others.",
+            "example": "第2张：满减券在兑换券之后抵扣，门槛按用券前的商品金额判断",
+        }
+    )
+
+
+class PaidLineOut(Schema):
+    line_no = fields.Integer()
+    amount_fen = fields.Integer(metadata={"description": "What the line costs before any coupon."})
+    discount_fen = fields.Integer(metadata={"description": "What these coupons take off it."})
+    payable_fen = fields.Integer()
+
+
+class TogetherOut(Schema):
+    """First those that take off, in their order, then the others. `total_fen` less `used_fen` and `discount_fen` is
+    `payable_fen`.
+    """
+
+    total_fen = fields.Integer(metadata={"description": "The order before any coupon."})
+    used_fen = fields.Integer(metadata={"description": "What coupons used on the order before take off it."})
+    discount_fen = fields.Integer(metadata={"description": "What these coupons take off together."})
+    payable_fen = fields.Integer()
+    currency = fields.Constant("CNY")
+    lines = fields.List(fields.Nested(PaidLineOut))
+    order_words = fields.List(fields.String(), metadata={"description": "`why_here` of those that take off."})
+    items = fields.List(fields.Nested(TurnOut))
+
+
+class Mall(NamedTuple):
+    """A store's mall, as the counter that numbers orders."""
+
+    brand_id: int
+    store_id: int
+    source: str = MALL
+
+
 @bp.post("/coupons/usable")
 @bp.input(BasketIn)
 @bp.output(FitsOut)
@@ -86,10 +143,7 @@ def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
     Changes nothing. Of equal discounts the coupon that ends first is the better one.
     """
     who, now = auth.member(), clock.now()
-    place = _place(who.brand_id, json_data["store"])
-    lines = [rules.Line(**line) for line in json_data["lines"]]
-    if len({line.line_no for line in lines}) != len(lines):
-        raise LineNumberTwice()
+    place, lines = _place(who.brand_id, json_data["store"]), _lines(json_data)
     cards = coupons.wallet(who.brand_id, who.member_id, statuses=rules.OPEN_STATUSES, limit=ASKED)
     found = usable.fits(cards, lines, place=place, at=now, order_no=json_data["order_no"])
     names = coupons.names_of(who.brand_id, (one.card.terms for one in found))
@@ -101,11 +155,98 @@ def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
             {
                 **card_view(one.card, now, names, one.refusal),
                 "discount_fen": one.discount_fen,
-                "lines": [{"line_no": line_no, "discount_fen": fen} for line_no, fen in one.lines],
+                "lines": _shares(one.lines),
             }
             for one in found
         ],
     }
+
+
+@bp.post("/coupons/together")
+@bp.input(TogetherIn)
+@bp.output(TogetherOut)
+@bp.doc(summary="What my coupons take off together", security=auth.SECURITY, responses=[401, 404, 409, 422])
+def taken_together(json_data: dict[str, Any]) -> dict[str, Any]:
+    """What a till's validate would answer for these coupons and this order: one after the other in a fixed order
+    (gifts, thresholds, amounts, percentages, freight; within a kind what ends first), however they are told, each with
+    its place and why it is there, or why it takes off nothing. Changes nothing.
+
+    What was used on the order before counts when `store` and `order_no` name it and the caller used a coupon on it.
+    404 for a coupon of anybody else, 422 `coupon_twice` for one told twice.
+    """
+    who, now = auth.member(), clock.now()
+    place, lines, order_no = _place(who.brand_id, json_data["store"]), _lines(json_data), json_data["order_no"]
+    with wording.added():
+        cards = {card.coupon_id: card for card in _own(who, json_data["coupons"])}
+    before = coupons.NOTHING_BEFORE
+    if place.store_id and order_no:
+        before = coupons.before_for(Mall(who.brand_id, place.store_id), who.member_id, order_no)
+    found = together.beside(
+        list(cards.values()),
+        lines,
+        place=place,
+        at=now,
+        order_no=order_no,
+        off=before.lines,
+        groups=before.groups,
+    )
+    names = coupons.names_of(who.brand_id, (card.terms for card in cards.values()))
+    words = wording.why_here(found.turns, lines, used=bool(before.groups), names=names)
+    total, off = sum(line.amount_fen for line in lines), dict(found.lines)
+    return {
+        "total_fen": total,
+        "used_fen": total - found.discount_fen - found.payable_fen,
+        "discount_fen": found.discount_fen,
+        "payable_fen": found.payable_fen,
+        "lines": [
+            {
+                "line_no": line.line_no,
+                "amount_fen": line.amount_fen,
+                "discount_fen": off.get(line.line_no, 0),
+                "payable_fen": left.amount_fen,
+            }
+            for line, left in zip(lines, found.left, strict=True)
+        ],
+        "order_words": [words[turn.coupon.coupon_id] for turn in found.turns if turn.position],
+        "items": [
+            _turn(turn, card_view(cards[turn.coupon.coupon_id], now, names, turn.refusal), words)
+            for turn in found.turns
+        ],
+    }
+
+
+def _turn(turn: rules.Turn, view: dict[str, Any], words: dict[int, str]) -> dict[str, Any]:
+    why_here = words[turn.coupon.coupon_id]
+    return {
+        **view,
+        "why": view["why"] and {**view["why"], "words": why_here},
+        "position": turn.position,
+        "discount_fen": turn.quote.discount_fen,
+        "lines": _shares(turn.quote.lines),
+        "why_here": why_here,
+    }
+
+
+def _shares(lines: Sequence[tuple[int, int]]) -> list[dict[str, int]]:
+    return [{"line_no": line_no, "discount_fen": fen} for line_no, fen in lines]
+
+
+def _own(who: auth.MemberSession, told: Sequence[str]) -> list[coupons.Card]:
+    """The member's coupons of these ids; CouponUnknown, CouponTwice."""
+    try:
+        coupon_ids = [ids.decode("cpn", one) for one in told]
+    except NotFound:
+        raise CouponUnknown() from None
+    if len(set(coupon_ids)) != len(coupon_ids):
+        raise CouponTwice()
+    return coupons.cards(who.brand_id, who.member_id, coupon_ids)
+
+
+def _lines(body: dict[str, Any]) -> list[rules.Line]:
+    lines = [rules.Line(**line) for line in body["lines"]]
+    if len({line.line_no for line in lines}) != len(lines):
+        raise LineNumberTwice()
+    return lines
 
 
 def _place(brand_id: int, code: str | None) -> usable.Place:

@@ -19,6 +19,7 @@ from .guides import GuideOffer, GuideUse, givable, guide_limit, today, used_by_g
 from .issues import batch, batches, codes_used, push, pushes
 from .names import names_of
 from .offline import Quota, ToldOffline, offline_quotas, told_offline
+from .orders import before_for
 from .till import (
     NOTHING_BEFORE,
     Before,
@@ -34,7 +35,7 @@ from .till import (
     was_held,
 )
 from .transfers import Offered, check_open, passed_on, transfer, transfers
-from .wallet import Card, card, counts, ending, history, owned, tabs, wallet
+from .wallet import Card, card, cards, counts, ending, history, owned, tabs, wallet
 
 __all__ = [
     "NOTHING_BEFORE",
@@ -51,11 +52,13 @@ __all__ = [
     "batch",
     "batches",
     "before",
+    "before_for",
     "beside_order",
     "by_code",
     "campaign",
     "campaigns",
     "card",
+    "cards",
     "check_open",
     "claimable",
     "codes_owned",

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, exists, select
 
 from app.core.db import session
 
 from ..models import Redemption, RedemptionLine
-from ..rules import SOURCES_BY_CHANNEL
+from ..rules import SOURCES_BY_CHANNEL, Counter, channel_of
+from .till import NOTHING_BEFORE, Before, before
 
 
 class Share(NamedTuple):
@@ -48,6 +49,20 @@ def live_on_order(brand_id: int, order_no: str, store_id: int, channel: str) -> 
             .order_by(Redemption.member_id, Redemption.redemption_id)
         )
     )
+
+
+def before_for(counter: Counter, member_id: int, order_no: str) -> Before:
+    """What was taken off an order until now, for a member who names it: nothing unless a coupon of theirs was used on
+    it, so that nobody reads the orders of others by their numbers.
+    """
+    theirs = exists().where(
+        Redemption.brand_id == counter.brand_id,
+        Redemption.member_id == member_id,
+        Redemption.order_no == order_no,
+        Redemption.store_id == counter.store_id,
+        Redemption.source.in_(SOURCES_BY_CHANNEL[channel_of(counter.source)]),
+    )
+    return before(counter, order_no) if session.scalar(select(theirs)) else NOTHING_BEFORE
 
 
 def redemption_shares(brand_id: int, redemption_ids: Sequence[int]) -> list[Share]:

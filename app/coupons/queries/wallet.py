@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -97,6 +97,16 @@ def card(brand_id: int, member_id: int, coupon_id: int) -> Card:
     if row is None:
         raise CouponUnknown()
     return _card(brand_id, row, clock.now())
+
+
+def cards(brand_id: int, member_id: int, coupon_ids: Collection[int]) -> list[Card]:
+    """Several of a member's coupons, in no order; CouponUnknown when one of them is anybody else's."""
+    now = clock.now()
+    rows = session.execute(_cards(brand_id).where(Coupon.member_id == member_id, Coupon.coupon_id.in_(coupon_ids)))
+    found = [_card(brand_id, row, now) for row in rows]
+    if len(found) != len(set(coupon_ids)):
+        raise CouponUnknown()
+    return found
 
 
 def owned(brand_id: int, member_id: int, coupon_id: int) -> Coupon:
