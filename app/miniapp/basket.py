@@ -74,10 +74,24 @@ class FitOut(CardOut):
     lines = fields.List(fields.Nested(ShareOut))
 
 
+class BestTogetherOut(Schema):
+    """Coupons that go together, in the order in which they take off, and what they take off together."""
+
+    coupons = fields.List(fields.String(metadata={"example": "cpn_0000000000005"}))
+    discount_fen = fields.Integer()
+    payable_fen = fields.Integer(metadata={"description": "What the order costs with them."})
+    order_words = fields.List(
+        fields.String(), metadata={"description": "For each, as which it takes off and why there, in Chinese."}
+    )
+
+
 class FitsOut(Schema):
-    """Best first; those that do not fit follow with their reason. `best`: the coupon to propose."""
+    """Best first; those that do not fit follow with their reason. `best`: the coupon to propose if there is to be one,
+    `best_together`: those to propose if there may be several.
+    """
 
     best = fields.String(allow_none=True, metadata={"example": "cpn_0000000000005"})
+    best_together = fields.Nested(BestTogetherOut, allow_none=True)
     total_fen = fields.Integer(metadata={"description": "The order before coupons."})
     currency = fields.Constant("CNY")
     items = fields.List(fields.Nested(FitOut))
@@ -141,6 +155,10 @@ class Mall(NamedTuple):
 def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
     """Before paying, for the cart: each coupon with what it takes off, or why it does not, each as if used alone.
     Changes nothing. Of equal discounts the coupon that ends first is the better one.
+
+    `best_together`: of the 20 best coupons each is tried as a start, and those that go with it are added, best first,
+    while the total grows, up to 10; the greatest total is told, never less than the best coupon alone. It is what
+    `/coupons/together` answers for these coupons on an order on which none was used yet.
     """
     who, now = auth.member(), clock.now()
     place, lines = _place(who.brand_id, json_data["store"]), _lines(json_data)
@@ -150,6 +168,7 @@ def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
     best = found[0] if found and found[0].refusal is None else None
     return {
         "best": ids.encode("cpn", best.card.coupon_id) if best else None,
+        "best_together": _best_together(found, lines),
         "total_fen": sum(line.amount_fen for line in lines),
         "items": [
             {
@@ -159,6 +178,19 @@ def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
             }
             for one in found
         ],
+    }
+
+
+def _best_together(found: Sequence[usable.Fit], lines: Sequence[rules.Line]) -> dict[str, Any] | None:
+    best = together.best(found, lines)
+    if best is None:
+        return None
+    words = wording.why_here(best.turns, lines)
+    return {
+        "coupons": [ids.encode("cpn", turn.coupon.coupon_id) for turn in best.turns],
+        "discount_fen": best.discount_fen,
+        "payable_fen": best.payable_fen,
+        "order_words": [words[turn.coupon.coupon_id] for turn in best.turns],
     }
 
 

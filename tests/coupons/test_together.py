@@ -1,10 +1,12 @@
-"""Which coupons go together: as the till says it, and why each goes where it goes."""
+"""Which coupons go together: as the till says it, a best few of them, and why each goes where it goes."""
 
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from order_turns import BASKET, NOW, baskets, one, told, wallets
@@ -23,6 +25,11 @@ def card(coupon: Candidate) -> Card:
     )  # fmt: skip
 
 
+def best(coupons: list[Candidate], lines: list[Line]) -> tuple[list[usable.Fit], rules.Turns | None]:
+    fits = usable.fits([card(coupon) for coupon in coupons], lines, place=PLACE, at=NOW)
+    return fits, together.best(fits, lines)
+
+
 @given(coupons=wallets(), lines=baskets, seed=st.randoms(use_true_random=False), used=st.booleans())
 def test_any_permutation_is_told_the_same(
     coupons: list[Candidate], lines: list[Line], seed: random.Random, used: bool
@@ -35,6 +42,61 @@ def test_any_permutation_is_told_the_same(
     assert told(first) == told(again)
     words = [wording.why_here(found.turns, lines, used=used) for found in (first, again)]
     assert words[0] == words[1] and words[0].keys() == {coupon.coupon_id for coupon in coupons}
+
+
+@given(coupons=wallets(most=6), lines=baskets)
+def test_a_best_combination_is_never_worse_than_the_best_alone_and_never_promises_too_much(
+    coupons: list[Candidate], lines: list[Line]
+) -> None:
+    fits, found = best(coupons, lines)
+    fitting = [fit for fit in fits if fit.refusal is None]
+    assert (found is None) == (not fitting)
+    if found is None:
+        return
+    assert found.discount_fen >= fitting[0].discount_fen
+    assert all(turn.position for turn in found.turns)
+    chosen = [turn.coupon for turn in found.turns]
+    assert told(rules.take_turns(chosen, lines)) == told(found)
+    most = max(
+        rules.take_turns(which, lines).discount_fen
+        for size in range(1, len(coupons) + 1)
+        for which in combinations(coupons, size)
+    )
+    assert found.discount_fen <= most
+
+
+def test_a_worse_start_may_win() -> None:
+    """The best alone goes with nobody; two smaller ones together take off more."""
+    alone = one(1, "amount", amount_fen=1500, stack_group="")
+    first, second = one(2, "amount", amount_fen=900), one(3, "percent", percent_bp=2000)
+    fits, found = best([alone, first, second], BASKET)
+    assert fits[0].card.coupon_id == 1 and found is not None
+    assert [turn.coupon.coupon_id for turn in found.turns] == [2, 3]
+    assert found.discount_fen == 900 + (5000 - 900) // 5
+    # A coupon that adds nothing is left in the wallet.
+    _, all_of_it = best([one(1, "percent", percent_bp=10_000), one(2, "amount")], BASKET[:1])
+    assert all_of_it is not None and [turn.coupon.coupon_id for turn in all_of_it.turns] == [1]
+
+
+def test_a_best_combination_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    priced = 0
+    take_turns = rules.take_turns
+
+    def counted(coupons: Any, lines: Any) -> rules.Turns:
+        nonlocal priced
+        priced += 1
+        return take_turns(coupons, lines)
+
+    monkeypatch.setattr(rules, "take_turns", counted)
+    _, found = best([one(number, "amount", amount_fen=number) for number in range(1, 31)], BASKET)
+    assert found is not None and len(found.turns) == together.MOST
+    assert found.discount_fen == sum(range(21, 31))
+    assert priced <= together.CANDIDATES**2
+    # Two hundred coupons of one campaign are one candidate.
+    same = [card(one(number, "amount", amount_fen=9))._replace(campaign_id=7) for number in range(1, 201)]
+    other = card(one(999, "amount", amount_fen=1))
+    found = together.best(usable.fits([*same, other], BASKET, place=PLACE, at=NOW), BASKET)
+    assert found is not None and [turn.coupon.coupon_id for turn in found.turns] == [1, 999]
 
 
 def words(coupons: list[Candidate], lines: list[Line] = BASKET, **before: Any) -> list[str]:

@@ -192,7 +192,7 @@ def test_an_order_that_holds_a_coupon_may_use_it_when_its_hours_are_over(here: W
         for store in ("S001", None):  # who does not name the store means the order of this number
             assert together(shopper, one, order_no="M-1", store=store).json["discount_fen"] == 500
             told = shopper.post("coupons/usable", {"lines": LINES, "order_no": "M-1", "store": store}).json
-            assert told["best"] == public(one)
+            assert told["best"] == public(one) and told["best_together"]["coupons"] == [public(one)]
         assert together(shopper, one, order_no="M-2").json["items"][0]["why"]["code"] == "coupon_locked"
 
 
@@ -213,3 +213,24 @@ def test_others_coupons_and_doubled_ones_are_refused(here: World, shopper: Shopp
         assert (answer.status_code, answer.json["code"]) == (422, "invalid")
     assert together(shopper, mine, store="S404").json["code"] == "store_unknown"
     assert together(shopper, mine, lines=LINES[:1] * 2).json["code"] == "line_number_twice"
+
+
+def test_a_best_combination_is_proposed_and_is_what_together_answers(shopper: Shopper) -> None:
+    coupons = many(shopper)
+    told = shopper.post("coupons/usable", {"lines": LINES, "store": "S001"}).json
+    best = told["best_together"]
+    by_id = {public(one): one for one in coupons}
+    assert told["best"] == public(coupons[6])  # 50 yuan, alone
+    assert len(best["coupons"]) == 1 and best["discount_fen"] == 5000 and best["payable_fen"] == 801
+    with transaction():
+        commands.set_status(brand_id=shopper.world.brand_id, campaign_id=coupons[6].campaign_id, status="paused")
+    best = shopper.post("coupons/usable", {"lines": LINES, "store": "S001"}).json["best_together"]
+    chosen = [by_id[one] for one in best["coupons"]]
+    assert {one.coupon_id for one in chosen} == {coupons[number].coupon_id for number in (0, 1, 3, 4, 5)}
+    for order in (chosen, chosen[::-1]):
+        answer = together(shopper, *order).json
+        assert [one["id"] for one in answer["items"]] == best["coupons"]
+        assert {name: answer[name] for name in ("discount_fen", "payable_fen", "order_words")} == {
+            name: best[name] for name in ("discount_fen", "payable_fen", "order_words")
+        }
+    assert shopper.usable(0).json["best_together"] is None
