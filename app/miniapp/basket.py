@@ -14,13 +14,14 @@ from app.core import clock, ids
 from app.core.errors import NotFound
 from app.coupons import queries as coupons
 from app.coupons import rules, together, usable, wording
+from app.coupons.cards import card_view
 from app.coupons.commands.order import CouponTwice
 from app.coupons.errors import CouponUnknown
 from app.org import queries as org
 from app.sales.errors import LineNumberTwice
 
 from . import auth
-from .cards import CardOut, card_view
+from .cards import CardOut
 
 bp = APIBlueprint("miniapp_basket", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
 bp.before_request(auth.guard)

@@ -1,18 +1,12 @@
-"""A coupon as the mini-program shows it. What people read comes as Chinese sentences, to be shown as they are."""
+"""A coupon as the mini-program shows it (`app.coupons.cards` makes it). What people read comes as Chinese sentences, to
+be shown as they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
-
 from apiflask import Schema, fields
 
-from app.core import clock
-from app.core.errors import SiyuError
 from app.core.fields import PublicId
-from app.coupons import queries as coupons
-from app.coupons import rules, usable, wording
 
 
 class WhyOut(Schema):
@@ -48,45 +42,3 @@ class CardOut(TermsOut):
     days_left = fields.Integer(metadata={"description": "Local days to the last one: 0 is today, below 0 over."})
     expiry = fields.String(metadata={"example": "还剩3天"})
     why = fields.Nested(WhyOut, allow_none=True, metadata={"description": "Why it is not usable at this moment."})
-
-
-def terms_view(terms: rules.Terms, conditions: list[str]) -> dict[str, Any]:
-    return {
-        "kind": terms.kind,
-        "summary": wording.offer(terms),
-        "amount_fen": terms.amount_fen,
-        "threshold_fen": terms.threshold_fen,
-        "percent_bp": terms.percent_bp,
-        "cap_fen": terms.cap_fen,
-        "conditions": conditions,
-    }
-
-
-def cards_view(brand_id: int, cards: Sequence[coupons.Card]) -> list[dict[str, Any]]:
-    now, names = clock.now(), coupons.names_of(brand_id, (card.terms for card in cards))
-    return [card_view(card, now, names, usable.why_not(card, at=now)) for card in cards]
-
-
-def card_view(card: coupons.Card, now: datetime, names: wording.Names, refusal: SiyuError | None) -> dict[str, Any]:
-    timezone = card.terms.timezone
-    return {
-        **terms_view(card.terms, wording.conditions(card.terms, names)),
-        "coupon_id": card.coupon_id,
-        "campaign_id": card.campaign_id,
-        "name": card.name,
-        "status": card.status,
-        "usable": refusal is None,
-        "why": _why(card, refusal, names),
-        "days_left": wording.days_left(card.valid_to, now, timezone),
-        "expiry": wording.expiry(card.valid_from, card.valid_to, now, timezone),
-        "source": card.source,
-        "claimed_at": card.claimed_at,
-        "valid_from": card.valid_from,
-        "valid_to": card.valid_to,
-    }
-
-
-def _why(card: coupons.Card, refusal: SiyuError | None, names: wording.Names) -> dict[str, Any] | None:
-    if refusal is None:
-        return None
-    return {"code": refusal.code, "words": wording.refusal(refusal, card.terms, names), "data": refusal.data}

@@ -14,11 +14,12 @@ from app.core.errors import NotFound
 from app.core.fields import Page, PublicId
 from app.coupons import codes, commands, rules, wording
 from app.coupons import queries as coupons
+from app.coupons.cards import cards_view, terms_view
 from app.coupons.errors import CampaignUnknown, CouponUnknown
 from app.flows import coupon_limits
 
 from . import auth
-from .cards import CardOut, TermsOut, cards_view, terms_view
+from .cards import CardOut, TermsOut
 
 bp = APIBlueprint("miniapp_coupons", __name__, url_prefix="/api/miniapp/v1", tag="Mini-program")
 bp.before_request(auth.guard)

@@ -9,8 +9,7 @@ from apiflask import Schema, fields
 from app.core import clock
 from app.core.fields import PublicId
 from app.coupons import queries as coupons
-from app.coupons import usable
-from app.coupons import wording as coupon_words
+from app.coupons.cards import cards_view
 from app.coupons.rules import OPEN_STATUSES
 from app.dashboards.queries import timeline
 from app.identity import queries as identity
@@ -162,20 +161,8 @@ def _member(found: Customer, member: Member) -> dict[str, Any]:
 
 def _coupons(brand_id: int, member_id: int) -> list[dict[str, Any]]:
     """The coupons not used yet, in the words that their owner reads."""
-    cards, now = coupons.wallet(brand_id, member_id, statuses=OPEN_STATUSES, limit=COUPONS), clock.now()
-    names = coupons.names_of(brand_id, (card.terms for card in cards))
-    return [
-        {
-            **card._asdict(),
-            "summary": coupon_words.offer(card.terms),
-            "conditions": coupon_words.conditions(card.terms, names),
-            "expiry": coupon_words.expiry(card.valid_from, card.valid_to, now, card.terms.timezone),
-            "why": coupon_words.refusal(refusal, card.terms, names)
-            if (refusal := usable.why_not(card, at=now))
-            else None,
-        }
-        for card in cards
-    ]
+    found = coupons.wallet(brand_id, member_id, statuses=OPEN_STATUSES, limit=COUPONS)
+    return [card | {"why": card["why"] and card["why"]["words"]} for card in cards_view(brand_id, found)]
 
 
 def _tier(brand_id: int, member_id: int) -> dict[str, Any] | None:
