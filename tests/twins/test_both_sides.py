@@ -161,6 +161,18 @@ def test_what_a_user_threw_away_there_stays_good_with_us(show: Show) -> None:
     assert show.conflicts() == [] and broken() == []
 
 
+def test_what_is_withdrawn_from_one_member_is_taken_away_there_too(show: Show) -> None:
+    mine, other = show.given(), show.given()
+    with transaction():
+        campaign_id = coupons.void_one(
+            brand_id=show.brand_id, member_id=mine.member_id, coupon_id=mine.coupon_id, cause="withdrawn"
+        )
+    show.settle()
+    assert campaign_id == mine.campaign_id and show.ours(mine.coupon_id).status == "voided"
+    assert show.theirs(mine).state == "DEACTIVATED" and show.theirs(other).state == "EFFECTIVE"
+    assert show.conflicts() == [] and broken() == []
+
+
 def test_the_night_repairs_what_nobody_told(show: Show) -> None:
     """Lost callbacks, lost deliveries, a coupon withdrawn by hand: all found by looking."""
     used_there, used_here, voided = show.given(), show.given(), show.given()

@@ -26,7 +26,7 @@ from .redeem_codes import begin_export, end_export, exchange, make_codes, order_
 from .sweep import expire, release_ended_locks, withdraw
 from .take import Taken, claim, issue
 from .transfer import find_transfer, offer_transfer, take_back_transfer, take_transfer, token_of
-from .void import void_all
+from .void import void_all, void_one
 
 __all__ = [
     "STEPS",
@@ -95,5 +95,6 @@ __all__ = [
     "token_of",
     "void_all",
     "void_codes",
+    "void_one",
     "withdraw",
 ]

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Row, select, tuple_, update
 
-from app.core import outbox
+from app.core import clock, outbox
 from app.core.db import session
+from app.members import family
 
+from ..errors import CouponUnknown
 from ..events import Voided
 from ..models import Coupon
-from ..rules import OPEN_STATUSES
+from ..rules import OPEN_STATUSES, check_usable
 from .parts import note
 
 _KEY = (Coupon.brand_id, Coupon.member_id, Coupon.coupon_id)
@@ -37,6 +39,23 @@ def void_where(cause: str, *conditions: ColumnElement[bool], limit: int | None =
             )
         )
     return len(rows)
+
+
+def void_one(*, brand_id: int, member_id: int, coupon_id: int, cause: str) -> int:
+    """Void one open coupon of a member, also one that an unpaid order or a friend's link holds; returns its campaign.
+    Emits coupons.voided.
+
+    Raises CouponUnknown for anybody else's; CouponRedeemed, CouponExpired or CouponVoided when it is not open.
+    """
+    key = (brand_id, family.keep(brand_id=brand_id, member_id=member_id), coupon_id)
+    row = session.get(Coupon, key, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise CouponUnknown()
+    now = clock.now()
+    if row.status not in OPEN_STATUSES or row.valid_to <= now:
+        check_usable(row, at=now)
+    void_where(cause, *(column == value for column, value in zip(_KEY, key, strict=True)))
+    return row.campaign_id
 
 
 def _void(
