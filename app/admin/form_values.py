@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import date
 from decimal import Decimal
+
+from app.core.errors import SiyuError
+from app.core.idempotency import IdempotencyKeyReused
 
 YEARS = range(2000, 2100)  # no date of a campaign needs another
 _YUAN = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
@@ -45,6 +49,14 @@ def day(text: str, what: str) -> date:
     if told.year not in YEARS:
         raise FormWrong(f"{what}不正确，请按 2027-01-31 填写，年份须在 {YEARS[0]} 至 {YEARS[-1]} 之间。")
     return told
+
+
+def form_key(given: str | None = None, refusal: SiyuError | None = None) -> str:
+    """The key a form is sent again with: its own, or a fresh one where it has none, or one that did something else
+    before.
+    """
+    reused = isinstance(refusal, IdempotencyKeyReused)
+    return secrets.token_hex(16) if reused or not given else given
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,6 @@ the same functions.
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 
 from app.core.errors import Invalid, NotFound, SiyuError
-from app.core.idempotency import IdempotencyKeyReused, checked_key
+from app.core.idempotency import checked_key
 from app.coupons import queries
 from app.coupons import wording as coupon_words
 from app.coupons.commands.redeem_codes import MOST
@@ -26,7 +25,7 @@ from . import campaign_lift, coupon_pushes, gift_rules, redeem_batches, scope
 from . import coupon_wording as say
 from .console import console
 from .coupon_pushes import PushIn
-from .form_values import FormWrong, day, fen, whole
+from .form_values import FormWrong, day, fen, form_key, whole
 from .gift_rules import GiftRuleIn
 from .redeem_batches import BatchIn
 
@@ -37,12 +36,6 @@ def _campaigns() -> list[queries.CampaignLine]:
     """Campaigns that may still be given out, newest first."""
     known = queries.campaigns(scope.current().brand_id)
     return [one for one in known if one.status not in ("ended", "voided")]
-
-
-def _key(refusal: SiyuError | None = None) -> str:
-    """The form's key, or a fresh one where it has none, or one that did something else before."""
-    reused = isinstance(refusal, IdempotencyKeyReused)
-    return secrets.token_hex(16) if reused else request.form.get("key") or secrets.token_hex(16)
 
 
 # ---- 券推送
@@ -73,7 +66,8 @@ def push_on_page() -> ResponseReturnValue:
     except SegmentUnknown:
         return _pushes(form, refused="没有找到这个人群。"), 404
     except SiyuError as refusal:
-        return _pushes(form, refused=f"{coupon_words.refusal(refusal)}。", key=_key(refusal)), refusal.status
+        key = form_key(request.form.get("key"), refusal)
+        return _pushes(form, refused=f"{coupon_words.refusal(refusal)}。", key=key), refusal.status
     return redirect(url_for("console.coupon_pushes"), 303)
 
 
@@ -107,7 +101,7 @@ def _pushes(form: dict[str, str] | None = None, *, refused: str = "", found: Any
         segments=known,
         segment_names={one.segment_id: one.name for one in known},
         say=say,
-        key=key or _key(),
+        key=key or form_key(request.form.get("key")),
         **coupon_pushes.listed(request.args.get("cursor", "")[:200], PAGE),
     )
 
@@ -201,7 +195,8 @@ def order_on_page() -> ResponseReturnValue:
     except Invalid:
         return _batches(form, "截止日期已过。"), 422
     except SiyuError as refusal:
-        return _batches(form, f"{coupon_words.refusal(refusal)}。", _key(refusal)), refusal.status
+        key = form_key(request.form.get("key"), refusal)
+        return _batches(form, f"{coupon_words.refusal(refusal)}。", key), refusal.status
     return redirect(url_for("console.redeem_batches"), 303)
 
 
@@ -246,6 +241,6 @@ def _batches(form: dict[str, str] | None = None, refused: str = "", key: str = "
         most=MOST,
         campaigns=_campaigns(),
         say=say,
-        key=key or _key(),
+        key=key or form_key(request.form.get("key")),
         **found,
     )
