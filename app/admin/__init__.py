@@ -31,6 +31,8 @@ from . import (  # noqa: F401
     imports,
     issue_pages,
     lists,
+    member_coupon_panel,
+    member_coupons,
     members,
     offline_page,
     offline_receipts,

@@ -55,6 +55,8 @@ ACTION = {
     "campaigns.policy": "设置券活动审批规模",
     "campaign.guide_limit": "设置导购每日发券数",
     "segment.save": "保存人群",
+    "coupons.given": "给会员发券",
+    "coupons.withdrawn": "收回会员的券",
     "coupons.push": "推送券到人群",
     "coupons.push_stop": "停止券推送",
     "coupons.push_resume": "继续券推送",
@@ -106,6 +108,7 @@ FACT = {
     "channel": "渠道",
     "claim": "换绑申请",
     "count": "数量",
+    "coupon": "优惠券",
     "day_quota": "每日限量",
     "days": "天数",
     "days_before": "提前天数",
@@ -160,9 +163,10 @@ _WORDS: dict[str, Mapping[str, str]] = {
     "role": wording.ROLES,
     "rule": coupon_wording.RULE,
 }
+_REASON = wording.UNDO_REASON | coupon_wording.GIVE_REASON | coupon_wording.WITHDRAW_REASON
 _SAID: dict[str, Callable[[Any], str]] = {
     "hold_out_bp": lambda bp: f"{bp / 100:g}%",
-    "reason": lambda reason: wording.UNDO_REASON.get(reason) or wording.review_reason(reason),
+    "reason": lambda reason: _REASON.get(reason) or wording.review_reason(reason),
     "removed": lambda counts: f"{sum(counts.values()):,} 条",
     "fields": lambda fields: f"{len(fields)} 项",
 }

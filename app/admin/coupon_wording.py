@@ -120,6 +120,20 @@ def span(seconds: int) -> str:
     return f"{seconds} 秒"
 
 
+GIVE_REASON = {
+    "complaint": "客诉补偿",
+    "owed": "补发漏发的券",
+    "exchanged": "换发其他券",
+    "care": "会员关怀",
+    "system_fault": "系统故障补偿",
+}
+WITHDRAW_REASON = {
+    "given_by_mistake": "发错券",
+    "given_twice": "重复发放",
+    "misused": "涉嫌违规领取或使用",
+    "exchanged_for": "已换发其他券",
+    "asked_for": "会员本人要求",
+}
 PUSH_STATUS = {"running": "推送中", "stopped": "已停止", "done": "已完成"}
 PUSH_COLOUR = {"running": "blue", "stopped": "gold", "done": "green"}
 PUSH_STOPPED = {

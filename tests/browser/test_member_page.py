@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from console_world import make_admins, make_busy
+from coupon_factories import campaign
 from factories import PASSWORD
 from tagging import tagged
 
@@ -123,6 +124,32 @@ def test_a_member_from_all_sides(app, page, shot) -> None:
     assert "归属门店变更为 二号店" in page.locator(".timeline.tall").inner_text()
     page.set_viewport_size({"width": 800, "height": 900})
     shot(page, "console-member-360-narrow")
+
+
+def test_a_coupon_is_given_and_withdrawn_on_the_page(app, page, shot) -> None:
+    busy = make_busy()
+    which = campaign(busy.world, claimable=False, per_member=2)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    address = f"/console/members/{ids.encode('mbr', busy.member)}"
+    page.goto(address)
+    page.fill("input[name=login]", make_admins(busy.world)["hq"].login)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_selector("#coupons tr[data-coupon]:has-text('春日满减')")
+    page.select_option("#coupons select[name=campaign]", ids.encode("cmp", which))
+    page.select_option("#coupons select[aria-label=发券原因]", label="客诉补偿")
+    page.click("#coupons button:has-text('发一张')")
+    page.wait_for_selector("#coupons .notice:has-text('已发券。')")
+    row = "#coupons tr[data-coupon]:has-text('立减券')"
+    assert "总部发放" in page.locator(row).inner_text() and page.locator(row).count() == 1
+    page.locator("#coupons").scroll_into_view_if_needed()
+    page.click(f"{row} summary")
+    shot(page, "console-member-coupons")
+    page.select_option(f"{row} select[name=reason]", label="发错券")
+    page.click(f"{row} button:has-text('确认收回')")
+    page.wait_for_selector(f"{row} >> text=此券已作废")
+    page.set_viewport_size({"width": 800, "height": 900})
+    shot(page, "console-member-coupons-narrow")
 
 
 def test_tags_are_managed_on_their_page(app, page, shot) -> None:

@@ -131,6 +131,7 @@ _REFUSALS: dict[str, str | Why] = {
     "limit_reached": "已达到每人限领数量",
     "period_limit_reached": _period,
     "budget_spent": "活动优惠已用完，此券暂不能使用",
+    "member_not_active": "会员已冻结或注销，不能发券",
     "guide_quota_reached": "您今天的发券额度已用完，明天再发",
     "coupon_not_transferable": "此券不能转赠",
     "transfer_unknown": "没有找到这份礼物",
