@@ -55,8 +55,12 @@ class MemberCouponOut(Schema):
     expiry = fields.String(metadata={"example": "还剩3天"})
 
 
+class MemberCouponLineOut(MemberCouponOut):
+    """One of a list."""
+
+
 class MemberCouponsOut(Page):
-    items = fields.List(fields.Nested(MemberCouponOut))
+    items = fields.List(fields.Nested(MemberCouponLineOut))
 
 
 class GiveCouponIn(Schema):
