@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, select, true, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    and_,
+    column,
+    false,
+    func,
+    select,
+    true,
+    union_all,
+    values,
+)
 from sqlalchemy.orm import aliased
 
 from app.core.db import session
@@ -62,24 +76,24 @@ def held_out_of_push(brand_id: int, push_id: int) -> Select[int]:
 
 def compared_pushes(brand_id: int, campaign_id: int) -> Sequence[CouponPush]:
     """A campaign's pushes that held members out, in their order: the others have nobody to be compared with."""
-    return session.scalars(
-        select(CouponPush).where(*_compared(brand_id, campaign_id)).order_by(CouponPush.push_id)
-    ).all()
+    of = (CouponPush.brand_id == brand_id, CouponPush.campaign_id == campaign_id, CouponPush.hold_out_bp > 0)
+    return session.scalars(select(CouponPush).where(*of).order_by(CouponPush.push_id)).all()
 
 
-def sides_of_campaign(brand_id: int, campaign_id: int) -> Select[int, int | None, Any, Any]:
-    """Both sides of a campaign's compared pushes, as a statement of (member_id, home_store_id, got, since): each member
-    once, `since` the beginning of the first push that gave them a coupon or kept them out. Who one push gave it to and
-    another kept out is on neither side, nor who was merged or forgotten, as for one push.
+def sides_of_campaign(
+    brand_id: int, campaign_id: int, pushes: Sequence[CouponPush]
+) -> Select[int, int | None, Any, Any]:
+    """Both sides of a campaign's compared pushes (one at least), as a statement of (member_id, home_store_id, got,
+    since): each member once, `since` the beginning of the first push that gave them a coupon or kept them out. Who one
+    push gave it to and another kept out is on neither side, nor who was merged or forgotten, as for one push.
     """
-    pushes = (
-        select(CouponPush.push_id, CouponPush.created_at, func.concat("push:", CouponPush.push_id).label("ref"))
-        .where(*_compared(brand_id, campaign_id))
-        .cte("compared")
-    )
+    # As values and not as a query, so that the planner knows how many they are and reads the campaign's coupons once.
+    told = values(
+        column("push_id", BigInteger), column("ref", Text), column("since", DateTime(timezone=True)), name="compared"
+    ).data([(one.push_id, f"push:{one.push_id}", one.created_at) for one in pushes])
     given = (
-        select(Coupon.member_id, true().label("got"), pushes.c.created_at)
-        .join(pushes, pushes.c.ref == Coupon.source_ref)
+        select(Coupon.member_id, true().label("got"), told.c.since)
+        .join(told, told.c.ref == Coupon.source_ref)
         .where(
             Coupon.brand_id == brand_id,
             Coupon.campaign_id == campaign_id,
@@ -88,13 +102,13 @@ def sides_of_campaign(brand_id: int, campaign_id: int) -> Select[int, int | None
         )
     )
     kept_out = (
-        select(CouponHoldOut.member_id, false().label("got"), pushes.c.created_at)
-        .join(pushes, pushes.c.push_id == CouponHoldOut.push_id)
+        select(CouponHoldOut.member_id, false().label("got"), told.c.since)
+        .join(told, told.c.push_id == CouponHoldOut.push_id)
         .where(CouponHoldOut.brand_id == brand_id)
     )
     each = union_all(given, kept_out).subquery()
     sides = (
-        select(each.c.member_id, func.bool_or(each.c.got).label("got"), func.min(each.c.created_at).label("since"))
+        select(each.c.member_id, func.bool_or(each.c.got).label("got"), func.min(each.c.since).label("since"))
         .group_by(each.c.member_id)
         .having(func.bool_or(each.c.got) == func.bool_and(each.c.got))
         .subquery()
@@ -104,10 +118,6 @@ def sides_of_campaign(brand_id: int, campaign_id: int) -> Select[int, int | None
         .join(sides, sides.c.member_id == Member.member_id)
         .where(Member.brand_id == brand_id, Member.status == "active", ~_merged(brand_id, Member.member_id))
     )
-
-
-def _compared(brand_id: int, campaign_id: int) -> tuple[ColumnElement[bool], ...]:
-    return CouponPush.brand_id == brand_id, CouponPush.campaign_id == campaign_id, CouponPush.hold_out_bp > 0
 
 
 def _alone(brand_id: Any, member_id: Any) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Numeric, Select, Subquery, and_, cast, func, select
 
 from app.core.db import session
+from app.coupons.issue_models import CouponPush
 from app.coupons.queries.issues import compared_pushes, sides_of_campaign
 from app.dashboards.reach import Reach
 from app.dashboards.statistics import FEWEST, Interval, Sample, difference_of_means, difference_of_shares
@@ -63,7 +64,7 @@ def campaign_lift(reach: Reach, campaign_id: int, days: int) -> CampaignLift:
     """
     pushes = compared_pushes(reach.brand_id, campaign_id)
     found: dict[int | None, dict[bool, Sample]] = defaultdict(dict)
-    for store_id, got, *values in _by_store(reach, campaign_id, [one.created_at for one in pushes], days):
+    for store_id, got, *values in _by_store(reach, campaign_id, pushes, days):
         found[store_id][got] = Sample(*(int(value) for value in values))
     sides = {key: (one.get(True, NOBODY), one.get(False, NOBODY)) for key, one in found.items()}
     whole = [sum((one[at] for one in sides.values()), NOBODY) for at in (0, 1)]
@@ -89,13 +90,13 @@ def compared(got: Sample, held_out: Sample, *, level: float = 0.95, fewest: int 
     )
 
 
-def _by_store(reach: Reach, campaign_id: int, began: Sequence[datetime], days: int) -> Sequence[Any]:
+def _by_store(reach: Reach, campaign_id: int, pushes: Sequence[CouponPush], days: int) -> Sequence[Any]:
     """(store, got, then what a Sample is made of) of each side in each store."""
-    if not began:
+    if not pushes:
         return []
-    sides = sides_of_campaign(reach.brand_id, campaign_id).subquery()
+    sides = sides_of_campaign(reach.brand_id, campaign_id, pushes).subquery()
     chosen = select(sides).where(reach.within(sides.c.home_store_id)).subquery()
-    lasts = timedelta(days=days)
+    began, lasts = [one.created_at for one in pushes], timedelta(days=days)
     each = _paid(
         reach.brand_id,
         chosen,
