@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apiflask import Schema, fields
-from apiflask.validators import Length
+from apiflask.validators import ContainsNoneOf, Length
 from flask import Response
 
 from app.core.errors import NotFound
@@ -28,7 +28,12 @@ _MONEY = [name for name in words.LINE_COLUMNS if name.endswith("_fen")]
 class BillIn(Schema):
     """Both together are the lines that both pay a share of."""
 
-    supplier = fields.String(load_default="", validate=Length(max=80), metadata={"description": "By name."})
+    # The database would refuse a NUL when the answer has begun.
+    supplier = fields.String(
+        load_default="",
+        validate=[Length(max=80), ContainsNoneOf("\0")],
+        metadata={"description": "By name."},
+    )
     dealer = fields.String(load_default="", validate=Length(max=80), metadata={"description": "By code."})
 
 

@@ -105,6 +105,11 @@ def test_who_pays_a_month_adds_up_to_it_and_each_has_their_lines(world: World, m
         assert sum(line.dealer_fen for line in _lines_of(world, MARCH, dealer=True)) == 400
         assert len(_lines_of(world, MARCH, dealer=True)) == 3
         assert _lines_of(world, MARCH, supplier="光明乳业", stores=[world.store.id]) == []
+        with transaction():
+            begun: Any = bills.lines(world.brand_id, MARCH)
+            assert len(next(begun)) == 2
+            begun.close()  # whoever wants no more of it leaves no cursor behind
+            assert session.scalar(text("SELECT count(*) FROM pg_cursors")) == 0
         _closed(world, MARCH)
         assert [line for piece in _pieces(world, MARCH) for line in piece] == told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.core.db import session
 
@@ -58,13 +58,17 @@ def lines(
     """A month's lines of some stores (None: of all) by store and time, in pieces while they are read; of those that
     `supplier`, or a dealer, or both, pay a share of. MonthUnknown before it begins.
 
-    One statement behind a cursor, asked before the first piece is taken: an open month has no order by store to page
-    along, so every page would read all of it. It keeps the session's connection until the last piece.
+    One statement behind a cursor: an open month has no order by store to page along, so every page would read all of
+    it. It is asked for the first piece and keeps the session's connection until the last, or until nobody wants more.
     """
     source, values = lines_of(brand_id, first, stores)
     conditions = ["l.supplier = :supplier AND l.supplier_fen <> 0"] if supplier else []
     conditions += ["l.dealer_fen <> 0"] if dealer else []
     statement = _LINES.format(lines=source, paid_by=" AND ".join(conditions or ["true"]))
-    values |= {"supplier": supplier} if supplier else {}
-    rows = session.execute(typed(statement), values, execution_options={"yield_per": CHUNK}).mappings()
-    return ([Line(**{name: row[name] for name in Line._fields}) for row in piece] for piece in rows.partitions(CHUNK))
+    return _read(statement, values | ({"supplier": supplier} if supplier else {}))
+
+
+def _read(statement: str, values: dict[str, Any]) -> Iterator[list[Line]]:
+    with session.execute(typed(statement), values, execution_options={"yield_per": CHUNK}) as rows:
+        for piece in rows.mappings().partitions(CHUNK):
+            yield [Line(**{name: row[name] for name in Line._fields}) for row in piece]
