@@ -14,6 +14,7 @@ from .queries.wallet import Card
 from .usable import Fit, Place, check_there
 
 CANDIDATES = 20  # so many coupons are tried for a best combination
+WORK = 10_000  # and no further start once so many coupons times lines were priced: a long order is not worth a second
 MOST = 10  # so many coupons a till takes for one order: what is proposed can be used
 
 
@@ -51,7 +52,7 @@ def best(fits: Sequence[Fit], lines: Sequence[rules.Line]) -> rules.Turns | None
     The first CANDIDATES of them, as `usable.fits` ranks them, are each tried as a start, to which those that go with
     all before are added in that rank as long as the total grows and each still takes something off, up to MOST. The
     greatest total wins, of equal ones that of fewer coupons, then that of the better start. Of coupons with the same
-    terms, which exclude each other, only the first is tried.
+    terms, which exclude each other, only the first is tried. No further start is tried after WORK.
     """
     first: dict[tuple[int, int], rules.Candidate] = {}
     for fit in fits:
@@ -59,7 +60,10 @@ def best(fits: Sequence[Fit], lines: Sequence[rules.Line]) -> rules.Turns | None
             first.setdefault((fit.card.campaign_id, fit.card.version), _candidate(fit.card))
     tried = list(first.values())[:CANDIDATES]
     prices = _Prices(lines)
-    found = [turns for start in tried if (turns := _grown(start, tried, prices))]
+    found = []
+    for start in tried:
+        if prices.work < WORK and (turns := _grown(start, tried, prices)):
+            found.append(turns)
     return min(found, key=lambda turns: (-turns.discount_fen, len(turns.turns)), default=None)
 
 
@@ -67,6 +71,7 @@ class _Prices:
     """What sets of coupons take off an order: many starts come by the same sets."""
 
     def __init__(self, lines: Sequence[rules.Line]) -> None:
+        self.work = 0  # coupons times lines
         self._lines = lines
         self._known: dict[frozenset[int], rules.Turns | None] = {}
 
@@ -74,6 +79,7 @@ class _Prices:
         """What they take off together; None when one of them takes off nothing."""
         key = frozenset(one.coupon_id for one in coupons)
         if key not in self._known:
+            self.work += len(coupons) * len(self._lines)
             turns = rules.take_turns(coupons, self._lines)
             self._known[key] = None if any(turn.refusal for turn in turns.turns) else turns
         return self._known[key]

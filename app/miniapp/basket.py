@@ -158,8 +158,9 @@ def fitting(json_data: dict[str, Any]) -> dict[str, Any]:
     Changes nothing. Of equal discounts the coupon that ends first is the better one.
 
     `best_together`: of the 20 best coupons each is tried as a start, and those that go with it are added, best first,
-    while the total grows, up to 10; the greatest total is told, never less than the best coupon alone. It is what
-    `/coupons/together` answers for these coupons on an order on which none was used yet.
+    while the total grows, up to 10 (of a very long order only the first starts are tried); the greatest total is told,
+    never less than the best coupon alone. It is what `/coupons/together` answers for these coupons on an order on which
+    none was used yet.
     """
     who, now = auth.member(), clock.now()
     place, lines = _place(who.brand_id, json_data["store"]), _lines(json_data)

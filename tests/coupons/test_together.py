@@ -92,6 +92,11 @@ def test_a_best_combination_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found is not None and len(found.turns) == together.MOST
     assert found.discount_fen == sum(range(21, 31))
     assert priced <= together.CANDIDATES**2
+    # Of a long order the first start is worth its while, and the others are not tried.
+    priced, long = 0, [Line(number, "A", "shoes", 1, 100) for number in range(1, 201)]
+    fits, found = best([one(number, "amount", amount_fen=number) for number in range(1, 31)], long)
+    assert found is not None and found.discount_fen >= fits[0].discount_fen
+    assert priced <= together.CANDIDATES
     # Two hundred coupons of one campaign are one candidate.
     same = [card(one(number, "amount", amount_fen=9))._replace(campaign_id=7) for number in range(1, 201)]
     other = card(one(999, "amount", amount_fen=1))

@@ -88,7 +88,10 @@ def after(lines: Sequence[Line], taken: Quote) -> list[Line]:
 
 def less(lines: Sequence[Line], off: Mapping[int, int]) -> list[Line]:
     """What lines cost without what is taken off each, by its number."""
-    return [line._replace(amount_fen=max(line.amount_fen - off.get(line.line_no, 0), 0)) for line in lines]
+    return [
+        line._replace(amount_fen=max(line.amount_fen - off[line.line_no], 0)) if line.line_no in off else line
+        for line in lines
+    ]
 
 
 def may_join(terms: Terms, others: Sequence[str]) -> bool:
