@@ -57,7 +57,7 @@ def _key(page: str) -> str:
 
 
 def test_a_push_is_looked_at_confirmed_and_done_once(world: World, hq: Pages, segment: str, run_work: Any) -> None:
-    form = {"campaign": _campaign(world), "segment": segment, "hold_out": "25"}
+    form = {"campaign": _campaign(world), "segment": segment, "hold_out": "50"}
     looked = hq.post("coupon-pushes", **form)
     assert looked.status_code == 200 and "确认推送" in looked.text and "库存不足" not in looked.text
     with transaction():
@@ -68,7 +68,7 @@ def test_a_push_is_looked_at_confirmed_and_done_once(world: World, hq: Pages, se
     run_work()
     with transaction():
         (push,) = session.query(CouponPush)
-    assert push.status == "done" and push.issued + push.held_out == 12 and push.hold_out_bp == 2500
+    assert push.status == "done" and push.issued + push.held_out == 12 and push.hold_out_bp == 5000
     assert "已完成" in hq.get("coupon-pushes").text
     page = hq.get(f"coupon-pushes/{ids.encode('psh', push.push_id)}").text
     assert f'data-count="issued">{push.issued}<' in page and "推送效果" in page and "购买率变化" in page

@@ -126,10 +126,10 @@ class CouponLife(RuleBasedStateMachine):
             self._refused("code_replayed", work)
         elif self.paused:
             self._refused("campaign_paused", work)
-        elif self._spent() + 500 > BUDGET:
-            self._refused("budget_spent", work)
         elif order_no in self.on.values():
             self._refused("coupon_not_stackable", work)
+        elif self._spent() + 500 > BUDGET:
+            self._refused("budget_spent", work)
         else:
             self.live[one.coupon_id] = work().redemption_id
             self.on[one.coupon_id], self.back[one.coupon_id] = order_no, {1: 0, 2: 0}
