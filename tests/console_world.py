@@ -199,6 +199,17 @@ def bearer(admin: AdminUser) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+class Desk:
+    """A console user who calls the admin API."""
+
+    def __init__(self, client: Any, admin: AdminUser) -> None:
+        self.client, self.headers = client, bearer(admin)
+
+    def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+        headers = self.headers | ({"Idempotency-Key": key} if key else {})
+        return self.client.open(f"/api/admin/v1/{path}", method=method, json=body, headers=headers)
+
+
 @contextmanager
 def _as(correlation: str) -> Iterator[str]:
     with context.correlated(correlation):

@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 import pytest
-from console_world import bearer, make_admins
+from console_world import Desk, make_admins
 from coupon_factories import campaign
 from factories import World, make_world
 from invariants import broken
@@ -24,20 +24,8 @@ from app.coupons.models import Coupon
 from app.flows.order_paid import order_paid
 from app.org.models import AdminUser
 
-API = "/api/admin/v1"
 MOST = (1 << 63) - 1  # the last that may be an id
 EVERYBODY = {"field": "joined_at", "op": "after", "value": "2000-01-01T00:00:00+08:00"}
-
-
-class Desk:
-    """A console user who calls the API."""
-
-    def __init__(self, client: Any, admin: AdminUser) -> None:
-        self.client, self.headers = client, bearer(admin)
-
-    def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
-        headers = self.headers | ({"Idempotency-Key": key} if key else {})
-        return self.client.open(f"{API}/{path}", method=method, json=body, headers=headers)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from console_world import Pages, bearer, make_admins
+from console_world import Desk, Pages, make_admins
 from coupon_factories import campaign, coupon, fresh, redeem, till
 from factories import World, make_world
 from invariants import broken
@@ -24,19 +24,6 @@ from app.coupons import commands, queries
 from app.coupons.models import Coupon, CouponEvent
 from app.members.models import Member
 from app.org.models import AdminUser
-
-API = "/api/admin/v1"
-
-
-class Desk:
-    """A console user who calls the API."""
-
-    def __init__(self, client: Any, admin: AdminUser) -> None:
-        self.client, self.headers = client, bearer(admin)
-
-    def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
-        headers = self.headers | ({"Idempotency-Key": key} if key else {})
-        return self.client.open(f"{API}/{path}", method=method, json=body, headers=headers)
 
 
 @pytest.fixture
