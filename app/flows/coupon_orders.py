@@ -91,8 +91,8 @@ def _now(order: SalesOrder) -> coupons.OrderNow:
 
 
 def _order_of(row: Redemption) -> SalesOrder | None:
-    """The order as its till or mall uploaded it, whoever's it is (a walk-in's, or another's after a split), else as an
-    import told it of the coupon's member.
+    """The order as its till or mall uploaded it, whoever's it is (a walk-in's, or another's after a split), else the
+    one that was imported for the coupon's member.
     """
     channel = channel_of(row.source)
     store = org.store(row.brand_id, row.store_id)

@@ -263,3 +263,16 @@ def test_many_refunds_and_carts_at_once(app: Any, world: World) -> None:
     assert sorted(one if isinstance(one, str) else "" for one in results[:4]) == ["", *["redemption_returned"] * 3]
     assert results[4:].count(None) <= 1
     assert broken() == []
+
+
+def test_withdrawn_while_it_is_used(app: Any, world: World) -> None:
+    """Headquarters takes back what a till is redeeming: one of the two is refused, and nothing is half done."""
+    seen = set()
+    for _ in range(6):
+        mine = coupon(world)
+        keys = {"brand_id": world.brand_id, "member_id": mine.member_id, "coupon_id": mine.coupon_id}
+        take_back = transacted(lambda keys=keys: commands.void_one(**keys, cause="withdrawn"))
+        at_once(app, [lambda code=mine.code: redeem(world, code), take_back])
+        seen.add(fresh(world, mine.member_id, mine.coupon_id).status)
+        assert broken() == []
+    assert seen <= {"redeemed", "voided"}
