@@ -315,12 +315,8 @@ class Things:
             signature = pos_auth.signature(
                 secret.encode(), method=method, target=path, timestamp=stamp, idempotency_key=key, body=body
             )
-            return {
-                "X-Siyu-Key": key_id,
-                "X-Siyu-Timestamp": stamp,
-                "X-Siyu-Signature": signature,
-                "Idempotency-Key": key,
-            }
+            told = {"X-Siyu-Key": key_id, "X-Siyu-Timestamp": stamp, "X-Siyu-Signature": signature}
+            return told | {"Idempotency-Key": key}
 
         return proof
 

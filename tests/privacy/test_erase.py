@@ -12,17 +12,15 @@ import pytest
 import time_machine
 from at_once import at_once
 from console_world import PHONE, Busy, make_busy
-from coupon_factories import campaign
 from factories import make_world
 from invariants import broken
 from privacy_shop import publish
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 
 from app.channels import commands as channels
 from app.core import clock, crypto, hot, ids
 from app.core.db import session
 from app.core.inbox import Inbox, receive
-from app.core.outbox import emit
 from app.core.transaction import transaction
 from app.coupons import commands as coupons
 from app.coupons.models import Coupon
@@ -34,7 +32,6 @@ from app.identity.models import ErasedIdentity, IdentityRow
 from app.identity.rules import Identity, mobile
 from app.members import commands as members
 from app.members import queries as member_queries
-from app.members.events import Joined
 from app.members.models import Member
 from app.points import queries as points
 from app.privacy import commands as privacy
@@ -43,10 +40,6 @@ from app.privacy.models import Consent, Erasure
 from app.sales.models import SalesOrder
 from app.segments import commands as segments
 from app.sop.models import GuideTask
-from app.tiers import queries as tiers
-from app.tiers.commands import grant
-from app.tiers.events import BenefitsDue, Upgraded
-from app.tiers.models import Benefit, MemberTier
 
 CONTACT = "wm_customer_1"
 NAMES = (
@@ -184,46 +177,6 @@ def test_the_books_stay_whole(busy: Busy) -> None:
     assert set(session.scalars(select(Coupon.status))) <= {"redeemed", "voided"}
     assert set(session.scalars(select(GuideTask.status))) <= {"done", "cancelled"}
     assert session.scalars(select(GuideTask.evidence).where(GuideTask.status == "done")).all() == [{"kind": "erased"}]
-
-
-def test_nothing_comes_of_the_tier_they_had(busy: Busy, run_work) -> None:  # type: ignore[no-untyped-def]
-    brand, gift = busy.world.brand_id, campaign(busy.world, per_member=9)
-    with transaction():
-        tier = tiers.current(brand, busy.member)
-        assert tier is not None
-        for kind, what in (("coupon", {"campaign_id": gift}), ("points", {"points": 50})):
-            benefit_id = ids.new_id()
-            session.add(
-                Benefit(
-                    brand_id=brand, benefit_id=benefit_id, tier_id=tier.tier_id, kind=kind, period="monthly", name="礼",
-                    **what,
-                )
-            )  # fmt: skip
-
-    def month(days: int) -> tuple[int, int]:
-        """What they had of benefits after so many days: coupons, points."""
-        with time_machine.travel(clock.now() + timedelta(days=days), tick=True):
-            with transaction():
-                emit(BenefitsDue(brand_id=brand, at=clock.now().isoformat()))
-            run_work()
-        given = session.scalar(select(func.count()).where(Coupon.member_id == busy.member, Coupon.source == "tier"))
-        return given or 0, points.balances(brand, busy.member)["points"]
-
-    assert month(0)[0] == 1
-    with transaction():  # granted, and not delivered before they are forgotten
-        for benefit in tiers.benefits_of(brand, tier.tier_id):
-            grant(brand_id=brand, member_id=busy.member, benefit=benefit, period="2020-01")
-        emit(Upgraded(brand_id=brand, member_id=busy.member, from_tier_id=None, tier_id=tier.tier_id, tier_name=""))
-        emit(Joined(brand_id=brand, member_id=busy.member, person_id=busy.person, source="miniapp"))
-    _erase(busy)
-    assert month(40) == month(80) == (1, 0)
-    assert tiers.current(brand, busy.member) is None
-    spans = update(MemberTier).where(MemberTier.member_id == busy.member, MemberTier.tier_id == tier.tier_id)
-    with transaction():  # as of somebody who was forgotten when tiers did not end with it
-        session.execute(spans.values(valid_to=None))
-    assert month(120) == (1, 0)
-    with transaction():
-        session.execute(spans.values(valid_to=clock.now()))
 
 
 def test_that_they_once_agreed_stays_as_proof_and_says_nobodys_name(busy: Busy) -> None:
